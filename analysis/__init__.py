@@ -1,0 +1,1 @@
+"""Records and claims in; figures, tables and the ledger out. Trains nothing."""
