@@ -1,0 +1,107 @@
+"""The CNNs, as a table of stages; the layer of M units; what follows it.
+
+Backbones after Liu et al. (L-Softmax, ICML 2016, Table 1) as Li & Wang (2020, Sec. 5.1) use them: 3×3
+convolutions, each followed by PReLU and then batch normalisation; 2×2 max pooling; Xavier initialisation; no
+dropout. The classifier is not here: it belongs to the loss."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+FEATURES = ("linear", "bn", "prelu-bn", "bn-relu")
+
+
+@dataclass(frozen=True)
+class Stage:
+    """`convs` 3×3 convolutions to `channels` channels, the first with `stride`; then a 2×2 max pool if
+    `pool`."""
+
+    channels: int
+    convs: int
+    stride: int = 1
+    pool: bool = False
+
+
+BACKBONES: dict[str, tuple[Stage, ...]] = {
+    # Li & Wang 2020, Sec. 5.1: 28×28 → 14 → 7 → 3, so 576 inputs to the FC layer.
+    "mnist": (Stage(64, 1), Stage(64, 3, pool=True), Stage(64, 3, pool=True), Stage(64, 3, pool=True)),
+    # The same with 16 channels for 64 and two convolutions a stage for three; a stride of 2 in the first
+    # convolution stands for the last pool, so that the FC layer still sees 3×3 positions (144 inputs).
+    "mnist-small": (Stage(16, 1, stride=2), Stage(16, 2, pool=True), Stage(16, 2, pool=True), Stage(16, 2)),
+    # For 8×8 digits: 32 channels, three convolutions, 2×2 positions (128 inputs).
+    "digits": (Stage(32, 1), Stage(32, 1, pool=True), Stage(32, 1, pool=True)),
+}
+
+
+class Backbone(nn.Module):
+    """Images (N, channels, H, W) float → embeddings (N, M): the trunk, the FC layer of M units, the feature.
+
+    *Arguments*: `stages`, a row of `BACKBONES`; `image_shape` (channels, H, W); `width`, M; `feature`, what
+    follows the M units: `linear` (nothing), `bn`, `prelu-bn` (PReLU then batch norm, as in the trunk) or
+    `bn-relu`.
+
+    *Raises*: `ValueError` if M < 1, the feature is unknown, or the images are too small for the pools.
+    """
+
+    def __init__(
+        self,
+        stages: tuple[Stage, ...],
+        image_shape: tuple[int, int, int],
+        width: int,
+        feature: str = "prelu-bn",
+    ) -> None:
+        super().__init__()
+        if width < 1:
+            raise ValueError(f"M must be at least 1, got M={width}")
+        if feature not in FEATURES:
+            raise ValueError(f"unknown feature {feature!r}: expected one of {', '.join(FEATURES)}")
+        channels, height, width_px = image_shape
+        layers: list[nn.Module] = []
+        for stage in stages:
+            for index in range(stage.convs):
+                stride = stage.stride if index == 0 else 1
+                layers += [
+                    nn.Conv2d(channels, stage.channels, 3, stride, padding=1),
+                    nn.PReLU(stage.channels),
+                    nn.BatchNorm2d(stage.channels),
+                ]
+                channels = stage.channels
+                height, width_px = -(-height // stride), -(-width_px // stride)
+            if stage.pool:
+                layers.append(nn.MaxPool2d(2))
+                height, width_px = height // 2, width_px // 2
+        if height < 1 or width_px < 1:
+            raise ValueError(
+                f"images of {image_shape[1]}×{image_shape[2]} are too small for this backbone's pools"
+            )
+        self.trunk = nn.Sequential(*layers)
+        self.fc_inputs = channels * height * width_px
+        self.fc = nn.Linear(self.fc_inputs, width)
+        self.feature = _feature(feature, width)
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d | nn.Linear):
+                nn.init.xavier_uniform_(module.weight)
+                if module.bias is not None:
+                    nn.init.zeros_(module.bias)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """Embeddings (N, M) of images (N, channels, H, W)."""
+        embeddings: torch.Tensor = self.feature(self.fc(self.trunk(images).flatten(1)))
+        return embeddings
+
+    def fc_parameters(self) -> int:
+        """Number of parameters of the FC layer: M·(inputs + 1)."""
+        return sum(p.numel() for p in self.fc.parameters())
+
+
+def _feature(feature: str, width: int) -> nn.Module:
+    match feature:
+        case "linear":
+            return nn.Identity()
+        case "bn":
+            return nn.BatchNorm1d(width)
+        case "prelu-bn":
+            return nn.Sequential(nn.PReLU(width), nn.BatchNorm1d(width))
+        case _:
+            return nn.Sequential(nn.BatchNorm1d(width), nn.ReLU())

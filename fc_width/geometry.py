@@ -1,0 +1,70 @@
+"""What training did to the angles: Eq. 14, and neural collapse (Papyan, Han & Donoho, PNAS 2020).
+
+Everything here is measured in float64 on the features and weights of a finished run.
+"""
+
+import math
+
+import torch
+
+
+def target_angles(embeddings: torch.Tensor, weight: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    """The angle between each feature and the weight of its own class.
+
+    *Arguments*: `embeddings` (N, M); `weight` (C, M); `labels` (N,).
+
+    *Returns*: (N,) float64, radians; π/2 where a feature or a weight is zero, because there no side is
+    nearer."""
+    features, targets = embeddings.double(), weight.double()[labels]
+    norms = features.norm(dim=1) * targets.norm(dim=1)
+    cosine: torch.Tensor = (features * targets).sum(1) / norms.clamp_min(1e-300)
+    return cosine.clamp(-1, 1).arccos()
+
+
+def class_means(values: torch.Tensor, labels: torch.Tensor, num_classes: int) -> torch.Tensor:
+    """Mean of `values` (N, …) over each class: (C, …); NaN for a class without samples."""
+    total = values.new_zeros(num_classes, *values.shape[1:]).index_add(0, labels, values)
+    count = labels.bincount(minlength=num_classes).to(values.dtype)
+    return total / count.reshape(-1, *[1] * (values.ndim - 1))
+
+
+def smallest_angle(weight: torch.Tensor) -> float:
+    """The smallest angle between two rows of `weight` (C, M), in degrees."""
+    unit = torch.nn.functional.normalize(weight.double())
+    chords = (unit[:, None] - unit[None]).norm(dim=2)  # arccos of a cosine near 1 would lose half the digits
+    chords.fill_diagonal_(math.inf)
+    return math.degrees(2 * math.asin(min(1.0, float(chords.min()) / 2)))
+
+
+def simplex_distance(rows: torch.Tensor) -> float:
+    """NC2: the distance of C centred vectors' Gram matrix from the simplex's, both of Frobenius norm 1.
+
+    ‖G/‖G‖ − S/‖S‖‖ with G the Gram matrix of `rows` (C, M) less their mean and S = I − J/C. 0 for a simplex;
+    NaN where all rows are equal."""
+    classes = len(rows)
+    centred = rows.double() - rows.double().mean(0)
+    gram = centred @ centred.T
+    simplex = torch.eye(classes, dtype=torch.float64, device=rows.device) - 1 / classes
+    return float((gram / gram.norm() - simplex / math.sqrt(classes - 1)).norm())
+
+
+def neural_collapse(embeddings: torch.Tensor, weight: torch.Tensor, labels: torch.Tensor) -> dict[str, float]:
+    """NC1–NC3 of features (N, M), classifier (C, M) and labels (N,).
+
+    `nc1` = Tr(Σ_W Σ_B⁺)/C, the scatter within classes against that between; `nc2_means` and `nc2_weights`,
+    `simplex_distance` of the class means and of the weights; `nc3` = ‖W/‖W‖ − H/‖H‖‖, centred weights against
+    centred class means, Frobenius."""
+    classes = len(weight)
+    features = embeddings.double()
+    means = class_means(features, labels, classes)
+    centred = means - means.mean(0)
+    residual = features - means[labels]
+    within = residual.T @ residual / len(features)
+    between = centred.T @ centred / classes
+    weights = weight.double() - weight.double().mean(0)
+    return {
+        "nc1": float((within @ torch.linalg.pinv(between, hermitian=True, rtol=1e-10)).trace()) / classes,
+        "nc2_means": simplex_distance(means),
+        "nc2_weights": simplex_distance(weight),
+        "nc3": float((weights / weights.norm() - centred / centred.norm()).norm()),
+    }

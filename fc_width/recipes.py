@@ -1,0 +1,171 @@
+"""Recipes: frozen dataclasses that say all of a run, and the named ones with their expected running time.
+
+The paper's settings (Li & Wang 2020, Sec. 5.1) are the defaults of `Recipe`. The paper gives no number of
+steps: each recipe chooses its own and says so. "First softmax, then W-Softmax" (Sec. 5.1) is `softmax_epochs`
+of the same loss at α = 0, which the paper calls the conventional softmax (Sec. 4.3), then the rest at α;
+plain softmax trains for all of `epochs`."""
+
+import dataclasses
+import hashlib
+import json
+import math
+from dataclasses import dataclass
+
+from fc_width.backbone import BACKBONES, FEATURES
+from fc_width.data import CLASSES
+from fc_width.losses import loss_name, parse_loss
+
+SWEPT = ("width", "loss", "feature", "seed")
+"""The fields in which the runs of one sweep may differ."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """All of one run. Equal recipes give equal records on equal hardware.
+
+    *Attributes*: `name`, a label; `dataset`; `backbone`, a key of `backbone.BACKBONES`; `width`, M;
+    `feature`, what follows the M units; `loss`, see `losses.parse_loss`; `epochs`, of which the first
+    `softmax_epochs` at α = 0; `batch_size`; learning rate `lr` · `lr_decay` ** (step / `lr_decay_steps`);
+    `momentum`; `weight_decay` on weights (not on biases, PReLU or batch norm); `seed`, from which the seeds
+    of initialisation and data order are derived separately.
+
+    *Raises*: `ValueError` quoting the field that does not fit.
+    """
+
+    name: str = "custom"
+    dataset: str = "digits"
+    backbone: str = "digits"
+    width: int = 9
+    feature: str = "prelu-bn"
+    loss: str = "softmax"
+    epochs: int = 30
+    softmax_epochs: int = 10
+    batch_size: int = 50
+    lr: float = 0.01
+    lr_decay: float = 0.9
+    lr_decay_steps: float = 6000.0
+    momentum: float = 0.9
+    weight_decay: float = 5e-4
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "loss", loss_name(*parse_loss(self.loss)))
+        for field, known in (("dataset", CLASSES), ("backbone", BACKBONES), ("feature", FEATURES)):
+            if getattr(self, field) not in known:
+                raise ValueError(
+                    f"unknown {field} {getattr(self, field)!r}: expected one of {', '.join(sorted(known))}"
+                )
+        if self.width < 1:
+            raise ValueError(f"M must be at least 1, got M={self.width}")
+        for field in ("epochs", "batch_size"):
+            if getattr(self, field) < 1:
+                raise ValueError(f"{field} must be at least 1, got {getattr(self, field)}")
+        if not 0 <= self.softmax_epochs <= self.epochs:
+            raise ValueError(f"softmax_epochs must be in 0…{self.epochs}, got {self.softmax_epochs}")
+        for field in ("lr", "lr_decay", "lr_decay_steps"):
+            if not (math.isfinite(getattr(self, field)) and getattr(self, field) > 0):
+                raise ValueError(f"{field} must be finite and above 0, got {getattr(self, field)}")
+        for field in ("momentum", "weight_decay", "seed"):
+            if not (math.isfinite(getattr(self, field)) and getattr(self, field) >= 0):
+                raise ValueError(f"{field} must be finite and at least 0, got {getattr(self, field)}")
+
+    @property
+    def run_id(self) -> str:
+        """A readable prefix and a hash of the fields that differ from their defaults.
+
+        Only those, so that a field added later, at its default, does not orphan the records made before.
+        """
+        changed = {
+            field.name: getattr(self, field.name)
+            for field in dataclasses.fields(self)
+            if getattr(self, field.name) != field.default
+        }
+        digest = hashlib.sha256(json.dumps(changed, sort_keys=True).encode()).hexdigest()[:10]
+        loss = self.loss.replace(":", "-")
+        return f"{self.name}_{loss}_M{self.width}_{self.feature}_s{self.seed}_{digest}"
+
+    def differences(self, other: "Recipe") -> dict[str, tuple[object, object]]:
+        """The fields, other than the swept ones, in which two recipes differ: name → (ours, theirs)."""
+        pairs = {
+            field.name: (getattr(self, field.name), getattr(other, field.name))
+            for field in dataclasses.fields(self)
+            if field.name not in SWEPT
+        }
+        return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
+
+
+@dataclass(frozen=True)
+class Named:
+    """A recipe with its expected `seconds` a run and the hardware they were measured on, and the sweep it is
+    meant for."""
+
+    recipe: Recipe
+    seconds: float
+    hardware: str
+    losses: tuple[str, ...] = ("softmax", "w-softmax:1", "w-softmax-centred:1", "w-softmax-simplex:1")
+    seeds: int = 3
+
+
+EVERY_LOSS = (
+    "softmax",
+    "w-softmax:0.5",
+    "w-softmax:1",
+    "w-softmax:1.5",
+    "w-softmax-centred:1",
+    "w-softmax-simplex:1",
+)
+"""Softmax and W-Softmax at the paper's three α as printed, centred and on the simplex at α = 1."""
+
+RECIPES: dict[str, Named] = {}
+
+
+def _name(named: Named) -> None:
+    RECIPES[named.recipe.name] = named
+
+
+# The embedded digits: 1,347 training images of 8×8; 32 channels, three convolutions. 15 epochs of 27 steps;
+# the learning rate falls from 0.05 to 0.002 along the way.
+#     python -m fc_width.sweep
+_name(Named(
+    Recipe(name="digits", epochs=15, softmax_epochs=5, lr=0.05, lr_decay_steps=13.0),
+    seconds=2.5, hardware="one core of an AMD EPYC",
+))  # fmt: skip
+
+# MNIST with the paper's backbone at 16 channels for 64, two convolutions a stage for three, and a stride of 2
+# in the first convolution for the last pool. Four epochs at batch 128 (the paper's 50 would cost more per
+# image on a CPU); the learning rate falls from 0.05 to 0.001 along the way.
+#     python -m fc_width.sweep --dataset mnist
+_small = Recipe(
+    name="mnist-small", dataset="mnist", backbone="mnist-small",
+    epochs=4, softmax_epochs=1, batch_size=128, lr=0.05, lr_decay_steps=50.0,
+)  # fmt: skip
+_name(Named(_small, seconds=38.0, hardware="one core of an AMD EPYC", losses=EVERY_LOSS))
+_name(Named(
+    dataclasses.replace(_small, name="fashion-mnist-small", dataset="fashion-mnist"),
+    seconds=38.0, hardware="one core of an AMD EPYC", losses=EVERY_LOSS,
+))  # fmt: skip
+
+# MNIST as in the paper: 64 channels, batch 50, the paper's learning rate and decay; 20 epochs (24,000 steps),
+# which the paper does not say. Meant for a GPU.
+#     python -m fc_width.sweep --recipe paper-mnist
+_name(Named(
+    Recipe(name="paper-mnist", dataset="mnist", backbone="mnist", epochs=20, softmax_epochs=5),
+    seconds=8400.0, hardware="two cores of an AMD EPYC (by count of operations; not run)",
+    losses=EVERY_LOSS,
+))  # fmt: skip
+
+DEFAULT_RECIPE = {"digits": "digits", "mnist": "mnist-small", "fashion-mnist": "fashion-mnist-small"}
+"""The recipe that a data set is swept with unless another is named."""
+
+
+def sweep_widths(num_classes: int) -> list[int]:
+    """The widths of a sweep over C classes.
+
+    1, 2, 3, 4, ⌈C/2⌉−1, ⌈C/2⌉, C−2, C−1, C, then 1.5×, 2×, 3×, 5×, 10×, 20×, 30× (C−1); 22 too where C = 100.
+    """
+    half, simplex = -(-num_classes // 2), num_classes - 1
+    widths = {1, 2, 3, 4, half - 1, half, simplex - 1, simplex, num_classes, -(-3 * simplex // 2)}
+    widths |= {factor * simplex for factor in (2, 3, 5, 10, 20, 30)}
+    if num_classes == 100:
+        widths.add(22)
+    return sorted(width for width in widths if width >= 1)

@@ -1,0 +1,250 @@
+"""Records on disk: one JSON file a run; and claims, by which workers of any number of sweeps share the work.
+
+A record is written to a temporary file, flushed to the disk and renamed, so that a file with a record's name
+is always a whole record. A claim is a small file that its owner keeps rewriting. A claim is stale if its
+owner was a process of this machine that is gone, or if it has not changed for `STALE_SECONDS` on the
+observer's own steady clock; then anyone may take it over. No locks are used, no clocks are compared. If two
+processes ever hold one claim (an owner that slept past `STALE_SECONDS`), they write the same record twice,
+one replacing the other."""
+
+import json
+import os
+import secrets
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+Record = dict[str, Any]
+"""A run's outcome, plain JSON: see `fc_width.train.run`."""
+
+STALE_SECONDS = 120.0
+REQUIRED = ("run_id", "recipe", "status")
+STATUSES = ("done", "diverged", "failed")
+
+
+class CorruptRecordError(ValueError):
+    """A file with a record's name that does not hold one."""
+
+
+class Store:
+    """A folder of records.
+
+    *Arguments*: `folder`, which `create` makes if need be.
+    """
+
+    def __init__(self, folder: str | Path) -> None:
+        self.folder = Path(folder)
+        self._seen: dict[str, tuple[bytes, float]] = {}
+
+    def create(self) -> None:
+        """Make the folder, see that it can be written, and clear what killed processes of this machine left
+        half-written."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        probe = self._temporary("probe")
+        probe.write_bytes(b"")
+        probe.unlink()
+        for path in self.folder.glob(".*.tmp"):
+            host, _, pid = path.name.removesuffix(".tmp").split("~")[-1].rpartition("@")
+            if host == _HOST and pid.isdigit() and not _alive(int(pid)):
+                path.unlink(missing_ok=True)
+
+    def run_ids(self) -> set[str]:
+        """The ids of all records in the folder."""
+        if not self.folder.is_dir():
+            return set()
+        return {path.stem for path in self.folder.glob("*.json")}
+
+    def read(self, run_id: str) -> Record:
+        """One record; `CorruptRecordError`, naming the file, if it is not one; `FileNotFoundError` if there
+        is none."""
+        path = self.folder / f"{run_id}.json"
+        try:
+            record = json.loads(path.read_bytes())
+        except ValueError as error:
+            raise CorruptRecordError(f"{path}: not a record ({error})") from error
+        missing = [key for key in REQUIRED if not isinstance(record, dict) or key not in record]
+        if missing or record["run_id"] != run_id or record["status"] not in STATUSES:
+            wrong = f"lacks {', '.join(missing)}" if missing else "is of another run or has an unknown status"
+            raise CorruptRecordError(f"{path}: not a record (it {wrong})")
+        whole: Record = record
+        return whole
+
+    def records(self) -> Iterator[Record]:
+        """All records, in the order of their ids."""
+        for run_id in sorted(self.run_ids()):
+            yield self.read(run_id)
+
+    def write(self, record: Record) -> None:
+        """Put a record in place, whole or not at all."""
+        content = json.dumps(record, allow_nan=False, indent=1).encode()
+        temporary = self._temporary(record["run_id"])
+        try:
+            with open(temporary, "wb") as stream:
+                stream.write(content)
+                stream.flush()
+                os.fsync(stream.fileno())
+            os.replace(temporary, self.folder / f"{record['run_id']}.json")
+        finally:
+            temporary.unlink(missing_ok=True)
+        _sync_folder(self.folder)
+
+    def discard(self, run_id: str) -> None:
+        """Remove a record, so that the run is made again."""
+        (self.folder / f"{run_id}.json").unlink(missing_ok=True)
+
+    def set_aside(self, run_id: str) -> Path:
+        """Rename a corrupt record out of the way; returns its new path."""
+        target = self.folder / f"{run_id}.json.corrupt-{secrets.token_hex(4)}"
+        os.replace(self.folder / f"{run_id}.json", target)
+        return target
+
+    def claim(self, run_id: str) -> bool:
+        """Claim a run for this process; false if somebody else has it."""
+        path = self._claim_path(run_id)
+        content = self._content(0.0)
+        temporary = self._temporary(run_id)
+        temporary.write_bytes(content)
+        try:
+            for _ in range(2):
+                try:
+                    os.link(
+                        temporary, path
+                    )  # atomic, and fails if the claim exists, on network file systems too
+                    return True
+                except FileExistsError:
+                    if not self._remove_stale(run_id):
+                        return False
+            return False
+        finally:
+            temporary.unlink(missing_ok=True)
+
+    def beat(self, run_id: str, fraction: float) -> None:
+        """Show that this process is still at work on a claimed run, and how far."""
+        temporary = self._temporary(run_id)
+        temporary.write_bytes(self._content(fraction))
+        os.replace(temporary, self._claim_path(run_id))
+
+    def release(self, run_id: str) -> None:
+        """Give up a claim."""
+        self._claim_path(run_id).unlink(missing_ok=True)
+
+    def claims(self) -> dict[str, dict[str, Any]]:
+        """All claims that are not stale: run id → {`host`, `pid`, `fraction`, …}."""
+        found = {}
+        for path in self.folder.glob("*.claim"):
+            content = self._read_claim(path)
+            if content is not None and not self._stale(path.stem, content):
+                found[path.stem] = _parse(content)
+        return found
+
+    def release_of(self, pid: int) -> list[str]:
+        """Give up the claims of a process of this machine that has ended; returns their run ids."""
+        released = []
+        for path in self.folder.glob("*.claim"):
+            claim = _parse(self._read_claim(path) or b"")
+            if claim.get("host") == _HOST and claim.get("pid") == pid:
+                path.unlink(missing_ok=True)
+                released.append(path.stem)
+        return released
+
+    def _stale(self, run_id: str, content: bytes) -> bool:
+        claim = _parse(content)
+        if claim.get("host") == _HOST and not _alive(claim["pid"], claim["started"]):
+            return True
+        now = time.monotonic()
+        before, since = self._seen.get(run_id, (b"", now))
+        if before != content:
+            self._seen[run_id] = content, now
+            return False
+        return now - since > STALE_SECONDS
+
+    def _remove_stale(self, run_id: str) -> bool:
+        """Take a stale claim out of the way; true if there is none now."""
+        path = self._claim_path(run_id)
+        content = self._read_claim(path)
+        if content is None:
+            return True
+        if not self._stale(run_id, content):
+            return False
+        aside = self._temporary(run_id)
+        try:
+            os.rename(path, aside)  # of several that try, one succeeds
+        except FileNotFoundError:
+            return True
+        try:
+            if aside.read_bytes() != content:  # somebody took it over in between: it is theirs
+                os.link(aside, path)
+                return False
+        except FileExistsError:
+            return False
+        finally:
+            aside.unlink(missing_ok=True)
+        return True
+
+    @staticmethod
+    def _read_claim(path: Path) -> bytes | None:
+        try:
+            return path.read_bytes()
+        except FileNotFoundError:
+            return None
+
+    @staticmethod
+    def _content(fraction: float) -> bytes:
+        pid = os.getpid()
+        claim = {"host": _HOST, "pid": pid, "started": _started(pid), "fraction": fraction}
+        return json.dumps(claim | {"beat": secrets.token_hex(8)}).encode()
+
+    def _claim_path(self, run_id: str) -> Path:
+        return self.folder / f"{run_id}.claim"
+
+    def _temporary(self, run_id: str) -> Path:
+        return self.folder / f".{run_id}.{secrets.token_hex(4)}~{_HOST}@{os.getpid()}.tmp"
+
+
+def _parse(content: bytes) -> dict[str, Any]:
+    try:
+        claim = json.loads(content)
+    except ValueError:
+        return {}
+    return claim if isinstance(claim, dict) else {}
+
+
+def _machine() -> str:
+    """A name of this machine and of its current boot: process ids mean something within it only."""
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()[:8]
+    except OSError:
+        boot = "unknown"
+    return f"{socket.gethostname()}-{boot}"
+
+
+_HOST = _machine()
+
+
+def _started(pid: int) -> str:
+    """When a process started, in ticks since the boot, where the system tells: it sets apart two processes of
+    one id."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+    except (OSError, IndexError):
+        return ""
+
+
+def _alive(pid: int, started: str = "") -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return not started or _started(pid) == started
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

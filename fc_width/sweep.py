@@ -1,0 +1,259 @@
+"""``python -m fc_width.sweep``: train the backbone over many widths and losses.
+
+Without arguments: the embedded digits, every width of the design, three losses, three seeds; about three
+minutes on two cores. Killed at any moment and started again, it goes on where it was."""
+
+import dataclasses
+import math
+import signal
+import statistics
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Literal
+
+import torch
+import tyro
+from tqdm import tqdm
+
+from fc_width.data import CLASSES, Dataset, load
+from fc_width.engine import Status, default_workers, run_all
+from fc_width.losses import loss_name, parse_loss
+from fc_width.recipes import DEFAULT_RECIPE, RECIPES, Recipe, sweep_widths
+from fc_width.store import CorruptRecordError, Record, Store
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """Train a CNN over many widths M of the layer before its classifier, and record what each run did.
+
+    Killed at any moment and started again with the same options, it goes on where it was.
+    """
+
+    dataset: str = "digits"
+    """Data set: digits (embedded), mnist or fashion-mnist."""
+    recipe: str | None = None
+    """Named recipe (default: that of the data set): digits, mnist-small, fashion-mnist-small, paper-mnist."""
+    widths: tuple[int, ...] = ()
+    """Widths M (default: 1, 2, 3, 4, around C/2 and C − 1, and multiples of C − 1 up to 30)."""
+    losses: tuple[str, ...] = ()
+    """softmax, w-softmax:ALPHA (as printed), w-softmax-centred:ALPHA, w-softmax-simplex:ALPHA (runs at M = C
+    − 1 only, whatever the widths). Default: the recipe's."""
+    features: tuple[str, ...] = ("prelu-bn",)
+    """What follows the M units: linear, bn, prelu-bn, bn-relu."""
+    seeds: int | None = None
+    """Number of seeds (default: the recipe's)."""
+    epochs: int | None = None
+    """Epochs of a run (default: the recipe's); the softmax phase keeps its share."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """auto is CUDA where there is a GPU, else the CPU."""
+    workers: int | None = None
+    """Worker processes (default: one a core on a CPU, each with one thread; one on a GPU)."""
+    data_dir: Path | None = None
+    """Folder that holds <data set>/<original files> (default: download into the user's cache)."""
+    out: Path | None = None
+    """Folder of the records (default: runs/<recipe>)."""
+    dry_run: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
+    """Say what is done, what is to do and about how long it takes; then stop."""
+
+
+def plan(options: Options) -> list[Recipe]:
+    """The runs that the options ask for, seed by seed, so that a sweep cut short is still balanced.
+
+    *Raises*: `ValueError` quoting the option that does not fit.
+    """
+    if options.recipe is None and options.dataset not in DEFAULT_RECIPE:
+        raise ValueError(
+            f"unknown data set {options.dataset!r}: expected one of {', '.join(sorted(CLASSES))}"
+        )
+    name = options.recipe or DEFAULT_RECIPE[options.dataset]
+    if name not in RECIPES:
+        raise ValueError(f"unknown recipe {name!r}: expected one of {', '.join(RECIPES)}")
+    named = RECIPES[name]
+    base = named.recipe
+    if options.dataset not in (base.dataset, Options.dataset):
+        raise ValueError(f"recipe {name!r} is for data set {base.dataset!r}, got {options.dataset!r}")
+    if options.epochs is not None:
+        share = round(base.softmax_epochs * options.epochs / base.epochs)
+        base = dataclasses.replace(base, epochs=options.epochs, softmax_epochs=max(share, 0))
+    seeds = named.seeds if options.seeds is None else options.seeds
+    if seeds < 1:
+        raise ValueError(f"seeds must be at least 1, got {seeds}")
+    classes = len(CLASSES[base.dataset])
+    widths = options.widths or sweep_widths(classes)
+    losses = [loss_name(*parse_loss(spec)) for spec in options.losses or named.losses]
+    runs = [
+        dataclasses.replace(base, width=width, loss=loss, feature=feature, seed=seed)
+        for seed in range(seeds)
+        for feature in options.features
+        for loss in losses
+        for width in ([classes - 1] if parse_loss(loss)[0] == "w-softmax-simplex" else widths)
+    ]
+    return list(dict.fromkeys(sorted(runs, key=lambda run: (run.seed, run.width))))
+
+
+def check_folder(store: Store, runs: Sequence[Recipe]) -> list[str]:
+    """See that a folder's records are of these runs' recipe.
+
+    *Returns*: the ids of corrupt records.
+
+    *Raises*: `ValueError` if a record was made with another recipe.
+    """
+    corrupt = []
+    for run_id in sorted(store.run_ids()):
+        try:
+            record = store.read(run_id)
+        except CorruptRecordError:
+            corrupt.append(run_id)
+            continue
+        differences = runs[0].differences(_recipe(record))
+        if differences:
+            theirs = ", ".join(f"{name} {old!r}, not {new!r}" for name, (new, old) in differences.items())
+            raise ValueError(
+                f"{store.folder} holds records of another recipe ({theirs}): choose another --out"
+            )
+    return corrupt
+
+
+def _recipe(record: Record) -> Recipe:
+    known = {field.name for field in dataclasses.fields(Recipe)}
+    return Recipe(**{key: value for key, value in record["recipe"].items() if key in known})
+
+
+def expected_seconds(runs: Sequence[Recipe], store: Store) -> float:
+    """Seconds of one run: the median of the folder's, else what its recipe says, by epochs."""
+    measured = [record["seconds"] for record in store.records() if "seconds" in record]
+    if measured:
+        return float(statistics.median(measured))
+    named = RECIPES[runs[0].name]
+    return named.seconds * runs[0].epochs / named.recipe.epochs
+
+
+def duration(seconds: float) -> str:
+    """Seconds as a person says them: `40 s`, `12 min`, `3.4 h`."""
+    if seconds < 90:
+        return f"{math.ceil(seconds)} s"
+    return f"{math.ceil(seconds / 60)} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def table(runs: Sequence[Recipe], store: Store) -> str:
+    """Test accuracy after the last epoch in %, mean ± sd over seeds, by width and by loss and feature."""
+    cells: dict[tuple[int, str], list[float]] = {}
+    troubles: dict[tuple[int, str], list[str]] = {}
+    several = len({run.feature for run in runs}) > 1
+    columns = []
+    for run in runs:
+        column = f"{run.loss} {run.feature}" if several else run.loss
+        columns.append(column)
+        record = store.read(run.run_id)
+        if record["status"] == "done":
+            cells.setdefault((run.width, column), []).append(100 * record["final"]["test_accuracy"])
+        else:
+            troubles.setdefault((run.width, column), []).append(record["status"])
+
+    def cell(width: int, column: str) -> str:
+        values, words = cells.get((width, column), []), troubles.get((width, column), [])
+        spread = f" ± {statistics.stdev(values):.2f}" if len(values) > 1 else ""
+        shown = [f"{statistics.mean(values):.2f}{spread}"] if values else []
+        shown += [f"{words.count(word)} {word}" for word in dict.fromkeys(words)]
+        return ", ".join(shown)
+
+    header = ["M", *dict.fromkeys(columns)]
+    rows = [[str(m), *(cell(m, c) for c in header[1:])] for m in sorted({run.width for run in runs})]
+    sizes = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
+    lines = [
+        "  ".join(f"{text:>{size}}" for text, size in zip(row, sizes, strict=True)) for row in [header, *rows]
+    ]
+    return "\n".join(lines)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command line; returns the exit status: 0, 1 if a run failed, 2 for a mistake in the options, 130 if
+    interrupted."""
+    options = tyro.cli(Options, args=arguments, prog="python -m fc_width.sweep", description=Options.__doc__)
+    try:
+        return _sweep(options)
+    except (ValueError, TypeError, OSError, RuntimeError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+
+
+def _sweep(options: Options) -> int:
+    runs = plan(options)
+    store = Store(options.out or Path("runs") / runs[0].name)
+    device = torch.device(_device(options.device))
+    workers = default_workers(device) if options.workers is None else options.workers
+    if workers < 1:
+        raise ValueError(f"workers must be at least 1, got {workers}")
+    corrupt = check_folder(store, runs)
+    wanted = {run.run_id for run in runs}
+    done = (store.run_ids() & wanted) - set(corrupt)
+    retried = [run_id for run_id in done if store.read(run_id)["status"] == "failed"]
+    todo = len(wanted) - len(done) + len(retried)
+    for run_id in corrupt:
+        where = store.folder / f"{run_id}.json" if options.dry_run else store.set_aside(run_id)
+        print(f"{where}: corrupt record, {'to be ' if options.dry_run else ''}set aside and run again")
+    seconds = 0.0 if options.dry_run and corrupt else expected_seconds(runs, store)
+    print(
+        f"{len(runs)} runs of {runs[0].name} in {store.folder}: {len(runs) - todo} done, {todo} to do"
+        + (
+            f", about {duration(todo * seconds / workers)} with {workers} workers on {device.type}"
+            if todo
+            else ""
+        )
+    )
+    if options.dry_run:
+        return 0
+    if todo:
+        store.create()
+        dataset = load(runs[0].dataset, options.data_dir)
+        for run_id in retried:
+            store.discard(run_id)
+        try:
+            _run_with_progress(runs, dataset, store, device, workers)
+        except KeyboardInterrupt:
+            print("\ninterrupted; the same command goes on from here", file=sys.stderr)
+            return 130
+    print("\nTest accuracy after the last epoch, %, mean ± sd over seeds\n")
+    print(table(runs, store))
+    print(f"\nDraw it:  python -m analysis --runs {store.folder}")
+    failed = [record for record in map(store.read, sorted(wanted)) if record["status"] == "failed"]
+    for record in failed:
+        print(f"failed: {record['run_id']}: {record['error']}", file=sys.stderr)
+    return 1 if failed else 0
+
+
+def _device(name: str) -> str:
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    if name == "cuda" and not torch.cuda.is_available():
+        raise ValueError("device 'cuda': torch finds no CUDA device here")
+    return name
+
+
+def _run_with_progress(
+    runs: Sequence[Recipe], dataset: Dataset, store: Store, device: torch.device, workers: int
+) -> None:
+    def stop(signum: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    previous = signal.signal(signal.SIGTERM, stop)
+    already = len(store.run_ids() & {run.run_id for run in runs})
+    form = "{percentage:3.0f}% |{bar}| {desc} [{elapsed}, {remaining} left]"
+    interval = 0.3 if sys.stderr.isatty() else 15.0
+    with tqdm(total=len(runs) - already, bar_format=form, mininterval=interval, smoothing=0) as bar:
+
+        def report(status: Status) -> None:
+            running = {k: v for k, v in status.running.items() if k not in status.finished}
+            finished = len(status.finished) - already
+            bar.set_description_str(f"{finished} of {bar.total} runs, {len(running)} running", refresh=False)
+            bar.update(finished + sum(running.values()) - bar.n)
+
+        try:
+            run_all(runs, dataset, store, device, workers, report)
+        finally:
+            signal.signal(signal.SIGTERM, previous)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
