@@ -76,14 +76,11 @@ class Backbone(nn.Module):
                 f"images of {image_shape[1]}×{image_shape[2]} are too small for this backbone's pools"
             )
         self.trunk = nn.Sequential(*layers)
+        _initialise(self.trunk)  # before the FC layer draws from the generator: one seed, one trunk at every M
         self.fc_inputs = channels * height * width_px
         self.fc = nn.Linear(self.fc_inputs, width)
         self.feature = _feature(feature, width)
-        for module in self.modules():
-            if isinstance(module, nn.Conv2d | nn.Linear):
-                nn.init.xavier_uniform_(module.weight)
-                if module.bias is not None:
-                    nn.init.zeros_(module.bias)
+        _initialise(self.fc)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Embeddings (N, M) of images (N, channels, H, W)."""
@@ -93,6 +90,15 @@ class Backbone(nn.Module):
     def fc_parameters(self) -> int:
         """Number of parameters of the FC layer: M·(inputs + 1)."""
         return sum(p.numel() for p in self.fc.parameters())
+
+
+def _initialise(part: nn.Module) -> None:
+    """Xavier weights, zero biases."""
+    for module in part.modules():
+        if isinstance(module, nn.Conv2d | nn.Linear):
+            nn.init.xavier_uniform_(module.weight)
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
 
 
 def _feature(feature: str, width: int) -> nn.Module:

@@ -35,6 +35,8 @@ MNIST_FILES = {  # file: SHA-256
         "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5",
 }  # fmt: skip
 
+MNIST_COUNTS = (("train", 60_000), ("t10k", 10_000))
+
 URLS = {
     "mnist": "https://ossci-datasets.s3.amazonaws.com/mnist/",
     "fashion-mnist": "https://fashion-mnist.s3.eu-central-1.amazonaws.com/",
@@ -139,7 +141,7 @@ def _load_digits() -> tuple[npt.NDArray[np.uint8], ...]:
 
 def _load_mnist_like(name: str, data_dir: str | Path | None) -> tuple[npt.NDArray[np.uint8], ...]:
     arrays = []
-    for split, count in (("train", 60_000), ("t10k", 10_000)):
+    for split, count in MNIST_COUNTS:
         for kind, shape in (("images-idx3", (count, 28, 28)), ("labels-idx1", (count,))):
             file = f"{name}/{split}-{kind}-ubyte.gz"
             arrays.append(read_idx(_locate(file, data_dir), shape, MNIST_FILES[file]))

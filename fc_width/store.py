@@ -154,7 +154,7 @@ class Store:
         if claim.get("host") == _HOST and not _alive(claim["pid"], claim["started"]):
             return True
         now = time.monotonic()
-        before, since = self._seen.get(run_id, (b"", now))
+        before, since = self._seen.get(run_id, (None, now))
         if before != content:
             self._seen[run_id] = content, now
             return False

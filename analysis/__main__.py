@@ -1,0 +1,98 @@
+"""``python -m analysis``: every figure, with its source data, from records alone. Nothing is trained."""
+
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+import tyro
+
+from analysis import figures, records
+
+
+@dataclass(frozen=True)
+class Options:
+    """Draw the figures from the records of sweeps.
+
+    Without --runs: from the packed records in OUT/data, the source data of the committed figures.
+    """
+
+    runs: Path | None = None
+    """Folder of records that a sweep wrote; packed into OUT/data first, and drawn alone."""
+    out: Path = Path("figures")
+    """Folder that the figures go into; their source data goes into its folder data."""
+
+
+DRAWINGS: dict[str, Callable[[pd.DataFrame], figures.Drawing]] = {
+    "fig4a-accuracy": figures.accuracy_against_width,
+    "fig4d-memory": figures.memory_against_width,
+    "fig5-angles": figures.mean_angles,
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command line; returns the exit status: 0, or 2 where there is nothing to draw from."""
+    options = tyro.cli(Options, args=arguments, prog="python -m analysis", description=Options.__doc__)
+    try:
+        for path in draw_all(options.out, options.runs):
+            print(path)
+    except (OSError, ValueError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def draw_all(out: Path, runs: Path | None = None) -> list[Path]:
+    """Draw everything that the records allow.
+
+    *Arguments*: `out`; `runs`, a folder of records to pack into `out`/data and draw; without it, all packs
+    there are drawn.
+
+    *Returns*: the files written.
+
+    *Raises*: `FileNotFoundError` if there are no records, naming the command that makes them.
+    """
+    data = out / "data"
+    if runs is None:
+        packs = sorted(data.glob(f"*{records.PACK_SUFFIX}"))
+        if not packs:
+            raise FileNotFoundError(
+                f"no records in {data}: make some with  python -m fc_width.sweep  "
+                "and draw them with  python -m analysis --runs runs/digits"
+            )
+    else:
+        frame = records.load(runs)
+        data.mkdir(parents=True, exist_ok=True)
+        packs = [data / f"{frame['name'].iloc[0]}{records.PACK_SUFFIX}"]
+        records.pack(runs, packs[0])
+    return [path for pack in packs for path in _draw_pack(pack, out)]
+
+
+def _draw_pack(pack: Path, out: Path) -> list[Path]:
+    frame = records.load(pack)
+    name = pack.name.removesuffix(records.PACK_SUFFIX)
+    written = []
+    for feature, runs in frame.groupby("feature"):
+        runs = runs[runs["status"] == "done"]
+        suffix = "" if feature == "prelu-bn" else f"-{feature}"
+        for stem, draw in DRAWINGS.items():
+            at_simplex = bool((runs["width"] == runs["classes"] - 1).any())
+            if at_simplex if draw is figures.mean_angles else runs["width"].nunique() > 1:
+                written += _save(draw(runs), f"{stem}-{name}{suffix}", out)
+    return written
+
+
+def _save(drawing: figures.Drawing, stem: str, out: Path) -> list[Path]:
+    drawing.figure.text(
+        0.995, -0.005, drawing.caption, ha="right", va="top", fontsize=5.5, color="0.35", wrap=False
+    )
+    paths = [out / f"{stem}.pdf", out / f"{stem}.png", out / "data" / f"{stem}.csv"]
+    drawing.figure.savefig(paths[0], metadata={"CreationDate": None}, bbox_inches="tight")
+    drawing.figure.savefig(paths[1], dpi=150, metadata={"Software": None}, bbox_inches="tight")
+    drawing.source.to_csv(paths[2], index=False, float_format="%.6g", lineterminator="\n")
+    return paths
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,212 @@
+"""The paper's figures, one function each: a table of runs in, a figure and its source data out.
+
+Every seed is shown faintly, the median over seeds as a line, a 95 % bootstrap interval of it as a band.
+Losses differ in colour (Okabe & Ito's, safe for the colour-blind), in marker and in dash, so that a grey
+print tells them apart."""
+
+from typing import NamedTuple
+
+import matplotlib
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from scipy import stats
+
+STYLES: dict[str, tuple[str, str, str, str]] = {  # loss: label, colour, marker, dash
+    "softmax": ("softmax", "#000000", "o", "-"),
+    "w-softmax:0": ("W-Softmax α = 0", "#999999", "x", "-"),
+    "w-softmax:0.5": ("W-Softmax α = 0.5", "#E69F00", "s", "--"),
+    "w-softmax:1": ("W-Softmax α = 1", "#0072B2", "^", "-."),
+    "w-softmax:1.5": ("W-Softmax α = 1.5", "#009E73", "v", ":"),
+    "w-softmax-centred:1": ("W-Softmax α = 1, centred", "#CC79A7", "D", "--"),
+    "w-softmax-simplex:1": ("W-Softmax α = 1, fixed simplex", "#D55E00", "*", "-"),
+}
+
+
+class Drawing(NamedTuple):
+    """A figure, the table of what it shows, and what a reader must know of it."""
+
+    figure: Figure
+    source: pd.DataFrame
+    caption: str
+
+
+def accuracy_against_width(runs: pd.DataFrame) -> Drawing:
+    """Fig. 4a: test accuracy after the last epoch against M, a line for each loss, M_min = C − 1 marked.
+
+    *Arguments*: `runs`, rows of `records.load` of one recipe and feature.
+    """
+    source = _done(runs)[["loss", "width", "seed", "test_accuracy"]].sort_values(["loss", "width", "seed"])
+    widths = sorted(source["width"].unique())
+    figure, axes = _figure()
+    for loss, group in source.groupby("loss"):
+        _series(axes, str(loss), _positions(group["width"], widths), 100 * group["test_accuracy"])
+    worst = 100 - 100 * source["test_accuracy"].min()
+    best = 100 - 100 * source["test_accuracy"].max()
+    axes.set_yscale("function", functions=(_from_accuracy, _to_accuracy))
+    ticks = np.array([0, 50, 80, 90, 95, 97, 98, 98.5, 99, 99.2, 99.4, 99.6, 99.8, 99.9])
+    axes.set_ylim(100 - worst * 1.3, 100 - max(best, 0.05) / 1.15)
+    low, high = axes.get_ylim()
+    axes.set_yticks([tick for tick in ticks if low <= tick <= high])
+    axes.yaxis.set_major_formatter("{x:g}")
+    axes.minorticks_off()
+    axes.set_ylabel("Test accuracy (%), spaced by log of the error")
+    _width_axis(axes, widths, int(runs["classes"].iloc[0]))
+    axes.legend(loc="lower right")
+    return Drawing(figure, source, _caption(runs))
+
+
+def memory_against_width(runs: pd.DataFrame) -> Drawing:
+    """Fig. 4d: bytes of the FC layer against M, of the learned classifier, and of both on the simplex head
+    (at M = C − 1)."""
+    done = _done(runs)
+    columns = ["width", "fc_parameters", "classifier_parameters"]
+    learned = done[~done["loss"].str.startswith("w-softmax-simplex")][columns].drop_duplicates()
+    fixed = done[done["loss"].str.startswith("w-softmax-simplex")][columns].drop_duplicates()
+    source = (
+        pd.concat({"learned": learned, "simplex": fixed}, names=["classifier"]).droplevel(1).reset_index()
+    )
+    for part in ("fc", "classifier"):
+        source[f"{part}_bytes"] = 4 * source[f"{part}_parameters"]
+    widths = sorted(source["width"].unique())
+    figure, axes = _figure()
+    rows = source[source["classifier"] == "learned"].sort_values("width")
+    place = _positions(rows["width"], widths)
+    axes.plot(place, rows["fc_bytes"] / 1024, "o-", color="#000000", label="FC layer (M units)")
+    axes.plot(
+        place, rows["classifier_bytes"] / 1024, "s--", color="#0072B2", label="classifier, learned (C × M)"
+    )
+    rows = source[source["classifier"] == "simplex"]
+    if len(rows):
+        both = (rows["fc_bytes"] + rows["classifier_bytes"]) / 1024
+        place = _positions(rows["width"], widths)
+        label = "FC layer and classifier,\nfixed simplex"
+        axes.plot(place, both, "*", color="#D55E00", markersize=14, label=label)
+    axes.set_yscale("log")
+    axes.set_ylabel("Parameter memory (KiB, float32)")
+    _width_axis(axes, widths, int(runs["classes"].iloc[0]))
+    axes.legend(loc="upper left")
+    return Drawing(figure, source, _caption(runs))
+
+
+def mean_angles(runs: pd.DataFrame) -> Drawing:
+    """Fig. 5: mean angle between a feature and its class's weight (Eq. 14), per class, on train and test, at
+    M = C − 1."""
+    classes = int(runs["classes"].iloc[0])
+    done = _done(runs[runs["width"] == classes - 1])
+    source = pd.DataFrame(
+        {"loss": loss, "seed": seed, "split": split, "class": label, "mean_angle": angle}
+        for loss, seed, angles in zip(done["loss"], done["seed"], done["class_angles"], strict=True)
+        for split in ("train", "test")
+        for label, angle in enumerate(angles[split])
+    ).sort_values(["split", "loss", "seed", "class"], ignore_index=True)
+    losses = [loss for loss in STYLES if loss in set(source["loss"])]
+    figure = Figure(figsize=(9, 4.6), layout="constrained")
+    panels = figure.subplots(1, 2, sharey=True)
+    for axes, split in zip(panels, ("train", "test"), strict=True):
+        for index, loss in enumerate(losses):
+            rows = source[(source["split"] == split) & (source["loss"] == loss)]
+            shift = 0.11 * (index - (len(losses) - 1) / 2)
+            _, colour, marker, _ = STYLES[loss]
+            axes.plot(
+                rows["class"] + shift, rows["mean_angle"], marker, color=colour, alpha=0.3, markersize=3
+            )
+            median = rows.groupby("class")["mean_angle"].median()
+            axes.plot(median.index + shift, median, marker, color=colour, markersize=5, label=STYLES[loss][0])
+        axes.axhline(90, color="0.5", linewidth=0.8, linestyle=(0, (1, 3)))
+        axes.set_title({"train": "Training set", "test": "Test set"}[split])
+        axes.set_xlabel("Class")
+        axes.set_xticks(range(classes))
+        axes.grid(axis="y", color="0.9")
+    panels[0].set_ylabel("Mean angle to the own class's weight (degrees)")
+    panels[0].set_ylim(0, max(95, 1.05 * source["mean_angle"].max()))
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize=8)
+    return Drawing(figure, source, _caption(runs))
+
+
+def _done(runs: pd.DataFrame) -> pd.DataFrame:
+    return runs[runs["status"] == "done"]
+
+
+def _figure() -> tuple[Figure, Axes]:
+    figure = Figure(figsize=(7, 4.6), layout="constrained")
+    return figure, figure.subplots()
+
+
+def _series(axes: Axes, loss: str, places: npt.NDArray[np.float64], values: pd.Series) -> None:
+    """Seeds faintly, the median, and the 95 % bootstrap band of the median."""
+    label, colour, marker, dash = STYLES.get(loss, (loss, "#56B4E9", "P", "-"))
+    frame = pd.DataFrame({"place": places, "value": values.to_numpy()})
+    axes.plot(
+        frame["place"], frame["value"], marker, color=colour, alpha=0.25, markersize=3, linestyle="none"
+    )
+    summary = frame.groupby("place")["value"].agg(["median", interval])
+    low, high = np.array(summary["interval"].tolist()).T
+    axes.fill_between(summary.index, low, high, color=colour, alpha=0.15, linewidth=0)
+    size = 13 if marker == "*" else 5
+    axes.plot(
+        summary.index,
+        summary["median"],
+        marker + dash,
+        color=colour,
+        label=label,
+        markersize=size,
+        linewidth=1.2,
+    )
+
+
+def interval(values: pd.Series) -> tuple[float, float]:
+    """The 95 % bootstrap interval (percentiles) of the median; the value itself where there is one seed."""
+    if len(values) < 2 or values.nunique() == 1:
+        return float(values.min()), float(values.max())
+    found = stats.bootstrap((values.to_numpy(),), np.median, method="percentile", n_resamples=2000, rng=0)
+    return float(found.confidence_interval.low), float(found.confidence_interval.high)
+
+
+def _positions(values: pd.Series, widths: list[int]) -> npt.NDArray[np.float64]:
+    return np.searchsorted(widths, values.to_numpy()).astype(np.float64)
+
+
+def _width_axis(axes: Axes, widths: list[int], classes: int) -> None:
+    """Evenly spaced, whatever the widths, as in the paper; M_min marked."""
+    axes.set_xticks(range(len(widths)), [str(width) for width in widths])
+    axes.set_xlabel("Units M of the FC layer (uneven axis)")
+    if classes - 1 in widths:
+        place = widths.index(classes - 1)
+        axes.axvline(place, color="0.4", linewidth=1, linestyle=(0, (4, 3)), zorder=0)
+        axes.annotate(
+            f"$M_{{min}}$ = C − 1 = {classes - 1}",
+            (place, 1.01),
+            xycoords=("data", "axes fraction"),
+            ha="center",
+        )
+    axes.grid(axis="y", color="0.92")
+    axes.set_axisbelow(True)
+
+
+def _from_accuracy(accuracy: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    return -np.log10(np.maximum(100 - np.asarray(accuracy), 1e-3))
+
+
+def _to_accuracy(place: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    return 100 - 10 ** -np.asarray(place)
+
+
+def _caption(runs: pd.DataFrame) -> str:
+    """What was run: recipe, data, backbone, seeds, and on what."""
+    first = runs.iloc[0]
+    devices = ", ".join(sorted(runs["device"].dropna().unique()))
+    feature = ", ".join(sorted(runs["feature"].unique()))
+    epochs = f"{first['epochs']} epochs, the first {first['softmax_epochs']} of W-Softmax at α = 0"
+    lost = int((runs["status"] != "done").sum())
+    return (
+        f"{first['name']}: {first['dataset']}, backbone {first['backbone']}, feature {feature}, {epochs}; "
+        f"{runs['seed'].nunique()} seeds, {len(runs)} runs"
+        + (f", {lost} of them not done" if lost else "")
+        + f"; {devices}"
+    )
+
+
+matplotlib.rcParams["svg.hashsalt"] = "fc-width"

@@ -1,0 +1,68 @@
+"""Records → one tidy DataFrame; and records packed into one small file, the source data of the committed
+figures."""
+
+import gzip
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from fc_width.data import CLASSES
+from fc_width.store import CorruptRecordError, Store
+
+PACK_SUFFIX = ".jsonl.gz"
+
+
+def load(source: str | Path) -> pd.DataFrame:
+    """All records of a folder of runs, or of one packed file, as a table with one row a run.
+
+    *Arguments*: `source`, a folder that `fc_width.sweep` wrote, or a file that `pack` wrote.
+
+    *Returns*: a DataFrame with the columns `run_id`, `status`, every field of the recipe, `classes` (C), the
+    final measurements (`test_accuracy` and the like, accuracies and shares in 0…1, angles in degrees), the
+    geometry (`nc1`, …), `fc_parameters`, `classifier_parameters`, `seconds`, the provenance, and, as objects,
+    `class_angles` (split → list of degrees) and `correct` (base64 of packed bits). What a run does not have
+    (a diverged one, say) is NaN or None.
+
+    *Raises*: `FileNotFoundError` if there is no record, naming the command that makes them; `ValueError` if a
+    record or the file is corrupt."""
+    source = Path(source)
+    rows = [_row(record) for record in _records(source)]
+    if not rows:
+        raise FileNotFoundError(
+            f"no records in {source}: make them with  python -m fc_width.sweep --out {source}"
+        )
+    return pd.DataFrame(rows).sort_values("run_id", ignore_index=True)
+
+
+def pack(folder: str | Path, file: Path) -> None:
+    """Write all records of a folder into one gzipped file of JSON lines, the same bytes for the same
+    records."""
+    lines = [json.dumps(record, sort_keys=True) for record in Store(folder).records()]
+    file.parent.mkdir(parents=True, exist_ok=True)
+    temporary = file.with_name(f".{file.name}.tmp")
+    with open(temporary, "wb") as raw, gzip.GzipFile("", "wb", 9, raw, mtime=0) as stream:
+        stream.write("".join(f"{line}\n" for line in lines).encode())
+    temporary.replace(file)
+
+
+def _records(source: Path) -> Iterator[dict[str, Any]]:
+    if source.is_dir() or not source.exists():
+        yield from Store(source).records()
+        return
+    try:
+        with gzip.open(source, "rt", encoding="utf-8") as stream:
+            yield from map(json.loads, stream)
+    except (OSError, EOFError, ValueError) as error:
+        raise CorruptRecordError(f"{source}: not a file of packed records ({error})") from error
+
+
+def _row(record: dict[str, Any]) -> dict[str, Any]:
+    row: dict[str, Any] = {"run_id": record["run_id"], "status": record["status"], **record["recipe"]}
+    row["classes"] = len(CLASSES[row["dataset"]])
+    row |= record.get("final", {}) | record.get("geometry", {})
+    row |= {f"{part}_parameters": count for part, count in record.get("parameters", {}).items()}
+    row |= record.get("provenance", {})
+    return row | {key: record.get(key) for key in ("seconds", "class_angles", "correct")}

@@ -1,0 +1,56 @@
+"""The networks: shapes, counts, errors."""
+
+import pytest
+import torch
+
+from fc_width.backbone import BACKBONES, FEATURES, Backbone, Stage
+
+
+@pytest.mark.parametrize(
+    ("name", "shape", "inputs", "convs"),
+    [("mnist", (1, 28, 28), 576, 10), ("mnist-small", (1, 28, 28), 144, 7), ("digits", (1, 8, 8), 128, 3)],
+)
+def test_the_tables(name, shape, inputs, convs):
+    net = Backbone(BACKBONES[name], shape, 9)
+    assert net.fc_inputs == inputs
+    assert sum(isinstance(m, torch.nn.Conv2d) for m in net.modules()) == convs
+    assert net(torch.zeros(3, *shape)).shape == (3, 9)
+    assert net.fc_parameters() == 9 * (inputs + 1)
+
+
+def test_the_paper_s_mnist_network_has_the_parameters_counted_by_hand():
+    net = Backbone(BACKBONES["mnist"], (1, 28, 28), 9)
+    convolutions = (1 * 9 + 1) * 64 + 9 * (64 * 9 + 1) * 64
+    prelu, norm = 10 * 64, 10 * 2 * 64
+    feature = 9 + 2 * 9
+    total = convolutions + prelu + norm + 9 * 577 + feature
+    assert sum(p.numel() for p in net.parameters()) == total
+
+
+@pytest.mark.parametrize("feature", FEATURES)
+def test_features(feature):
+    torch.manual_seed(0)
+    net = Backbone(BACKBONES["digits"], (1, 8, 8), 5, feature)
+    out = net(torch.randn(64, 1, 8, 8))
+    if feature in ("bn", "prelu-bn"):
+        assert out.mean(0).abs().max() < 1e-5
+    assert (out.min() >= 0) == (feature == "bn-relu")
+
+
+def test_prelu_comes_before_batch_norm():
+    kinds = [type(layer).__name__ for layer in Backbone(BACKBONES["digits"], (1, 8, 8), 5).trunk]
+    assert kinds[:3] == ["Conv2d", "PReLU", "BatchNorm2d"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((BACKBONES["digits"], (1, 8, 8), 0), "M must be at least 1, got M=0"),
+        ((BACKBONES["digits"], (1, 8, 8), 3, "relu"), "unknown feature 'relu': expected one of linear, bn"),
+        ((BACKBONES["mnist"], (1, 4, 28), 3), "images of 4×28 are too small"),
+        (((Stage(4, 1, stride=2, pool=True),), (1, 2, 2), 3), "images of 2×2 are too small"),
+    ],
+)
+def test_bad_arguments(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        Backbone(*arguments)

@@ -1,0 +1,77 @@
+"""Recipes: their identity, their checks, the widths of a sweep."""
+
+import dataclasses
+
+import pytest
+
+from fc_width.recipes import DEFAULT_RECIPE, RECIPES, Recipe, sweep_widths
+
+
+def test_run_ids_are_readable_distinct_and_stable():
+    recipe = Recipe(name="mnist-small", loss="w-softmax:0.5", width=3)
+    assert recipe.run_id.startswith("mnist-small_w-softmax-0.5_M3_prelu-bn_s0_")
+    assert recipe.run_id == Recipe(name="mnist-small", loss="w-softmax:0.50", width=3).run_id
+    # This id names records that exist: a change of the scheme, or of a default, would orphan them.
+    assert Recipe().run_id == "custom_softmax_M9_prelu-bn_s0_44136fa355"
+    changes = [
+        {"width": 4},
+        {"lr": 0.02},
+        {"seed": 1},
+        {"epochs": 31},
+        {"loss": "softmax"},
+        {"momentum": 0.8},
+    ]
+    ids = {dataclasses.replace(recipe, **change).run_id for change in changes}
+    assert len(ids | {recipe.run_id}) == len(changes) + 1
+
+
+def test_a_field_added_at_its_default_does_not_change_the_id():
+    @dataclasses.dataclass(frozen=True)
+    class Later(Recipe):
+        augment: str = "none"
+
+    assert Later(name="x", width=3).run_id == Recipe(name="x", width=3).run_id
+    assert Later(name="x", width=3, augment="mirror").run_id != Recipe(name="x", width=3).run_id
+
+
+@pytest.mark.parametrize(
+    ("classes", "widths"),
+    [
+        (10, [1, 2, 3, 4, 5, 8, 9, 10, 14, 18, 27, 45, 90, 180, 270]),
+        (100, [1, 2, 3, 4, 22, 49, 50, 98, 99, 100, 149, 198, 297, 495, 990, 1980, 2970]),
+        (2, [1, 2, 3, 4, 5, 10, 20, 30]),
+    ],
+)
+def test_widths(classes, widths):
+    assert sweep_widths(classes) == widths
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"width": 0}, "M must be at least 1, got M=0"),
+        ({"dataset": "imagenet"}, "unknown dataset 'imagenet'"),
+        ({"backbone": "resnet"}, "unknown backbone 'resnet'"),
+        ({"feature": "gelu"}, "unknown feature 'gelu'"),
+        ({"loss": "w-softmax:-2"}, "alpha must be finite and at least 0, got alpha=-2"),
+        ({"epochs": 0}, "epochs must be at least 1, got 0"),
+        ({"batch_size": 0}, "batch_size must be at least 1, got 0"),
+        ({"softmax_epochs": 31}, "softmax_epochs must be in 0…30, got 31"),
+        ({"lr": float("nan")}, "lr must be finite and above 0, got nan"),
+        ({"weight_decay": -1.0}, "weight_decay must be finite and at least 0, got -1.0"),
+    ],
+)
+def test_bad_fields(change, message):
+    with pytest.raises(ValueError, match=message):
+        Recipe(**change)
+
+
+def test_named_recipes_are_whole():
+    assert set(DEFAULT_RECIPE.values()) < set(RECIPES)
+    for name, named in RECIPES.items():
+        assert named.recipe.name == name
+        assert named.seconds > 0
+        for loss in named.losses:
+            dataclasses.replace(named.recipe, loss=loss)
+    for dataset, name in DEFAULT_RECIPE.items():
+        assert RECIPES[name].recipe.dataset == dataset

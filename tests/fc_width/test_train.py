@@ -1,0 +1,141 @@
+"""One run: what a record holds, that it is reproducible, and that what should be shared between runs is."""
+
+import base64
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from fc_width import train
+from fc_width.recipes import RECIPES, Recipe
+from fc_width.train import build, derived_seed, run
+
+QUICK = Recipe(epochs=2, softmax_epochs=1, lr=0.05)
+
+
+def same(record):
+    """A record less what may differ between two identical runs."""
+    return {key: value for key, value in record.items() if key not in ("seconds", "provenance")}
+
+
+@pytest.mark.parametrize("loss", ["softmax", "w-softmax:1", "w-softmax-centred:1", "w-softmax-simplex:1"])
+def test_a_record_is_whole_plain_json_and_reproducible(few_digits, loss):
+    recipe = dataclasses.replace(QUICK, loss=loss)
+    fractions = []
+    record = run(recipe, few_digits, progress=fractions.append)
+    assert json.loads(json.dumps(record, allow_nan=False)) == record
+    assert fractions == [0.5, 1.0]
+    assert record["run_id"] == recipe.run_id
+    assert Recipe(**record["recipe"]) == recipe
+    assert record["status"] == "done"
+    assert len(record["train_accuracy"]) == len(record["test_accuracy"]) == 2
+    assert record["final"]["test_accuracy"] == record["test_accuracy"][-1]
+    bits = np.unpackbits(np.frombuffer(base64.b64decode(record["correct"]), np.uint8))[:75]
+    assert bits.mean() == pytest.approx(record["final"]["test_accuracy"])
+    angles, labels = np.array(record["class_angles"]["test"]), few_digits.test_labels.numpy()
+    assert np.average(angles, weights=np.bincount(labels)) == pytest.approx(record["final"]["test_angle"])
+    classifier = 0 if "simplex" in loss else 90
+    assert record["parameters"] == {"fc": 9 * 129, "classifier": classifier}
+    assert record["bytes"] == {"fc": 4 * 9 * 129, "classifier": 4 * classifier}
+    assert record["provenance"]["data_sha256"] == "few"
+    assert set(record["geometry"]) == {
+        "smallest_angle",
+        "weight_sum_norm",
+        "nc1",
+        "nc2_means",
+        "nc2_weights",
+        "nc3",
+    }
+    assert same(run(recipe, few_digits)) == same(record)
+
+
+def test_the_data_order_does_not_depend_on_the_network(few_digits, monkeypatch):
+    """Comparisons between widths and losses are paired: one seed, one order, one initial trunk."""
+    seen = []
+    original = train._Batches.images
+
+    def spy(self, images):
+        seen[-1].append(images.sum().item())
+        return original(self, images)
+
+    monkeypatch.setattr(train._Batches, "images", spy)
+    recipes = [
+        QUICK,
+        dataclasses.replace(QUICK, width=3, loss="w-softmax:1"),
+        dataclasses.replace(QUICK, seed=1),
+    ]
+    for recipe in recipes:
+        seen.append([])
+        run(recipe, few_digits)
+    assert seen[0] == seen[1]
+    assert seen[0] != seen[2]
+    first, second, third = (build(recipe, few_digits)[0].trunk.state_dict() for recipe in recipes)
+    assert all(torch.equal(first[key], second[key]) for key in first)
+    assert not all(torch.equal(first[key], third[key]) for key in first)
+
+
+def test_seeds_for_different_purposes_differ():
+    found = {derived_seed(seed, purpose) for seed in range(50) for purpose in ("initialisation", "order")}
+    assert len(found) == 100
+
+
+def test_building_a_network_leaves_the_global_generator_alone(few_digits):
+    torch.manual_seed(3)
+    before = torch.get_rng_state()
+    build(QUICK, few_digits)
+    assert torch.equal(before, torch.get_rng_state())
+
+
+def test_the_softmax_phase_is_alpha_0(few_digits):
+    """All epochs in the softmax phase: the same as α = 0 throughout."""
+    one = run(dataclasses.replace(QUICK, loss="w-softmax:1", softmax_epochs=2), few_digits)
+    other = run(dataclasses.replace(QUICK, loss="w-softmax:0", softmax_epochs=0), few_digits)
+    refined = run(dataclasses.replace(QUICK, loss="w-softmax:1"), few_digits)
+    assert one["class_angles"] == other["class_angles"]
+    assert one["class_angles"] != refined["class_angles"]
+    assert one["test_accuracy"][0] == refined["test_accuracy"][0]
+
+
+def test_weight_decay_is_on_weights_only(few_digits):
+    backbone, loss = build(QUICK, few_digits)
+    decayed, free = train._optimizer(QUICK, backbone, loss).param_groups
+    assert decayed["weight_decay"] == 5e-4
+    assert free["weight_decay"] == 0
+    # 3 convolutions, the FC layer, the classifier
+    assert sorted(p.ndim for p in decayed["params"]) == [2, 2, 4, 4, 4]
+    count = sum(p.numel() for p in [*backbone.parameters(), *loss.parameters()])
+    assert sum(p.numel() for p in decayed["params"] + free["params"]) == count
+
+
+def test_the_learning_rate_falls_as_the_recipe_says(few_digits, monkeypatch):
+    rates = []
+    original = torch.optim.SGD.step
+
+    def step(self, *args, **kwargs):
+        rates.append(self.param_groups[0]["lr"])
+        return original(self, *args, **kwargs)
+
+    monkeypatch.setattr(torch.optim.SGD, "step", step)
+    run(dataclasses.replace(QUICK, lr=0.01, lr_decay=0.9, lr_decay_steps=3), few_digits)
+    assert rates == pytest.approx([0.01 * 0.9 ** (n / 3) for n in range(6)])
+
+
+def test_divergence_is_an_outcome(few_digits):
+    record = run(dataclasses.replace(QUICK, lr=1e30), few_digits)
+    assert record["status"] == "diverged"
+    assert len(record["test_accuracy"]) < 2
+    json.dumps(record, allow_nan=False)
+
+
+def test_the_named_recipe_learns_digits(digits):
+    named = RECIPES["digits"].recipe
+    record = run(dataclasses.replace(named, loss="w-softmax-simplex:1", epochs=6, softmax_epochs=2), digits)
+    assert record["final"]["test_accuracy"] > 0.96
+    assert record["final"]["test_angle"] < 45
+
+
+def test_another_data_set_than_the_recipe_s(few_digits):
+    with pytest.raises(ValueError, match="recipe custom is for data set 'mnist', got 'digits'"):
+        run(dataclasses.replace(QUICK, dataset="mnist", backbone="mnist"), few_digits)
