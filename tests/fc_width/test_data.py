@@ -64,9 +64,7 @@ def test_the_checksum_tells_data_sets_apart(mnist):
 
 
 def test_unknown_data_set():
-    with pytest.raises(
-        ValueError, match="unknown data set 'imagenet': expected one of digits, fashion"
-    ):
+    with pytest.raises(ValueError, match="unknown data set 'imagenet': expected one of digits, fashion"):
         data.load("imagenet")
 
 
@@ -152,7 +150,7 @@ def test_a_label_outside_the_classes(mnist, monkeypatch):
 
 
 def test_a_download_is_asked_for_with_the_checksum(mnist, monkeypatch):
-    """What pooch is asked for: the URL, the SHA-256 and a folder of the user's cache. The server is a folder here."""
+    """Pooch is asked for the URL, the SHA-256 and a cache folder. The server is a folder here."""
     import pooch
 
     asked = []

@@ -1,0 +1,307 @@
+"""The sweep as a user runs it: its plan, its mistakes, and what it survives."""
+
+import dataclasses
+import json
+import os
+import random
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from fc_width import sweep
+from fc_width.recipes import RECIPES
+from fc_width.store import Store
+from fc_width.sweep import Options, main, plan
+
+TINY = ["--widths", "1", "9", "--losses", "softmax", "w-softmax-simplex", "--epochs", "1", "--seeds", "3"]
+TINY_RUNS = 9
+
+
+def command(out, *more):
+    return [sys.executable, "-m", "fc_width.sweep", *TINY, "--device", "cpu", "--out", str(out), *more]
+
+
+def records(folder):
+    """Records by id, less what may differ between two identical runs."""
+    found = {record["run_id"]: record for record in Store(folder).records()}
+    return {
+        run_id: {key: value for key, value in record.items() if key not in ("seconds", "provenance")}
+        for run_id, record in found.items()
+    }
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    """The records of a sweep by one worker that nothing happened to, and what it printed."""
+    out = tmp_path_factory.mktemp("undisturbed") / "runs"
+    done = subprocess.run(command(out, "--workers", "1"), capture_output=True, text=True, check=True)
+    return records(out), done.stdout, out
+
+
+def test_the_default_plan_is_the_design_s():
+    runs = plan(Options())
+    assert {run.loss for run in runs} == {
+        "softmax",
+        "w-softmax:1",
+        "w-softmax-centred:1",
+        "w-softmax-simplex:1",
+    }
+    assert sorted({run.width for run in runs}) == [1, 2, 3, 4, 5, 8, 9, 10, 14, 18, 27, 45, 90, 180, 270]
+    assert {run.seed for run in runs} == {0, 1, 2}
+    assert len(runs) == 3 * (3 * 15 + 1) == len({run.run_id for run in runs})
+    assert {run.width for run in runs if "simplex" in run.loss} == {9}
+    assert [run.seed for run in runs] == sorted(run.seed for run in runs)
+
+
+def test_options_shape_the_plan():
+    runs = plan(
+        Options(
+            dataset="mnist", widths=(3, 3, 7), losses=("w-softmax:0.50",), seeds=2, features=("bn", "linear")
+        )
+    )
+    assert [(r.width, r.loss, r.seed, r.feature) for r in runs[:4]] == [
+        (3, "w-softmax:0.5", 0, "bn"),
+        (3, "w-softmax:0.5", 0, "linear"),
+        (7, "w-softmax:0.5", 0, "bn"),
+        (7, "w-softmax:0.5", 0, "linear"),
+    ]
+    assert len(runs) == 8
+    assert {(r.name, r.dataset, r.backbone) for r in runs} == {("mnist-small", "mnist", "mnist-small")}
+    halved = plan(Options(epochs=6))[0]
+    assert (halved.epochs, halved.softmax_epochs) == (6, 2)
+    assert plan(Options(recipe="paper-mnist"))[0].batch_size == 50
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            ["--dataset", "imagenet"],
+            "unknown data set 'imagenet': expected one of digits, fashion-mnist, mnist",
+        ),
+        (["--recipe", "best"], "unknown recipe 'best': expected one of digits, mnist-small"),
+        (
+            ["--recipe", "digits", "--dataset", "mnist"],
+            "recipe 'digits' is for data set 'digits', got 'mnist'",
+        ),
+        (["--losses", "w-softmax:-0.5"], "alpha must be finite and at least 0, got alpha=-0.5"),
+        (["--losses", "w-softmax:nan"], "alpha must be finite and at least 0, got alpha=nan"),
+        (["--losses", "magic"], "unknown loss 'magic': expected one of softmax, "),
+        (["--widths", "0"], "M must be at least 1, got M=0"),
+        (["--features", "gelu"], "unknown feature 'gelu': expected one of "),
+        (["--seeds", "0"], "seeds must be at least 1, got 0"),
+        (["--epochs", "0"], "epochs must be at least 1, got 0"),
+        (["--workers", "0"], "workers must be at least 1, got 0"),
+        (
+            ["--dataset", "mnist", "--data-dir", "/nowhere"],
+            "/nowhere/mnist/train-images-idx3-ubyte.gz: no such file",
+        ),
+        (["--out", "/dev/null/runs"], "/dev/null"),
+    ],
+)
+def test_a_mistake_is_one_line_and_status_2(arguments, message, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main([*arguments, "--device", "cpu"]) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.startswith("error: ")
+    assert error.count("\n") == 1
+
+
+def test_cuda_where_there_is_none(capsys, monkeypatch, tmp_path):
+    monkeypatch.setattr(sweep.torch.cuda, "is_available", lambda: False)
+    assert main(["--device", "cuda", "--out", str(tmp_path)]) == 2
+    assert "torch finds no CUDA device here" in capsys.readouterr().err
+
+
+def test_help_names_every_option(capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(["--help"])
+    assert stop.value.code == 0
+    text = capsys.readouterr().out
+    for field in dataclasses.fields(Options):
+        assert f"--{field.name.replace('_', '-')}" in text
+    for name in RECIPES:
+        assert name in text
+
+
+def test_a_dry_run_says_how_much_and_writes_nothing(tmp_path, capsys):
+    out = tmp_path / "runs"
+    assert main([*TINY, "--workers", "2", "--device", "cpu", "--out", str(out), "--dry-run"]) == 0
+    said = capsys.readouterr().out
+    assert re.search(r"9 runs of digits in .*: 0 done, 9 to do, about \d+ s with 2 workers on cpu", said)
+    assert not out.exists()
+
+
+def test_a_sweep_ends_with_its_table_and_the_command_that_draws_it(undisturbed):
+    found, said, out = undisturbed
+    assert len(found) == TINY_RUNS
+    assert all(record["status"] == "done" for record in found.values())
+    lines = said.splitlines()
+    header = next(line for line in lines if line.split()[:1] == ["M"])
+    assert header.split() == ["M", "softmax", "w-softmax-simplex:1"]
+    values = [100 * r["final"]["test_accuracy"] for r in found.values() if r["recipe"]["width"] == 1]
+    row = next(line for line in lines if line.split()[:1] == ["1"])
+    assert row.split() == ["1", f"{sum(values) / 3:.2f}", "±", row.split()[-1]]
+    assert f"python -m analysis --runs {out}" in said
+    assert not [name for name in os.listdir(out) if not name.endswith(".json")]
+
+
+def test_a_finished_sweep_is_not_run_again(undisturbed, capsys):
+    _, _, out = undisturbed
+    before = {path: path.stat().st_mtime_ns for path in out.iterdir()}
+    assert main([*TINY, "--device", "cpu", "--out", str(out)]) == 0
+    assert "9 done, 0 to do" in capsys.readouterr().out
+    assert {path: path.stat().st_mtime_ns for path in out.iterdir()} == before
+
+
+def test_records_of_another_recipe_are_refused(undisturbed, capsys):
+    _, _, out = undisturbed
+    before = sorted(os.listdir(out))
+    assert main(["--epochs", "2", "--device", "cpu", "--out", str(out)]) == 2
+    error = capsys.readouterr().err
+    assert "holds records of another recipe (epochs 1, not 2" in error
+    assert error.count("\n") == 1
+    assert sorted(os.listdir(out)) == before
+
+
+def test_killed_again_and_again_it_finds_every_record(undisturbed, tmp_path):
+    """SIGKILL of everything at random moments, then of the parent alone; and in the end the same records."""
+    out = tmp_path / "runs"
+    rng = random.Random(0)
+    for kill in range(4):
+        process = subprocess.Popen(command(out, "--workers", "2"), start_new_session=True, **quiet())
+        wait_for_progress(out, process, rng.uniform(0, 1.0))
+        if kill < 2:
+            os.killpg(process.pid, signal.SIGKILL)
+        else:
+            process.kill()
+        process.wait()
+    subprocess.run(command(out, "--workers", "2"), check=True, timeout=120, **quiet())
+    assert records(out) == undisturbed[0]
+    assert not list(out.glob("*.claim"))
+
+
+def test_two_sweeps_at_once_share_the_work(undisturbed, tmp_path):
+    out = tmp_path / "runs"
+    both = [subprocess.Popen(command(out, "--workers", "1"), **quiet()) for _ in range(2)]
+    assert [process.wait(timeout=120) for process in both] == [0, 0]
+    assert records(out) == undisturbed[0]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_ends_it_soon_and_cleanly(number, tmp_path):
+    out = tmp_path / "runs"
+    slow = [*command(out), "--epochs", "400"]
+    process = subprocess.Popen(slow, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    wait_for(lambda: list(out.glob("*.claim")), process)
+    process.send_signal(number)
+    started = time.monotonic()
+    _, error = process.communicate(timeout=30)
+    assert time.monotonic() - started < 5
+    assert process.returncode == 130
+    assert "the same command goes on from here" in error
+    assert "Traceback" not in error
+    assert list(out.iterdir()) == []
+
+
+def test_a_worker_that_dies_is_replaced_and_after_three_deaths_the_run_has_failed(tmp_path):
+    out = tmp_path / "runs"
+    options = [*command(out), "--widths", "3", "--losses", "softmax", "--seeds", "1", "--epochs", "400"]
+    process = subprocess.Popen(options, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    killed = set()
+    for _ in range(3):
+        pid = wait_for(lambda: next(iter(owners(out) - killed), None), process)
+        os.kill(pid, signal.SIGKILL)
+        killed.add(pid)
+    _, error = process.communicate(timeout=60)
+    assert process.returncode == 1
+    (record,) = Store(out).records()
+    assert record["status"] == "failed"
+    assert record["error"] == "worker ended by SIGKILL, 3 times"
+    assert "failed: digits_softmax_M3" in error
+
+
+def test_a_corrupt_record_is_set_aside_and_run_again(undisturbed, tmp_path):
+    found, _, out = undisturbed
+    copy = tmp_path / "runs"
+    copy.mkdir()
+    for path in out.iterdir():
+        (copy / path.name).write_bytes(path.read_bytes())
+    broken = copy / f"{next(iter(found))}.json"
+    broken.write_bytes(broken.read_bytes()[:100])
+    done = subprocess.run(command(copy), capture_output=True, text=True, check=True)
+    assert "corrupt record, set aside and run again" in done.stdout
+    assert broken.name in done.stdout
+    assert records(copy) == found
+    assert len(list(copy.glob("*.corrupt-*"))) == 1
+
+
+def test_an_exception_in_a_run_is_its_record_and_the_others_go_on(tmp_path, few_digits, monkeypatch):
+    """A failed run has its reason; started again, it is tried again."""
+    from fc_width import engine
+
+    store = Store(tmp_path / "runs")
+    store.create()
+    recipes = plan(Options(widths=(2, 3), losses=("softmax",), seeds=1, epochs=1))
+
+    def run(recipe, dataset, device, progress):
+        if recipe.width == 2:
+            raise MemoryError("no room")
+        return {"run_id": recipe.run_id, "recipe": dataclasses.asdict(recipe), "status": "done"}
+
+    monkeypatch.setattr(engine, "run", run)
+    before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
+    engine._work(recipes, few_digits, store.folder, "cpu")
+    signal.signal(signal.SIGINT, before[0])
+    signal.signal(signal.SIGTERM, before[1])
+    failed, done = (store.read(recipe.run_id) for recipe in recipes)
+    assert failed["status"] == "failed"
+    assert failed["error"].startswith("MemoryError: no room (test_sweep.py:")
+    assert done["status"] == "done"
+
+
+def owners(out):
+    found = set()
+    for path in out.glob("*.claim"):
+        try:
+            found.add(json.loads(path.read_bytes())["pid"])
+        except (OSError, ValueError):
+            continue
+    return found
+
+
+def quiet():
+    return {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+
+
+def wait_for(condition, process, seconds=60.0):
+    deadline = time.monotonic() + seconds
+    while not (found := condition()):
+        assert process.poll() is None, "the sweep ended too soon"
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    return found
+
+
+def wait_for_progress(out, process, seconds):
+    """Until a run has begun since the start, and some time more (or until the sweep ends)."""
+    deadline = time.monotonic() + 60
+    mine = process.pid
+    while process.poll() is None and time.monotonic() < deadline:
+        if any(parent_of(pid) == mine for pid in owners(out)):
+            time.sleep(seconds)
+            return
+        time.sleep(0.02)
+
+
+def parent_of(pid):
+    try:
+        with open(f"/proc/{pid}/stat") as stream:
+            return int(stream.read().rpartition(")")[2].split()[1])
+    except OSError:
+        return None
