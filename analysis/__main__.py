@@ -74,11 +74,11 @@ def _draw_pack(pack: Path, out: Path) -> list[Path]:
     name = pack.name.removesuffix(records.PACK_SUFFIX)
     written = []
     for feature, runs in frame.groupby("feature"):
-        runs = runs[runs["status"] == "done"]
+        done = runs[runs["status"] == "done"]
         suffix = "" if feature == "prelu-bn" else f"-{feature}"
         for stem, draw in DRAWINGS.items():
-            at_simplex = bool((runs["width"] == runs["classes"] - 1).any())
-            if at_simplex if draw is figures.mean_angles else runs["width"].nunique() > 1:
+            at_simplex = bool((done["width"] == done["classes"] - 1).any())
+            if at_simplex if draw is figures.mean_angles else done["width"].nunique() > 1:
                 written += _save(draw(runs), f"{stem}-{name}{suffix}", out)
     return written
 

@@ -40,7 +40,7 @@ def load(source: str | Path) -> pd.DataFrame:
 def pack(folder: str | Path, file: Path) -> None:
     """Write all records of a folder into one gzipped file of JSON lines, the same bytes for the same
     records."""
-    lines = [json.dumps(record, sort_keys=True) for record in Store(folder).records()]
+    lines = [json.dumps(record) for record in Store(folder).records()]
     file.parent.mkdir(parents=True, exist_ok=True)
     temporary = file.with_name(f".{file.name}.tmp")
     with open(temporary, "wb") as raw, gzip.GzipFile("", "wb", 9, raw, mtime=0) as stream:
