@@ -41,8 +41,9 @@ def accuracy_against_width(runs: pd.DataFrame) -> Drawing:
     source = _done(runs)[["loss", "width", "seed", "test_accuracy"]].sort_values(["loss", "width", "seed"])
     widths = sorted(source["width"].unique())
     figure, axes = _figure()
-    for loss, group in source.groupby("loss"):
-        _series(axes, str(loss), _positions(group["width"], widths), 100 * group["test_accuracy"])
+    for loss in _in_order(source["loss"]):
+        group = source[source["loss"] == loss]
+        _series(axes, loss, _positions(group["width"], widths), 100 * group["test_accuracy"])
     worst = 100 - 100 * source["test_accuracy"].min()
     best = 100 - 100 * source["test_accuracy"].max()
     axes.set_yscale("function", functions=(_from_accuracy, _to_accuracy))
@@ -102,19 +103,19 @@ def mean_angles(runs: pd.DataFrame) -> Drawing:
         for split in ("train", "test")
         for label, angle in enumerate(angles[split])
     ).sort_values(["split", "loss", "seed", "class"], ignore_index=True)
-    losses = [loss for loss in STYLES if loss in set(source["loss"])]
+    losses = _in_order(source["loss"])
     figure = Figure(figsize=(9, 4.6), layout="constrained")
     panels = figure.subplots(1, 2, sharey=True)
     for axes, split in zip(panels, ("train", "test"), strict=True):
         for index, loss in enumerate(losses):
             rows = source[(source["split"] == split) & (source["loss"] == loss)]
             shift = 0.11 * (index - (len(losses) - 1) / 2)
-            _, colour, marker, _ = STYLES[loss]
+            label, colour, marker, _ = _style(loss)
             axes.plot(
                 rows["class"] + shift, rows["mean_angle"], marker, color=colour, alpha=0.3, markersize=3
             )
             median = rows.groupby("class")["mean_angle"].median()
-            axes.plot(median.index + shift, median, marker, color=colour, markersize=5, label=STYLES[loss][0])
+            axes.plot(median.index + shift, median, marker, color=colour, markersize=5, label=label)
         axes.axhline(90, color="0.5", linewidth=0.8, linestyle=(0, (1, 3)))
         axes.set_title({"train": "Training set", "test": "Test set"}[split])
         axes.set_xlabel("Class")
@@ -124,6 +125,16 @@ def mean_angles(runs: pd.DataFrame) -> Drawing:
     panels[0].set_ylim(0, max(95, 1.05 * source["mean_angle"].max()))
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize=8)
     return Drawing(figure, source, _caption(runs))
+
+
+def _style(loss: str) -> tuple[str, str, str, str]:
+    return STYLES.get(loss, (loss, "#56B4E9", "P", "-"))
+
+
+def _in_order(losses: pd.Series) -> list[str]:
+    """The distinct losses, those of `STYLES` first and in its order."""
+    present = set(losses)
+    return [loss for loss in STYLES if loss in present] + sorted(present - set(STYLES))
 
 
 def _done(runs: pd.DataFrame) -> pd.DataFrame:
@@ -137,7 +148,7 @@ def _figure() -> tuple[Figure, Axes]:
 
 def _series(axes: Axes, loss: str, places: npt.NDArray[np.float64], values: pd.Series) -> None:
     """Seeds faintly, the median, and the 95 % bootstrap band of the median."""
-    label, colour, marker, dash = STYLES.get(loss, (loss, "#56B4E9", "P", "-"))
+    label, colour, marker, dash = _style(loss)
     frame = pd.DataFrame({"place": places, "value": values.to_numpy()})
     axes.plot(
         frame["place"], frame["value"], marker, color=colour, alpha=0.25, markersize=3, linestyle="none"
