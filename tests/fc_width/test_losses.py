@@ -37,7 +37,7 @@ def batch(samples, width, classes, seed=0):
 
 
 def algorithm_1(embeddings, weight, labels, alpha):
-    """Algorithm 1 of the paper, a sample at a time, with the weights of Eq. 1 built in full: (logits, mean loss)."""
+    """Algorithm 1 of the paper, a sample at a time, weights of Eq. 1 built in full: (logits, mean loss)."""
     unit = weight / weight.norm(dim=1, keepdim=True)
     logits, total = [], 0.0
     for x, c in zip(embeddings, labels.tolist(), strict=True):
