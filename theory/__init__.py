@@ -1,1 +1,2 @@
-"""What is true in Li & Wang (2020): the simplex, the bounds, the margins, the claims. Knows no torch, no data."""
+"""What is true in Li & Wang (2020): the simplex, the bounds, the margins, the claims. Knows no torch, no
+data."""

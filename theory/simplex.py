@@ -1,13 +1,13 @@
-"""W_C of Eq. 3: C unit vectors in R^(C−1) with every inner product −1/(C−1), as columns; and the width they need.
+"""W_C of Eq. 3: C unit vectors in R^(C−1) with every inner product −1/(C−1), as columns; and the width they
+need.
 
 Three constructions of one matrix: the paper's recursion, its closed form, and its exact entries. With
 t_i = √(iC / ((i+1)(C−1))), row i of W_C is
 
     (−t_i/i, …, −t_i/i, t_i, 0, …, 0),      t_i in column i + 1,
 
-the first row's sign turned. In other words W_C = D · (−√(C/(C−1)) · H) with H the Helmert matrix without its constant row and
-D = diag(−1, 1, …, 1).
-"""
+the first row's sign turned. In other words W_C = D · (−√(C/(C−1)) · H) with H the Helmert matrix without its
+constant row and D = diag(−1, 1, …, 1)."""
 
 from typing import Any
 
@@ -66,7 +66,8 @@ def simplex_weights(C: int, dtype: npt.DTypeLike = np.float64) -> npt.NDArray[An
 
 
 def exact_simplex(C: int) -> sympy.Matrix:
-    """W_C with exact entries, by the recursion of Eq. 3: a (C − 1, C) sympy matrix of square roots of rationals.
+    """W_C with exact entries, by the recursion of Eq. 3: a (C − 1, C) sympy matrix of square roots of
+    rationals.
 
     *Raises*: `ValueError` for C < 2.
     """
