@@ -84,9 +84,7 @@ def _draw_pack(pack: Path, out: Path) -> list[Path]:
 
 
 def _save(drawing: figures.Drawing, stem: str, out: Path) -> list[Path]:
-    drawing.figure.text(
-        0.995, -0.005, drawing.caption, ha="right", va="top", fontsize=5.5, color="0.35", wrap=False
-    )
+    drawing.figure.text(0.995, -0.005, drawing.caption, ha="right", va="top", fontsize=5.5, color="0.35", wrap=False)
     paths = [out / f"{stem}.pdf", out / f"{stem}.png", out / "data" / f"{stem}.csv"]
     drawing.figure.savefig(paths[0], metadata={"CreationDate": None}, bbox_inches="tight")
     drawing.figure.savefig(paths[1], dpi=150, metadata={"Software": None}, bbox_inches="tight")

@@ -66,9 +66,7 @@ def memory_against_width(runs: pd.DataFrame) -> Drawing:
     columns = ["width", "fc_parameters", "classifier_parameters"]
     learned = done[~done["loss"].str.startswith("w-softmax-simplex")][columns].drop_duplicates()
     fixed = done[done["loss"].str.startswith("w-softmax-simplex")][columns].drop_duplicates()
-    source = (
-        pd.concat({"learned": learned, "simplex": fixed}, names=["classifier"]).droplevel(1).reset_index()
-    )
+    source = pd.concat({"learned": learned, "simplex": fixed}, names=["classifier"]).droplevel(1).reset_index()
     for part in ("fc", "classifier"):
         source[f"{part}_bytes"] = 4 * source[f"{part}_parameters"]
     widths = sorted(source["width"].unique())
@@ -76,9 +74,7 @@ def memory_against_width(runs: pd.DataFrame) -> Drawing:
     rows = source[source["classifier"] == "learned"].sort_values("width")
     place = _positions(rows["width"], widths)
     axes.plot(place, rows["fc_bytes"] / 1024, "o-", color="#000000", label="FC layer (M units)")
-    axes.plot(
-        place, rows["classifier_bytes"] / 1024, "s--", color="#0072B2", label="classifier, learned (C × M)"
-    )
+    axes.plot(place, rows["classifier_bytes"] / 1024, "s--", color="#0072B2", label="classifier, learned (C × M)")
     rows = source[source["classifier"] == "simplex"]
     if len(rows):
         both = (rows["fc_bytes"] + rows["classifier_bytes"]) / 1024
@@ -111,9 +107,7 @@ def mean_angles(runs: pd.DataFrame) -> Drawing:
             rows = source[(source["split"] == split) & (source["loss"] == loss)]
             shift = 0.11 * (index - (len(losses) - 1) / 2)
             label, colour, marker, _ = _style(loss)
-            axes.plot(
-                rows["class"] + shift, rows["mean_angle"], marker, color=colour, alpha=0.3, markersize=3
-            )
+            axes.plot(rows["class"] + shift, rows["mean_angle"], marker, color=colour, alpha=0.3, markersize=3)
             median = rows.groupby("class")["mean_angle"].median()
             axes.plot(median.index + shift, median, marker, color=colour, markersize=5, label=label)
         axes.axhline(90, color="0.5", linewidth=0.8, linestyle=(0, (1, 3)))
@@ -150,9 +144,7 @@ def _series(axes: Axes, loss: str, places: npt.NDArray[np.float64], values: pd.S
     """Seeds faintly, the median, and the 95 % bootstrap band of the median."""
     label, colour, marker, dash = _style(loss)
     frame = pd.DataFrame({"place": places, "value": values.to_numpy()})
-    axes.plot(
-        frame["place"], frame["value"], marker, color=colour, alpha=0.25, markersize=3, linestyle="none"
-    )
+    axes.plot(frame["place"], frame["value"], marker, color=colour, alpha=0.25, markersize=3, linestyle="none")
     summary = frame.groupby("place")["value"].agg(["median", interval])
     low, high = np.array(summary["interval"].tolist()).T
     axes.fill_between(summary.index, low, high, color=colour, alpha=0.15, linewidth=0)

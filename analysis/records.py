@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from fc_width.data import CLASSES
+from fc_width.data import num_classes
 from fc_width.store import CorruptRecordError, Store
 
 PACK_SUFFIX = ".jsonl.gz"
@@ -31,9 +31,7 @@ def load(source: str | Path) -> pd.DataFrame:
     source = Path(source)
     rows = [_row(record) for record in _records(source)]
     if not rows:
-        raise FileNotFoundError(
-            f"no records in {source}: make them with  python -m fc_width.sweep --out {source}"
-        )
+        raise FileNotFoundError(f"no records in {source}: make them with  python -m fc_width.sweep --out {source}")
     return pd.DataFrame(rows).sort_values("run_id", ignore_index=True)
 
 
@@ -61,7 +59,7 @@ def _records(source: Path) -> Iterator[dict[str, Any]]:
 
 def _row(record: dict[str, Any]) -> dict[str, Any]:
     row: dict[str, Any] = {"run_id": record["run_id"], "status": record["status"], **record["recipe"]}
-    row["classes"] = len(CLASSES[row["dataset"]])
+    row["classes"] = record.get("classes") or num_classes(row["dataset"])
     row |= record.get("final", {}) | record.get("geometry", {})
     row |= {f"{part}_parameters": count for part, count in record.get("parameters", {}).items()}
     row |= record.get("provenance", {})

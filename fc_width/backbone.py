@@ -29,6 +29,13 @@ BACKBONES: dict[str, tuple[Stage, ...]] = {
     # The same with 16 channels for 64 and two convolutions a stage for three; a stride of 2 in the first
     # convolution stands for the last pool, so that the FC layer still sees 3×3 positions (144 inputs).
     "mnist-small": (Stage(16, 1, stride=2), Stage(16, 2, pool=True), Stage(16, 2, pool=True), Stage(16, 2)),
+    # Li & Wang 2020, Sec. 5.1, after Liu et al.: 32×32 → 16 → 8 → 4, so 2,048 inputs to the FC layer.
+    "cifar10": (Stage(64, 1), Stage(64, 4, pool=True), Stage(96, 4, pool=True), Stage(128, 4, pool=True)),
+    # The same for CIFAR-100: 6,144 inputs.
+    "cifar100": (Stage(96, 1), Stage(96, 4, pool=True), Stage(192, 4, pool=True), Stage(384, 4, pool=True)),
+    # CIFAR with 16, 24 and 32 channels and two convolutions a stage; a stride of 2 in the first for the last pool
+    # (4×4 positions, 512 inputs).
+    "cifar-small": (Stage(16, 1, stride=2), Stage(16, 2, pool=True), Stage(24, 2, pool=True), Stage(32, 2)),
     # For 8×8 digits: 32 channels, three convolutions, 2×2 positions (128 inputs).
     "digits": (Stage(32, 1), Stage(32, 1, pool=True), Stage(32, 1, pool=True)),
 }
@@ -74,9 +81,7 @@ class Backbone(nn.Module):
         if height < 1 or width_px < 1:
             raise ValueError(f"images of {image_shape[1]}×{image_shape[2]} are too small for its pools")
         self.trunk = nn.Sequential(*layers)
-        _initialise(
-            self.trunk
-        )  # before the FC layer draws from the generator: one seed, one trunk at every M
+        _initialise(self.trunk)  # before the FC layer draws from the generator: one seed, one trunk at every M
         self.fc_inputs = channels * height * width_px
         self.fc = nn.Linear(self.fc_inputs, width)
         self.feature = _feature(feature, width)

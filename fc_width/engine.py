@@ -155,9 +155,7 @@ def _attempt(recipe: Recipe, dataset: Dataset, device: str, store: Store) -> dic
         return run(recipe, dataset, device, progress)
     except Exception as error:
         where = traceback.extract_tb(error.__traceback__)[-1]
-        return _failure(
-            recipe, f"{type(error).__name__}: {error} ({Path(where.filename).name}:{where.lineno})"
-        )
+        return _failure(recipe, f"{type(error).__name__}: {error} ({Path(where.filename).name}:{where.lineno})")
 
 
 def _exit_if_orphaned() -> None:

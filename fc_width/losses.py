@@ -92,9 +92,7 @@ class WSoftmaxLoss(nn.Module):
     `weight` (C, M) is the parameter; `classifier()` is what it becomes.
     """
 
-    def __init__(
-        self, embedding_size: int, num_classes: int, alpha: float = 1.0, *, center: bool = False
-    ) -> None:
+    def __init__(self, embedding_size: int, num_classes: int, alpha: float = 1.0, *, center: bool = False) -> None:
         super().__init__()
         _check_sizes(embedding_size, num_classes)
         _check_alpha(alpha)

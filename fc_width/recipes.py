@@ -12,7 +12,7 @@ import math
 from dataclasses import dataclass
 
 from fc_width.backbone import BACKBONES, FEATURES
-from fc_width.data import CLASSES
+from fc_width.data import canonical_name
 from fc_width.losses import loss_name, parse_loss
 
 SWEPT = ("width", "loss", "feature", "seed")
@@ -50,7 +50,8 @@ class Recipe:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "loss", loss_name(*parse_loss(self.loss)))
-        for field, known in (("dataset", CLASSES), ("backbone", BACKBONES), ("feature", FEATURES)):
+        object.__setattr__(self, "dataset", canonical_name(self.dataset))
+        for field, known in (("backbone", BACKBONES), ("feature", FEATURES)):
             if getattr(self, field) not in known:
                 raise ValueError(
                     f"unknown {field} {getattr(self, field)!r}: expected one of {', '.join(sorted(known))}"
@@ -154,8 +155,37 @@ _name(Named(
     losses=EVERY_LOSS,
 ))  # fmt: skip
 
-DEFAULT_RECIPE = {"digits": "digits", "mnist": "mnist-small", "fashion-mnist": "fashion-mnist-small"}
-"""The recipe that a data set is swept with unless another is named."""
+# CIFAR as in the paper: batch 256, the paper's learning rate and decay; 100 epochs (19,600 steps), which the paper
+# does not say. Meant for a GPU.
+#     python -m fc_width.sweep --recipe paper-cifar10
+for _classes in (10, 100):
+    _name(Named(
+        Recipe(
+            name=f"paper-cifar{_classes}", dataset=f"cifar{_classes}", backbone=f"cifar{_classes}",
+            width=_classes - 1, epochs=100, softmax_epochs=25, batch_size=256,
+        ),
+        seconds=8400.0 * {10: 9.8, 100: 34.2}[_classes],
+        hardware="two cores of an AMD EPYC (by count of operations; not run)", losses=EVERY_LOSS,
+    ))  # fmt: skip
+
+# CIFAR with a small backbone (see `backbone.BACKBONES`), eight epochs at batch 128; the learning rate falls from 0.05
+# to 0.001 along the way. Also what a person's own pictures are swept with.
+#     python -m fc_width.sweep --dataset cifar10
+for _dataset in ("cifar10", "cifar100", "own"):
+    _name(Named(
+        Recipe(
+            name=f"{_dataset}-small", dataset="own-pictures" if _dataset == "own" else _dataset, backbone="cifar-small",
+            width=99 if _dataset == "cifar100" else 9,
+            epochs=8, softmax_epochs=2, batch_size=128, lr=0.05, lr_decay_steps=84.0,
+        ),
+        seconds=110.0, hardware="one core of an AMD EPYC", losses=EVERY_LOSS,
+    ))  # fmt: skip
+
+
+def default_recipe(dataset: str) -> str:
+    """The name of the recipe that a data set is swept with unless another is named."""
+    base = canonical_name(dataset).partition(":")[0]
+    return "digits" if base == "digits" else "own-small" if base.startswith("own-") else f"{base}-small"
 
 
 def sweep_widths(num_classes: int) -> list[int]:

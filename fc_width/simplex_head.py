@@ -36,9 +36,7 @@ class SimplexHead(nn.Module):
     def forward(self, embeddings: torch.Tensor) -> torch.Tensor:
         """Logits (N, C) of embeddings (N, C − 1); `ValueError` for another width."""
         if embeddings.ndim != 2 or embeddings.shape[1] != self.num_classes - 1:
-            raise ValueError(
-                f"embeddings must have shape (N, {self.num_classes - 1}), got {tuple(embeddings.shape)}"
-            )
+            raise ValueError(f"embeddings must have shape (N, {self.num_classes - 1}), got {tuple(embeddings.shape)}")
         scale, below = self.scale.to(embeddings.dtype), self.below.to(embeddings.dtype)
         suffix = (embeddings * below).flip(1).cumsum(1).flip(1)
         pad = nn.functional.pad

@@ -109,9 +109,7 @@ class Store:
         try:
             for _ in range(2):
                 try:
-                    os.link(
-                        temporary, path
-                    )  # atomic, and fails if the claim exists, on network file systems too
+                    os.link(temporary, path)  # atomic, and fails if the claim exists, on network file systems too
                     return True
                 except FileExistsError:
                     if not self._remove_stale(run_id):

@@ -10,16 +10,17 @@ import statistics
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import torch
 import tyro
 from tqdm import tqdm
 
-from fc_width.data import CLASSES, Dataset, load
+from fc_width.backbone import BACKBONES
+from fc_width.data import Dataset, canonical_name, load, num_classes
 from fc_width.engine import Status, default_workers, run_all
 from fc_width.losses import loss_name, parse_loss
-from fc_width.recipes import DEFAULT_RECIPE, RECIPES, Recipe, sweep_widths
+from fc_width.recipes import RECIPES, SWEPT, Recipe, default_recipe, sweep_widths
 from fc_width.store import CorruptRecordError, Record, Store
 
 
@@ -31,9 +32,11 @@ class Options:
     """
 
     dataset: str = "digits"
-    """Data set: digits (embedded), mnist or fashion-mnist."""
+    """Data set: digits (embedded), mnist, fashion-mnist, cifar10, cifar100; NAME:K for its first K classes; an .npz
+    file or a folder of pictures of your own."""
     recipe: str | None = None
-    """Named recipe (default: that of the data set): digits, mnist-small, fashion-mnist-small, paper-mnist."""
+    """Named recipe (default: the small one of the data set): digits, mnist-small, fashion-mnist-small, cifar10-small,
+    cifar100-small, own-small, paper-mnist, paper-cifar10, paper-cifar100."""
     widths: tuple[int, ...] = ()
     """Widths M (default: 1, 2, 3, 4, around C/2 and C − 1, and multiples of C − 1 up to 30)."""
     losses: tuple[str, ...] = ()
@@ -45,6 +48,8 @@ class Options:
     """Number of seeds (default: the recipe's)."""
     epochs: int | None = None
     """Epochs of a run (default: the recipe's); the softmax phase keeps its share."""
+    set: tuple[str, ...] = ()
+    """Other fields of the recipe, as FIELD=VALUE (lr=0.1 batch_size=64): see --show-recipe."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """auto is CUDA where there is a GPU, else the CPU."""
     workers: int | None = None
@@ -52,34 +57,62 @@ class Options:
     data_dir: Path | None = None
     """Folder that holds <data set>/<original files> (default: download into the user's cache)."""
     out: Path | None = None
-    """Folder of the records (default: runs/<recipe>)."""
+    """Folder of the records (default: runs/<recipe>; runs/<recipe>-K for the first K classes)."""
+    show_recipe: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
+    """Print all fields of the recipe and its expected time, and stop."""
     dry_run: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
     """Say what is done, what is to do and about how long it takes; then stop."""
 
 
-def plan(options: Options) -> list[Recipe]:
-    """The runs that the options ask for, seed by seed, so that a sweep cut short is still balanced.
+def base_recipe(options: Options) -> Recipe:
+    """The recipe that the options name, with the fields that they change.
 
     *Raises*: `ValueError` quoting the option that does not fit.
     """
-    if options.recipe is None and options.dataset not in DEFAULT_RECIPE:
-        raise ValueError(
-            f"unknown data set {options.dataset!r}: expected one of {', '.join(sorted(CLASSES))}"
-        )
-    name = options.recipe or DEFAULT_RECIPE[options.dataset]
+    dataset = canonical_name(options.dataset)
+    name = options.recipe or default_recipe(dataset)
     if name not in RECIPES:
         raise ValueError(f"unknown recipe {name!r}: expected one of {', '.join(RECIPES)}")
-    named = RECIPES[name]
-    base = named.recipe
-    if options.dataset not in (base.dataset, Options.dataset):
-        raise ValueError(f"recipe {name!r} is for data set {base.dataset!r}, got {options.dataset!r}")
+    base = RECIPES[name].recipe
+    meant = base.dataset.partition(":")[0]
+    if options.recipe is None or dataset.partition(":")[0] == meant or meant.startswith("own-"):
+        base = dataclasses.replace(base, dataset=dataset)
+    elif options.dataset != Options.dataset:
+        raise ValueError(f"recipe {name!r} is for data set {meant!r}, got {options.dataset!r}")
     if options.epochs is not None:
         share = round(base.softmax_epochs * options.epochs / base.epochs)
         base = dataclasses.replace(base, epochs=options.epochs, softmax_epochs=max(share, 0))
+    return dataclasses.replace(base, **_changes(options.set, base))
+
+
+def _changes(pairs: Sequence[str], base: Recipe) -> dict[str, Any]:
+    """`field=value` pairs as values of the fields' types."""
+    free = {field.name for field in dataclasses.fields(Recipe)} - {*SWEPT, "name", "dataset"}
+    changes: dict[str, Any] = {}
+    for pair in pairs:
+        name, equals, text = pair.partition("=")
+        if not equals or name not in free:
+            raise ValueError(f"set {pair!r}: expected FIELD=VALUE with FIELD one of {', '.join(sorted(free))}")
+        kind = type(getattr(base, name))
+        try:
+            changes[name] = kind(text)
+        except ValueError:
+            raise ValueError(f"set {pair!r}: {name} must be {kind.__name__}, got {text!r}") from None
+    return changes
+
+
+def plan(options: Options, classes: int) -> list[Recipe]:
+    """The runs that the options ask for, seed by seed, so that a sweep cut short is still balanced.
+
+    *Arguments*: `options`; `classes`, C of the data set.
+
+    *Raises*: `ValueError` quoting the option that does not fit.
+    """
+    base = base_recipe(options)
+    named = RECIPES[base.name]
     seeds = named.seeds if options.seeds is None else options.seeds
     if seeds < 1:
         raise ValueError(f"seeds must be at least 1, got {seeds}")
-    classes = len(CLASSES[base.dataset])
     widths = options.widths or sweep_widths(classes)
     losses = [loss_name(*parse_loss(spec)) for spec in options.losses or named.losses]
     runs = [
@@ -109,10 +142,27 @@ def check_folder(store: Store, runs: Sequence[Recipe]) -> list[str]:
         differences = runs[0].differences(_recipe(record))
         if differences:
             theirs = ", ".join(f"{name} {old!r}, not {new!r}" for name, (new, old) in differences.items())
-            raise ValueError(
-                f"{store.folder} holds records of another recipe ({theirs}): choose another --out"
-            )
+            raise ValueError(f"{store.folder} holds records of another recipe ({theirs}): choose another --out")
     return corrupt
+
+
+def check_data(store: Store, dataset: Dataset) -> None:
+    """See that a folder's records were made from the same data; `ValueError` if one was not."""
+    for run_id in sorted(store.run_ids()):
+        made = store.read(run_id).get("provenance", {}).get("data_sha256", dataset.checksum)
+        if made != dataset.checksum:
+            raise ValueError(
+                f"{store.folder}: {run_id} was made from other data of the name {dataset.name} (SHA-256 {made}, "
+                f"now {dataset.checksum}): choose another --out"
+            )
+
+
+def _described(recipe: Recipe) -> str:
+    named = RECIPES[recipe.name]
+    lines = [f"{field.name} = {getattr(recipe, field.name)!r}" for field in dataclasses.fields(recipe)]
+    stages = [f"  {stage}" for stage in BACKBONES[recipe.backbone]]
+    seconds = named.seconds * recipe.epochs / named.recipe.epochs
+    return "\n".join([*lines, "backbone stages:", *stages, f"a run: about {duration(seconds)} on {named.hardware}"])
 
 
 def _recipe(record: Record) -> Recipe:
@@ -161,9 +211,7 @@ def table(runs: Sequence[Recipe], store: Store) -> str:
     header = ["M", *dict.fromkeys(columns)]
     rows = [[str(m), *(cell(m, c) for c in header[1:])] for m in sorted({run.width for run in runs})]
     sizes = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
-    lines = [
-        "  ".join(f"{text:>{size}}" for text, size in zip(row, sizes, strict=True)) for row in [header, *rows]
-    ]
+    lines = ["  ".join(f"{text:>{size}}" for text, size in zip(row, sizes, strict=True)) for row in [header, *rows]]
     return "\n".join(lines)
 
 
@@ -179,8 +227,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _sweep(options: Options) -> int:
-    runs = plan(options)
-    store = Store(options.out or Path("runs") / runs[0].name)
+    base = base_recipe(options)
+    if options.show_recipe:
+        print(_described(base))
+        return 0
+    dataset = None
+    classes = num_classes(base.dataset)
+    if classes is None:
+        dataset = load(options.dataset)
+        classes = dataset.num_classes
+    runs = plan(options, classes)
+    subset = base.dataset.partition(":")[2]
+    store = Store(options.out or Path("runs") / (f"{base.name}-{subset}" if subset else base.name))
     device = torch.device(_device(options.device))
     workers = default_workers(device) if options.workers is None else options.workers
     if workers < 1:
@@ -196,17 +254,14 @@ def _sweep(options: Options) -> int:
     seconds = 0.0 if options.dry_run and corrupt else expected_seconds(runs, store)
     print(
         f"{len(runs)} runs of {runs[0].name} in {store.folder}: {len(runs) - todo} done, {todo} to do"
-        + (
-            f", about {duration(todo * seconds / workers)} with {workers} workers on {device.type}"
-            if todo
-            else ""
-        )
+        + (f", about {duration(todo * seconds / workers)} with {workers} workers on {device.type}" if todo else "")
     )
     if options.dry_run:
         return 0
     if todo:
         store.create()
-        dataset = load(runs[0].dataset, options.data_dir)
+        dataset = dataset or load(base.dataset, options.data_dir)
+        check_data(store, dataset)
         for run_id in retried:
             store.discard(run_id)
         try:

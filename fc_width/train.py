@@ -39,13 +39,12 @@ def run(
     *Arguments*: `recipe`; `dataset`, the one that the recipe names; `device`; `progress`, called with the
     fraction done.
 
-    *Returns*: a record with the keys `run_id`, `recipe`, `status` (`done`, or `diverged` if the loss was not
-    finite), `train_accuracy` (per epoch, a running mean while training) and `test_accuracy` (per epoch), both
-    in 0…1 and at the test-time weights; `final` (accuracies, mean angles in degrees and the inverted share,
-    on train and test); `class_angles` (Eq. 14, degrees, per class, on train and test); `geometry` (smallest
-    angle of the weights, NC1–NC3, norm of the weights' sum); `correct` (the test predictions' correctness,
-    packed bits in base64); `parameters` and `bytes` of the FC layer and of the classifier; `seconds`;
-    `provenance`.
+    *Returns*: a record with the keys `run_id`, `recipe`, `classes` (C), `status` (`done`, or `diverged` if the loss
+    was not finite), `train_accuracy` (per epoch, a running mean while training) and `test_accuracy` (per epoch), both
+    in 0…1 and at the test-time weights; `final` (accuracies, mean angles in degrees and the inverted share, on train
+    and test); `class_angles` (Eq. 14, degrees, per class, on train and test); `geometry` (smallest angle of the
+    weights, NC1–NC3, norm of the weights' sum); `correct` (the test predictions' correctness, packed bits in base64);
+    `parameters` and `bytes` of the FC layer and of the classifier; `seconds`; `provenance`.
 
     *Raises*: `ValueError` if the data set is not the recipe's, or a field of the recipe does not fit it.
     """
@@ -62,6 +61,7 @@ def run(
     record: Record = {
         "run_id": recipe.run_id,
         "recipe": asdict(recipe),
+        "classes": dataset.num_classes,
         "status": "done" if finite else "diverged",
         **history,
     }

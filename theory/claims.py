@@ -66,9 +66,7 @@ Row = tuple[list[Fraction], Fraction]
 """A row of W_C: rational coefficients and the square of their common factor."""
 
 
-def exact_rows(
-    classes: int, shrink: Callable[[int], Fraction], inner: Callable[[int], Fraction]
-) -> list[Row]:
+def exact_rows(classes: int, shrink: Callable[[int], Fraction], inner: Callable[[int], Fraction]) -> list[Row]:
     """W_C by the recursion of Eq. 3, exactly: row i is `coefficients` · √`square`.
 
     *Arguments*: `classes`, C; `shrink`(c), the square of the factor of W_(c−1); `inner`(c), the new row's
@@ -112,16 +110,12 @@ def _inner(c: Any) -> Any:
     return -1 / (c - 1)
 
 
-def _eq_4(
-    max_classes: int, inner: Callable[[Any], Any] = _inner, shrink: Callable[[Any], Any] = _shrink
-) -> list[Step]:
+def _eq_4(max_classes: int, inner: Callable[[Any], Any] = _inner, shrink: Callable[[Any], Any] = _shrink) -> list[Step]:
     """Base and induction step of Eq. 4, then all of it exactly for C = 2 … `max_classes`."""
 
     def finite() -> bool:
         for classes in range(2, max_classes + 1):
-            rows = exact_rows(
-                classes, lambda c: Fraction(shrink(Fraction(c))), lambda c: Fraction(_inner(Fraction(c)))
-            )
+            rows = exact_rows(classes, lambda c: Fraction(shrink(Fraction(c))), lambda c: Fraction(_inner(Fraction(c))))
             expected = Fraction(inner(Fraction(classes)))
             for i, line in enumerate(exact_gram(rows)):
                 if any(value != (1 if i == j else expected) for j, value in enumerate(line)):
@@ -149,11 +143,7 @@ def _eq_4(
 def _rank(max_classes: int, width: Callable[[Any], Any] = lambda c: c - 1) -> list[Step]:
     def finite() -> bool:
         return all(
-            rank(
-                exact_gram(
-                    exact_rows(c, lambda k: Fraction(_shrink(Fraction(k))), lambda k: Fraction(-1, k - 1))
-                )
-            )
+            rank(exact_gram(exact_rows(c, lambda k: Fraction(_shrink(Fraction(k))), lambda k: Fraction(-1, k - 1))))
             == width(c)
             for c in range(2, min(max_classes, 24) + 1)
         )
@@ -165,18 +155,14 @@ def _rank(max_classes: int, width: Callable[[Any], Any] = lambda c: c - 1) -> li
             1 + (C - 1) * off,
             0,
         ),
-        equal(
-            "It takes $e_1 - e_j$ to $C/(C-1)$ times itself: $1 + 1/(C-1) = C/(C-1)$.", 1 - off, C / (C - 1)
-        ),
+        equal("It takes $e_1 - e_j$ to $C/(C-1)$ times itself: $1 + 1/(C-1) = C/(C-1)$.", 1 - off, C / (C - 1)),
         positive("That eigenvalue is not 0.", C / (C - 1), C, 2),
         equal("So the rank is the number of $j = 2, \\dots, C$, which is $C - 1$.", width(C), C - 1),
         Step(f"By elimination over the rationals for $C = 2, \\dots, {min(max_classes, 24)}$.", finite),
     ]
 
 
-def _eq_7(
-    max_classes: int, scale: Callable[[Any], Any] = lambda c: 1 / (c - 1), least: int = 2
-) -> list[Step]:
+def _eq_7(max_classes: int, scale: Callable[[Any], Any] = lambda c: 1 / (c - 1), least: int = 2) -> list[Step]:
     """Eq. 7 as a linear system in b, for every C, then by elimination."""
     b, other, rest = sympy.symbols("b_i b_j r")
     # b_i − s(S − b_i) with S = b_i + b_j + r, r the sum of the others
@@ -187,9 +173,7 @@ def _eq_7(
     def finite() -> bool:
         for classes in range(least, min(max_classes, 24) + 1):
             size, s = classes - 1, Fraction(scale(Fraction(classes)))
-            lines = [[Fraction(1) if i == j else -s for j in range(size)] for i in range(size)] + [
-                [-s] * size
-            ]
+            lines = [[Fraction(1) if i == j else -s for j in range(size)] for i in range(size)] + [[-s] * size]
             system = [[a - c for a, c in zip(line, lines[-1], strict=True)] for line in lines[:-1]]
             if rank(system) != size:
                 return False
@@ -216,8 +200,7 @@ def _min_width(max_classes: int, width: Callable[[Any], Any] = lambda c: c - 1) 
         found = []
         for classes in range(2, min(max_classes, 24) + 1):
             gram = [
-                [Fraction(1) if i == j else Fraction(-1, classes - 1) for j in range(classes)]
-                for i in range(classes)
+                [Fraction(1) if i == j else Fraction(-1, classes - 1) for j in range(classes)] for i in range(classes)
             ]
             found.append(rank(gram) == width(classes))
         return all(found)
@@ -227,10 +210,7 @@ def _min_width(max_classes: int, width: Callable[[Any], Any] = lambda c: c - 1) 
         equal("It takes $(1, \\dots, 1)$ to $1 + (C-1)\\rho$ times itself.", others + C * rho, top),
         Step(
             "Distinct unit vectors have $\\rho < 1$, so $1-\\rho \\ne 0$ and the rank, hence $M$, is at least $C-1$.",
-            lambda: (
-                sympy.solveset(others, rho, sympy.S.Reals) == sympy.FiniteSet(1)
-                and is_zero(width(C) - (C - 1))
-            ),
+            lambda: sympy.solveset(others, rho, sympy.S.Reals) == sympy.FiniteSet(1) and is_zero(width(C) - (C - 1)),
         ),
         Step(
             "The rank is $C - 1$ and not $C$ exactly at $\\rho = -1/(C-1)$.",

@@ -67,6 +67,5 @@ def is_positive(expression: sympy.Expr, symbol: sympy.Symbol, least: sympy.Expr)
     if all(each[-1].is_negative for each in coefficients):
         coefficients = [[-value for value in each] for each in coefficients]
     return all(
-        each[-1].is_positive is True and all(value.is_nonnegative is True for value in each)
-        for each in coefficients
+        each[-1].is_positive is True and all(value.is_nonnegative is True for value in each) for each in coefficients
     )

@@ -14,9 +14,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """The command line; returns the exit status: 0, 1 if a verdict is not the expected one, 2 for a mistake
     in the options."""
     parser = argparse.ArgumentParser(prog="python -m theory.verify", description=__doc__)
-    parser.add_argument(
-        "--max-classes", type=int, default=64, help="largest C of the exact checks (default: 64)"
-    )
+    parser.add_argument("--max-classes", type=int, default=64, help="largest C of the exact checks (default: 64)")
     parser.add_argument("--claim", help="show one claim's proof in full")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the verdicts and their steps")
     options = parser.parse_args(argv)

@@ -29,6 +29,6 @@ def few_digits(digits) -> Dataset:
         digits.train_labels[:130],
         digits.test_images[:75],
         digits.test_labels[:75],
-        digits.classes,
+        digits.num_classes,
         "few",
     )

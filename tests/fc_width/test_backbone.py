@@ -8,7 +8,14 @@ from fc_width.backbone import BACKBONES, FEATURES, Backbone, Stage
 
 @pytest.mark.parametrize(
     ("name", "shape", "inputs", "convs"),
-    [("mnist", (1, 28, 28), 576, 10), ("mnist-small", (1, 28, 28), 144, 7), ("digits", (1, 8, 8), 128, 3)],
+    [
+        ("mnist", (1, 28, 28), 576, 10),
+        ("mnist-small", (1, 28, 28), 144, 7),
+        ("digits", (1, 8, 8), 128, 3),
+        ("cifar10", (3, 32, 32), 2048, 13),
+        ("cifar100", (3, 32, 32), 6144, 13),
+        ("cifar-small", (3, 32, 32), 512, 7),
+    ],
 )
 def test_the_tables(name, shape, inputs, convs):
     net = Backbone(BACKBONES[name], shape, 9)

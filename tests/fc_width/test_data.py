@@ -1,8 +1,11 @@
 """Data sets: the embedded one, and gzipped IDX files, whole and broken."""
 
 import gzip
+import hashlib
+import io
 import shutil
 import struct
+import tarfile
 
 import numpy as np
 import pytest
@@ -29,8 +32,8 @@ def mnist(tmp_path, monkeypatch):
             file = f"mnist/{split}-{kind}-ubyte.gz"
             packed = gzip.compress(idx(array), mtime=0)
             (tmp_path / file).write_bytes(packed)
-            sums[file] = data.hashlib.sha256(packed).hexdigest()
-    monkeypatch.setattr(data, "MNIST_FILES", sums)
+            sums[file] = hashlib.sha256(packed).hexdigest()
+    monkeypatch.setattr(data, "SHA256", data.SHA256 | sums)
     monkeypatch.setattr(data, "MNIST_COUNTS", (("train", 40), ("t10k", 20)))
     return tmp_path
 
@@ -64,7 +67,7 @@ def test_the_checksum_tells_data_sets_apart(mnist):
 
 
 def test_unknown_data_set():
-    with pytest.raises(ValueError, match="unknown data set 'imagenet': expected one of digits, fashion"):
+    with pytest.raises(ValueError, match="unknown data set 'imagenet': expected one of cifar10, cifar100, digits"):
         data.load("imagenet")
 
 
@@ -144,7 +147,7 @@ def test_a_label_outside_the_classes(mnist, monkeypatch):
     file = "mnist/train-labels-idx1-ubyte.gz"
     packed = gzip.compress(idx(np.full(40, 10)))
     (mnist / file).write_bytes(packed)
-    monkeypatch.setitem(data.MNIST_FILES, file, data.hashlib.sha256(packed).hexdigest())
+    monkeypatch.setitem(data.SHA256, file, hashlib.sha256(packed).hexdigest())
     with pytest.raises(ValueError, match="mnist: label 10 is outside 0…9"):
         data.load("mnist", mnist)
 
@@ -164,6 +167,216 @@ def test_a_download_is_asked_for_with_the_checksum(mnist, monkeypatch):
     assert len(data.load("mnist").train_images) == 40
     assert asked[0] == (
         data.URLS["mnist"] + "train-images-idx3-ubyte.gz",
-        "sha256:" + data.MNIST_FILES["mnist/train-images-idx3-ubyte.gz"],
+        "sha256:" + data.SHA256["mnist/train-images-idx3-ubyte.gz"],
     )
     assert len(asked) == 4
+
+
+@pytest.fixture
+def cifar(tmp_path, monkeypatch):
+    """A small CIFAR-100 in the official layout: 60 + 20 records."""
+    rng = np.random.default_rng(1)
+    folder = tmp_path / "cifar100"
+    folder.mkdir()
+    for file, count in (("train.bin", 60), ("test.bin", 20)):
+        rows = rng.integers(0, 256, (count, 3074)).astype(np.uint8)
+        rows[:, 0], rows[:, 1] = 77, np.arange(count) % 100
+        (folder / file).write_bytes(rows.tobytes())
+        monkeypatch.setitem(data.SHA256, f"cifar100/{file}", hashlib.sha256(rows.tobytes()).hexdigest())
+    monkeypatch.setitem(data.CIFAR_FILES, "cifar100", (("train.bin",), "test.bin", 60, 20, 2))
+    return tmp_path
+
+
+def test_cifar_takes_the_fine_label_and_the_planes(cifar):
+    loaded = data.load("cifar100", cifar)
+    assert loaded.train_images.shape == (60, 3, 32, 32)
+    assert loaded.train_labels.tolist() == list(range(60))
+    raw = np.frombuffer((cifar / "cifar100" / "train.bin").read_bytes(), np.uint8).reshape(60, 3074)
+    assert np.array_equal(loaded.train_images[7, 1].numpy().ravel(), raw[7, 2 + 1024 : 2 + 2048])
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (lambda whole: whole[:-1], "holds 61,479 bytes, expected 61,480"),
+        (lambda whole: whole[:-1] + b"\0", "SHA-256 is"),
+        (lambda whole: whole * 2, "holds 122,960 bytes, expected 61,480"),
+    ],
+)
+def test_a_damaged_cifar_file_is_named(cifar, content, message):
+    path = cifar / "cifar100" / "test.bin"
+    path.write_bytes(content(path.read_bytes()))
+    with pytest.raises(ValueError, match=message) as caught:
+        data.load("cifar100", cifar)
+    assert str(path) in str(caught.value)
+
+
+def archive(path, members):
+    with tarfile.open(path, "w:gz") as tar:
+        for name, content in members.items():
+            info = tarfile.TarInfo(name)
+            if content is None:
+                info.type, info.linkname = tarfile.SYMTYPE, "/etc/passwd"
+                tar.addfile(info)
+            else:
+                info.size = len(content)
+                tar.addfile(info, io.BytesIO(content))
+
+
+def test_an_archive_is_unpacked_to_the_named_files_only(tmp_path):
+    out = tmp_path / "out"
+    out.mkdir()
+    archive(tmp_path / "a.tgz", {"../../evil": b"x", "deep/train.bin": b"train", "../test.bin": b"test", "other": b""})
+    data.unpack(tmp_path / "a.tgz", {"train.bin", "test.bin"}, out)
+    assert {path.name: path.read_bytes() for path in out.iterdir()} == {"train.bin": b"train", "test.bin": b"test"}
+    assert not (tmp_path.parent / "evil").exists()
+
+
+@pytest.mark.parametrize(
+    ("members", "message"),
+    [
+        ({"a/train.bin": b"x"}, "lacks test.bin"),
+        ({"train.bin": b"x", "test.bin": None}, "lacks test.bin"),
+        ({"train.bin": b"x" * 11, "test.bin": b"x"}, "train.bin has 11 bytes, expected at most 10"),
+    ],
+)
+def test_a_bad_archive_is_named(tmp_path, members, message):
+    archive(tmp_path / "a.tgz", members)
+    with pytest.raises(ValueError, match=message) as caught:
+        data.unpack(tmp_path / "a.tgz", {"train.bin", "test.bin"}, tmp_path, limit=10)
+    assert "a.tgz" in str(caught.value)
+
+
+def test_a_truncated_archive_is_named(tmp_path):
+    archive(tmp_path / "a.tgz", {"train.bin": np.random.default_rng(0).bytes(10_000), "test.bin": b"x"})
+    whole = (tmp_path / "a.tgz").read_bytes()
+    (tmp_path / "a.tgz").write_bytes(whole[:5000])
+    with pytest.raises(ValueError, match=r"a\.tgz: not the archive expected"):
+        data.unpack(tmp_path / "a.tgz", {"train.bin", "test.bin"}, tmp_path)
+
+
+def test_the_first_k_classes():
+    whole, five = data.load("digits"), data.load("digits:5")
+    assert five.num_classes == data.num_classes("digits:5") == 5
+    assert five.name == "digits:5"
+    assert five.train_labels.unique().tolist() == [0, 1, 2, 3, 4]
+    assert len(five.train_labels) == (whole.train_labels < 5).sum()
+    assert torch.equal(five.test_images, whole.test_images[whole.test_labels < 5])
+
+
+@pytest.mark.parametrize("name", ["digits:1", "digits:11", "digits:x", "cifar100:101", "mnist:"])
+def test_bad_numbers_of_classes(name):
+    with pytest.raises(ValueError, match=f"data set '{name}': expected"):
+        data.load(name)
+
+
+def own_arrays(**changes):
+    rng = np.random.default_rng(2)
+    arrays = {
+        "train_images": rng.integers(0, 256, (12, 8, 9, 3)).astype(np.uint8),
+        "train_labels": np.arange(12) % 3,
+        "test_images": rng.integers(0, 256, (6, 8, 9, 3)).astype(np.uint8),
+        "test_labels": np.arange(6) % 3,
+    }
+    return {name: array for name, array in (arrays | changes).items() if array is not None}
+
+
+def test_an_npz_of_one_s_own(tmp_path):
+    np.savez(tmp_path / "birds.npz", **own_arrays())
+    loaded = data.load(str(tmp_path / "birds.npz"))
+    assert loaded.name == "own-birds"
+    assert loaded.num_classes == 3
+    assert loaded.image_shape == (3, 8, 9)
+    assert np.array_equal(loaded.train_images[0, 2].numpy(), own_arrays()["train_images"][0, :, :, 2])
+    grey = {f"{split}_images": own_arrays()[f"{split}_images"][..., 0] for split in ("train", "test")}
+    np.savez(tmp_path / "grey.npz", **own_arrays(**grey))
+    assert data.load(str(tmp_path / "grey.npz")).image_shape == (1, 8, 9)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"test_labels": None}, "lacks the array test_labels"),
+        ({"train_images": np.zeros((12, 8, 9, 3))}, "train_images must be uint8"),
+        ({"train_images": np.zeros((12, 8), np.uint8)}, "train_images must be uint8"),
+        ({"train_images": np.zeros((12, 8, 8, 3), np.uint8)}, r"train images are \(3, 8, 8\), test images \(3, 8, 9\)"),
+        ({"train_images": np.zeros((12, 8, 9, 7), np.uint8)}, "1, 3 or 4 channels expected"),
+        ({"train_labels": np.zeros(12)}, "train_labels must be 12 integers, got float64"),
+        ({"train_labels": np.zeros(11, int)}, "train_labels must be 12 integers"),
+        ({"train_labels": np.zeros(12, int)}, "C must be at least 2, got C=1"),
+        ({"train_labels": np.arange(12) % 3 * 2}, "class 1 has no training image"),
+        ({"test_labels": np.full(6, 3)}, "test labels must be in 0…2"),
+        ({"train_labels": np.arange(12) % 3 - 1}, "train labels must be in 0…1"),
+        ({"train_labels": np.array([{}] * 12)}, "allow_pickle=False"),
+    ],
+)
+def test_a_bad_npz_is_named(tmp_path, changes, message):
+    np.savez(tmp_path / "birds.npz", **own_arrays(**changes))
+    with pytest.raises(ValueError, match=message) as caught:
+        data.load(str(tmp_path / "birds.npz"))
+    assert "birds.npz" in str(caught.value)
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 not a zip", b"hello"])
+def test_an_npz_that_is_none(tmp_path, content):
+    (tmp_path / "x.npz").write_bytes(content)
+    with pytest.raises(ValueError, match=r"x\.npz"):
+        data.load(str(tmp_path / "x.npz"))
+    with pytest.raises(FileNotFoundError, match=r"y\.npz: no such file"):
+        data.load(str(tmp_path / "y.npz"))
+
+
+def pictures(folder, classes=("cat", "dog"), count=5, size=(9, 8), mode="RGB"):
+    from PIL import Image
+
+    for label, name in enumerate(classes):
+        (folder / name).mkdir(parents=True)
+        for n in range(count):
+            colour = 40 * label + n if mode == "L" else (40 * label + n, 0, 255)
+            Image.new(mode, size, colour).save(folder / name / f"{n}.png")
+
+
+def test_a_folder_of_pictures(tmp_path):
+    pictures(tmp_path / "pets")
+    loaded = data.load(str(tmp_path / "pets"))
+    assert loaded.name == "own-pets"
+    assert loaded.num_classes == 2
+    assert loaded.image_shape == (3, 8, 9)
+    assert len(loaded.train_labels) == 8
+    assert loaded.test_labels.bincount().tolist() == [1, 1]
+    assert sorted(torch.cat([loaded.train_images, loaded.test_images])[:, 0, 0, 0].tolist()) == [
+        0, 1, 2, 3, 4, 40, 41, 42, 43, 44,
+    ]  # fmt: skip
+    assert loaded.checksum == data.load(str(tmp_path / "pets")).checksum
+
+
+def test_train_and_test_folders(tmp_path):
+    pictures(tmp_path / "pets" / "train", mode="L")
+    pictures(tmp_path / "pets" / "test", count=2, mode="L")
+    loaded = data.load(str(tmp_path / "pets"))
+    assert loaded.image_shape == (1, 8, 9)
+    assert (len(loaded.train_labels), len(loaded.test_labels)) == (10, 4)
+    shutil.rmtree(tmp_path / "pets" / "test" / "dog")
+    with pytest.raises(ValueError, match="its classes are cat, expected cat, dog"):
+        data.load(str(tmp_path / "pets"))
+
+
+def test_bad_folders_of_pictures(tmp_path):
+    folder = tmp_path / "pets"
+    pictures(folder)
+    (folder / "owl").mkdir()
+    with pytest.raises(ValueError, match="owl: a class without pictures"):
+        data.load(str(folder))
+    pictures(folder / "owl" / "x", classes=("y",), size=(10, 8))
+    (folder / "owl" / "x" / "y" / "0.png").rename(folder / "owl" / "0.png")
+    with pytest.raises(ValueError, match=r"owl/0\.png: 10×8 pixels, but .*cat/0\.png has 9×8"):
+        data.load(str(folder))
+    (folder / "owl" / "0.png").write_bytes(b"not a picture")
+    with pytest.raises(ValueError, match=r"owl/0\.png: not a picture"):
+        data.load(str(folder))
+    shutil.copy(folder / "cat" / "0.png", folder / "owl" / "0.png")
+    with pytest.raises(ValueError, match="owl: holds 1 picture, expected 2"):
+        data.load(str(folder))
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ValueError, match="C must be at least 2, got C=0"):
+        data.load(str(tmp_path / "empty"))

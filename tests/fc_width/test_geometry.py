@@ -13,9 +13,7 @@ def test_angles_of_eq_14():
     weight = torch.tensor([[2.0, 0.0], [0.0, 3.0]])
     embeddings = torch.tensor([[1.0, 0.0], [1.0, 1.0], [1.0, 0.0], [-5.0, 0.0], [0.0, 0.0]])
     angles = geometry.target_angles(embeddings, weight, torch.tensor([0, 0, 1, 0, 1]))
-    torch.testing.assert_close(
-        angles, torch.tensor([0, math.pi / 4, math.pi / 2, math.pi, math.pi / 2]).double()
-    )
+    torch.testing.assert_close(angles, torch.tensor([0, math.pi / 4, math.pi / 2, math.pi, math.pi / 2]).double())
     means = geometry.class_means(angles, torch.tensor([0, 0, 1, 0, 1]), 2)
     torch.testing.assert_close(means, torch.tensor([5 * math.pi / 12, math.pi / 2], dtype=torch.float64))
 

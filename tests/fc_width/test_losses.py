@@ -5,7 +5,6 @@ import math
 import numpy as np
 import pytest
 import torch
-from theory.simplex import simplex_weights
 
 from fc_width.losses import (
     SimplexWSoftmaxLoss,
@@ -16,6 +15,7 @@ from fc_width.losses import (
     parse_loss,
     w_softmax_logits,
 )
+from theory.simplex import simplex_weights
 
 CASES = [
     (7, 5, 10, 1.0),

@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from fc_width.recipes import DEFAULT_RECIPE, RECIPES, Recipe, sweep_widths
+from fc_width.recipes import RECIPES, Recipe, default_recipe, sweep_widths
 
 
 def test_run_ids_are_readable_distinct_and_stable():
@@ -50,7 +50,7 @@ def test_widths(classes, widths):
     ("change", "message"),
     [
         ({"width": 0}, "M must be at least 1, got M=0"),
-        ({"dataset": "imagenet"}, "unknown dataset 'imagenet'"),
+        ({"dataset": "imagenet"}, "unknown data set 'imagenet'"),
         ({"backbone": "resnet"}, "unknown backbone 'resnet'"),
         ({"feature": "gelu"}, "unknown feature 'gelu'"),
         ({"loss": "w-softmax:-2"}, "alpha must be finite and at least 0, got alpha=-2"),
@@ -67,11 +67,12 @@ def test_bad_fields(change, message):
 
 
 def test_named_recipes_are_whole():
-    assert set(DEFAULT_RECIPE.values()) < set(RECIPES)
     for name, named in RECIPES.items():
         assert named.recipe.name == name
         assert named.seconds > 0
         for loss in named.losses:
             dataclasses.replace(named.recipe, loss=loss)
-    for dataset, name in DEFAULT_RECIPE.items():
-        assert RECIPES[name].recipe.dataset == dataset
+    for dataset in ("digits", "mnist", "fashion-mnist", "cifar10", "cifar100"):
+        assert RECIPES[default_recipe(dataset)].recipe.dataset == dataset
+    assert default_recipe("mnist:5") == "mnist-small"
+    assert default_recipe("own-photos") == "own-small"

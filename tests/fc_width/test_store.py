@@ -188,9 +188,7 @@ def test_claims_of_a_worker_that_ended_are_released(store):
 
 
 def test_what_a_killed_process_left_half_written_is_cleared(store):
-    gone = subprocess.run(
-        [sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, text=True
-    )
+    gone = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, text=True)
     dead = store.folder / f".a.12345678~{module._HOST}@{int(gone.stdout)}.tmp"
     mine = store.folder / f".a.12345678~{module._HOST}@{os.getpid()}.tmp"
     other = store.folder / ".a.12345678~elsewhere@1.tmp"

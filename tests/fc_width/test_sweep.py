@@ -43,7 +43,7 @@ def undisturbed(tmp_path_factory):
 
 
 def test_the_default_plan_is_the_design_s():
-    runs = plan(Options())
+    runs = plan(Options(), 10)
     assert {run.loss for run in runs} == {
         "softmax",
         "w-softmax:1",
@@ -59,9 +59,8 @@ def test_the_default_plan_is_the_design_s():
 
 def test_options_shape_the_plan():
     runs = plan(
-        Options(
-            dataset="mnist", widths=(3, 3, 7), losses=("w-softmax:0.50",), seeds=2, features=("bn", "linear")
-        )
+        Options(dataset="mnist", widths=(3, 3, 7), losses=("w-softmax:0.50",), seeds=2, features=("bn", "linear")),
+        10,
     )
     assert [(r.width, r.loss, r.seed, r.feature) for r in runs[:4]] == [
         (3, "w-softmax:0.5", 0, "bn"),
@@ -71,9 +70,9 @@ def test_options_shape_the_plan():
     ]
     assert len(runs) == 8
     assert {(r.name, r.dataset, r.backbone) for r in runs} == {("mnist-small", "mnist", "mnist-small")}
-    halved = plan(Options(epochs=6))[0]
+    halved = plan(Options(epochs=6), 10)[0]
     assert (halved.epochs, halved.softmax_epochs) == (6, 2)
-    assert plan(Options(recipe="paper-mnist"))[0].batch_size == 50
+    assert plan(Options(recipe="paper-mnist"), 10)[0].batch_size == 50
 
 
 @pytest.mark.parametrize(
@@ -81,7 +80,7 @@ def test_options_shape_the_plan():
     [
         (
             ["--dataset", "imagenet"],
-            "unknown data set 'imagenet': expected one of digits, fashion-mnist, mnist",
+            "unknown data set 'imagenet': expected one of cifar10, cifar100, digits, fashion-mnist, mnist, one",
         ),
         (["--recipe", "best"], "unknown recipe 'best': expected one of digits, mnist-small"),
         (
@@ -94,6 +93,11 @@ def test_options_shape_the_plan():
         (["--widths", "0"], "M must be at least 1, got M=0"),
         (["--features", "gelu"], "unknown feature 'gelu': expected one of "),
         (["--seeds", "0"], "seeds must be at least 1, got 0"),
+        (["--dataset", "mnist:11"], "data set 'mnist:11': expected mnist:K with K in 2…10"),
+        (["--set", "speed=3"], "set 'speed=3': expected FIELD=VALUE with FIELD one of backbone, batch_size"),
+        (["--set", "width=3"], "set 'width=3': expected FIELD=VALUE"),
+        (["--set", "lr=fast"], "set 'lr=fast': lr must be float, got 'fast'"),
+        (["--set", "lr=-1"], "lr must be finite and above 0, got -1.0"),
         (["--epochs", "0"], "epochs must be at least 1, got 0"),
         (["--workers", "0"], "workers must be at least 1, got 0"),
         (
@@ -127,6 +131,31 @@ def test_help_names_every_option(capsys):
         assert f"--{field.name.replace('_', '-')}" in text
     for name in RECIPES:
         assert name in text
+
+
+def test_fields_are_set_from_the_command_line_and_shown(capsys):
+    assert main(["--recipe", "paper-mnist", "--set", "lr=0.02", "batch_size=64", "--show-recipe"]) == 0
+    said = capsys.readouterr().out
+    for line in ("lr = 0.02", "batch_size = 64", "weight_decay = 0.0005", "lr_decay_steps = 6000.0", "epochs = 20"):
+        assert f"\n{line}\n" in said
+    assert "Stage(channels=64, convs=3, stride=1, pool=True)" in said
+    assert "a run: about" in said
+
+
+def test_the_first_classes_of_a_data_set(tmp_path, capsys):
+    out = tmp_path / "runs"
+    options = ["--dataset", "digits:3", "--seeds", "1", "--epochs", "1", "--device", "cpu", "--out", str(out)]
+    assert main([*options, "--dry-run"]) == 0
+    runs = plan(Options(dataset="digits:3", seeds=1), 3)
+    assert f"{len(runs)} runs of digits in" in capsys.readouterr().out
+    assert sorted({run.width for run in runs}) == [1, 2, 3, 4, 6, 10, 20, 40, 60]
+    assert {run.dataset for run in runs} == {"digits:3"}
+
+
+def test_other_data_of_the_same_name_is_refused(undisturbed, few_digits, tmp_path):
+    _, _, out = undisturbed
+    with pytest.raises(ValueError, match="was made from other data of the name digits"):
+        sweep.check_data(Store(out), few_digits)
 
 
 def test_a_dry_run_says_how_much_and_writes_nothing(tmp_path, capsys):
@@ -247,7 +276,7 @@ def test_an_exception_in_a_run_is_its_record_and_the_others_go_on(tmp_path, few_
 
     store = Store(tmp_path / "runs")
     store.create()
-    recipes = plan(Options(widths=(2, 3), losses=("softmax",), seeds=1, epochs=1))
+    recipes = plan(Options(widths=(2, 3), losses=("softmax",), seeds=1, epochs=1), 10)
 
     def run(recipe, dataset, device, progress):
         if recipe.width == 2:
