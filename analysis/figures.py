@@ -116,8 +116,9 @@ def mean_angles(runs: pd.DataFrame) -> Drawing:
         axes.set_xticks(range(classes))
         axes.grid(axis="y", color="0.9")
     panels[0].set_ylabel("Mean angle to the own class's weight (degrees)")
-    panels[0].set_ylim(0, max(95, 1.05 * source["mean_angle"].max()))
-    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize=8)
+    top = 1.1 * source["mean_angle"].max()
+    panels[0].set_ylim(0, top if top < 70 else max(top, 95))
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper center", ncols=3, fontsize=8)
     return Drawing(figure, source, _caption(runs))
 
 
