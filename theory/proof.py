@@ -1,30 +1,42 @@
-"""A small kernel of proofs: a proof is a list of steps, and each step is decided by sympy or by exact
-rationals.
+"""A small kernel of proofs: a proof is a list of steps, and each step is decided by sympy or by exact rationals.
 
-No step is decided in floating point, and none by belief: what sympy cannot decide counts as false. A step
-that raises an error has failed as well."""
+No step is decided in floating point, and none by belief: what sympy cannot decide counts as false, and so does a step
+that raises an error. A claim's verdict is computed from the roles of its steps (see `verdict`), never stated."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 import sympy
+
+Role = Literal["proof", "finite", "counterexample", "gap"]
+"""What a step contributes: an argument for every C; a finite exact check; an exact example against the statement as
+it is printed; an exact example of what the paper's own argument does not reach."""
+
+PROVED, VERIFIED, INCOMPLETE = "PROVED", "VERIFIED", "INCOMPLETE"
+CONDITIONAL, REFUTED, NOT_PROVED = "CONDITIONAL", "REFUTED", "NOT PROVED"
 
 
 @dataclass(frozen=True)
 class Step:
-    """One step: what it says (`text`, with formulas in LaTeX between dollars), and how it is decided."""
+    """One step: what it says (`text`, with LaTeX between dollars), how it is decided, its role.
+
+    `evidence` is plain JSON from which the step can be checked again without this package: numbers as strings `p/q`.
+    """
 
     text: str
     decide: Callable[[], bool]
+    role: Role = "proof"
+    evidence: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Checked:
     """A step and whether it holds."""
 
-    text: str
+    step: Step
     holds: bool
+    error: str = ""
 
 
 def check(steps: Sequence[Step]) -> list[Checked]:
@@ -32,17 +44,32 @@ def check(steps: Sequence[Step]) -> list[Checked]:
     checked = []
     for step in steps:
         try:
-            holds = step.decide() is True
+            checked.append(Checked(step, step.decide() is True))
         except (ArithmeticError, ValueError, TypeError, NotImplementedError) as error:
-            checked.append(Checked(f"{step.text} [{type(error).__name__}: {error}]", False))
-        else:
-            checked.append(Checked(step.text, holds))
+            checked.append(Checked(step, False, f"{type(error).__name__}: {error}"))
     return checked
 
 
-def equal(text: str, left: Any, right: Any) -> Step:
+def verdict(checked: Sequence[Checked]) -> str:
+    """The verdict that the steps give.
+
+    `NOT PROVED` if there is none or one does not hold. Else, with a counterexample: `CONDITIONAL` if there is a proof
+    or a finite check as well (of the statement under a condition), `REFUTED` if not. Without one: `INCOMPLETE` if the
+    steps show a gap in the paper's own argument, `PROVED` if there is a proof, `VERIFIED` if all checks are finite.
+    """
+    if not checked or not all(each.holds for each in checked):
+        return NOT_PROVED
+    roles = {each.step.role for each in checked}
+    if "counterexample" in roles:
+        return CONDITIONAL if roles & {"proof", "finite"} else REFUTED
+    if "gap" in roles:
+        return INCOMPLETE
+    return PROVED if "proof" in roles else VERIFIED
+
+
+def equal(text: str, left: Any, right: Any, role: Role = "proof") -> Step:
     """The step that two sympy expressions are identical wherever both are defined."""
-    return Step(text, lambda: is_zero(sympy.sympify(left) - sympy.sympify(right)))
+    return Step(text, lambda: is_zero(sympy.sympify(left) - sympy.sympify(right)), role)
 
 
 def is_zero(expression: sympy.Expr) -> bool:
@@ -50,22 +77,31 @@ def is_zero(expression: sympy.Expr) -> bool:
     return bool(sympy.simplify(sympy.together(sympy.expand(expression))) == 0)
 
 
-def positive(text: str, expression: Any, symbol: sympy.Symbol, least: Any) -> Step:
-    """The step that a rational function of one symbol is above 0 for every real value ≥ `least`.
-
-    Decided by its coefficients: with the symbol written as `least` + k, numerator and denominator must be
-    polynomials in k whose coefficients are all ≥ 0 and whose constants are above 0. That is sufficient, and
-    false where it does not apply."""
-    return Step(text, lambda: is_positive(sympy.sympify(expression), symbol, sympy.sympify(least)))
+def above_zero(text: str, expression: Any) -> Step:
+    """The step that an expression is above 0, by the assumptions of its symbols (α > 0, t > 0, …)."""
+    return Step(text, lambda: sympy.factor(sympy.together(sympy.sympify(expression))).is_positive is True)
 
 
-def is_positive(expression: sympy.Expr, symbol: sympy.Symbol, least: sympy.Expr) -> bool:
+def positive(text: str, expression: Any, *least: tuple[sympy.Symbol, Any]) -> Step:
+    """The step that a rational function is above 0 whenever each symbol is at least its bound.
+
+    Decided by coefficients: with every symbol written as its bound + k, k ≥ 0, numerator and denominator must be
+    polynomials whose coefficients are all ≥ 0 and whose constants are above 0 (or both so after a change of sign).
+    That is sufficient; where it does not apply the step fails."""
+    return Step(text, lambda: is_positive(sympy.sympify(expression), *least))
+
+
+def is_positive(expression: sympy.Expr, *least: tuple[sympy.Symbol, Any]) -> bool:
     """See `positive`."""
-    shift = sympy.Symbol("k", nonnegative=True)
-    parts = sympy.fraction(sympy.cancel(sympy.together(expression.subs(symbol, least + shift))))
-    coefficients = [sympy.Poly(part, shift).all_coeffs() for part in parts]
-    if all(each[-1].is_negative for each in coefficients):
-        coefficients = [[-value for value in each] for each in coefficients]
+    shifts = [sympy.Symbol(f"k_{symbol}", nonnegative=True) for symbol, _ in least]
+    shifted = expression.subs(
+        {symbol: bound + shift for (symbol, bound), shift in zip(least, shifts, strict=True)}, simultaneous=True
+    )
+    parts = [sympy.Poly(part, *shifts) for part in sympy.fraction(sympy.cancel(sympy.together(shifted)))]
+    if all(part.eval(dict.fromkeys(shifts, 0)).is_negative for part in parts):
+        parts = [-part for part in parts]
     return all(
-        each[-1].is_positive is True and all(value.is_nonnegative is True for value in each) for each in coefficients
+        part.eval(dict.fromkeys(shifts, 0)).is_positive is True
+        and all(value.is_nonnegative is True for value in part.coeffs())
+        for part in parts
     )

@@ -1,0 +1,269 @@
+"""Section 4: the boundaries and margins of W-Softmax, and what training says of test (Eq. 10–13)"""
+
+from fractions import Fraction
+from typing import Any
+
+import sympy
+
+from theory import exact
+from theory.claims import Claim
+from theory.plane import ACUTE, ALPHA, COS, EAST, OBTUSE, SIN, G, N, T, biased, pair, units
+from theory.proof import CONDITIONAL, PROVED, Step, above_zero, equal
+
+
+def eq_12(max_classes: int, sign: int = 1) -> list[Step]:
+    """Eq. 11 is Eq. 12: the term j = c."""
+    w = sympy.Symbol("w_c", real=True)
+    return [
+        equal(
+            r"$\alpha w_c + w_c = (\alpha + 1)w_c$ has the norm $\alpha + 1$, so $w'_c = w_c$ and the term $j = "
+            r"c$ of Eq. 12 is $e^{w_c^T x}$.",
+            (ALPHA * w + sign * w) / sympy.sqrt((ALPHA + sign) ** 2),
+            w,
+        ),
+    ]
+
+
+def alpha_0(max_classes: int, bias: Any = 2) -> list[Step]:
+    """ "The softmax loss is a special case of W-Softmax loss when α = 0"."""
+    w = sympy.Symbol("w_j", real=True)
+    log = sympy.log(sympy.sympify(bias))
+    return [
+        equal(
+            r"At $\alpha = 0$, $w'_j = w_j/\|w_j\| = w_j$ for unit weights: the softmax without bias and with "
+            r"normalised weights.",
+            (0 * w + w) / 1,
+            w,
+        ),
+        Step(
+            r"Against the conventional softmax of Eq. 8, which has a bias: with $x = 0$ and $b = (\log 2, 0)$ it "
+            r"gives $p_1 = 2/3$, and W-Softmax "
+            r"1/2 whatever its weights.",
+            lambda: sympy.simplify(sympy.exp(log) / (sympy.exp(log) + 1)) == sympy.Rational(2, 3),
+            "counterexample",
+        ),
+    ]
+
+
+def boundary(max_classes: int, at_one: Any = Fraction(1, 4), limit: Any = Fraction(1, 2)) -> list[Step]:
+    """The decision boundary of training, and the margin between it and that of test."""
+    psi, phi, theta = sympy.symbols("psi phi theta", real=True)
+    cot = (ALPHA + COS) / SIN
+    margin = (theta - phi) / 2
+    sine, shifted = sympy.Symbol("s", positive=True), sympy.Symbol("u", real=True)
+    return [
+        equal(
+            r"In the plane, at the angle $\psi$ from $w_c$: $\cos\psi - \cos(\psi - \varphi) = -2\sin(\psi - "
+            r"\varphi/2)\sin(\varphi/2)$, which is 0 at the "
+            r"bisector $\psi = \varphi/2$, and above 0 on $w_c$'s side.",
+            sympy.expand_trig(sympy.cos(psi) - sympy.cos(psi - 2 * phi) + 2 * sympy.sin(psi - phi) * sympy.sin(phi)),
+            0,
+        ),
+        equal(
+            r"Between that of test, $\theta/2$, and that of training there is the margin $m = (\theta - "
+            r"\varphi)/2$; at $\alpha = 0$, $\cot\varphi = \cot\theta$ and "
+            r"$m = 0$.",
+            cot.subs(ALPHA, 0),
+            COS / SIN,
+        ),
+        equal(
+            r"$\partial m/\partial\alpha = \frac12 \frac{\partial\cot\varphi/\partial\alpha}{1 + \cot^2\varphi} = "
+            r"\sin\theta/(2n^2)$.",
+            sympy.diff(cot, ALPHA) / (1 + cot**2) / 2,
+            SIN / (2 * (1 + ALPHA**2 + 2 * ALPHA * COS)),
+        ),
+        above_zero(
+            r"It is above 0, because $\sin\theta > 0$ and $n^2 = (\alpha + \cos\theta)^2 + \sin^2\theta$: the "
+            r"margin grows with $\alpha$.",
+            sine / (2 * (shifted**2 + sine**2)),
+        ),
+        equal(
+            r"At $\alpha = 1$, $\cot\varphi = (1 + \cos\theta)/\sin\theta = \cot(\theta/2)$,", cot.subs(ALPHA, 1), 1 / T
+        ),
+        equal(
+            r"so $\varphi = \theta/2$ and $m = \theta/4$.", margin.subs(phi, theta / 2), sympy.Rational(at_one) * theta
+        ),
+        equal(
+            r"As $\alpha \to \infty$, $\varphi \to 0$ and $m \to \theta/2$, which it does not reach.",
+            margin.subs(phi, 0),
+            sympy.Rational(limit) * theta,
+        ),
+    ]
+
+
+def sum_of_angles(max_classes: int, x: Any = (0, 0, 1)) -> list[Step]:
+    """ "It is clear that there exists θ₂ = θ₂' + θ(w₂', w₂)"."""
+    psi, phi, theta = sympy.symbols("psi phi theta", real=True)
+    a, b, c = sympy.symbols("a b c", real=True)
+    w_c, w_j, feature = (*EAST, Fraction(0)), (*ACUTE, Fraction(0)), [Fraction(value) for value in x]
+
+    def differs() -> bool:
+        moved = biased(w_c, w_j, Fraction(1))
+        cos_2, cos_moved, cos_between = exact.dot(w_j, feature), exact.dot(moved, feature), exact.dot(moved, w_j)
+        sines = exact.root(1 - cos_moved**2) * exact.root(1 - cos_between**2)
+        return units(w_c, w_j, moved, feature) and cos_2 != cos_moved * cos_between - sines
+
+    return [
+        equal(
+            r"In the plane, with $x$ on $w_1$'s side of $w'_2$ ($\psi \le \varphi$): $\theta - \psi = (\varphi - "
+            r"\psi) + (\theta - \varphi)$.",
+            theta - psi,
+            (phi - psi) + (theta - phi),
+        ),
+        equal(
+            r"In general only $\theta_2 \le \theta'_2 + \theta_{w'_2,w_2}$: for unit vectors with the inner "
+            r"products $a, b, c$ the Gram determinant "
+            r"$1 - a^2 - b^2 - c^2 + 2abc \ge 0$ is $(1-a^2)(1-b^2) - (c - ab)^2$, so $c \ge ab - "
+            r"\sqrt{(1-a^2)(1-b^2)}$.",
+            sympy.Matrix([[1, a, b], [a, 1, c], [b, c, 1]]).det(),
+            (1 - a**2) * (1 - b**2) - (c - a * b) ** 2,
+        ),
+        Step(
+            r"Against equality: $w_1 = (1,0,0)$, $w_2 = (7/25, 24/25, 0)$, $\alpha = 1$, $w'_2 = (4/5, 3/5, 0)$, "
+            r"$x = (0,0,1)$: "
+            r"$\cos\theta_2 = 0$, but $\cos(\theta'_2 + \theta_{w'_2,w_2}) = 0 \cdot 4/5 - 1 \cdot 3/5$.",
+            differs,
+            "counterexample",
+            pair("sum-of-angles", w_c, w_j, feature),
+        ),
+    ]
+
+
+def train_test(
+    max_classes: int, x: Any = (-1, Fraction(-1, 2)), upper: Any = 1 + ALPHA, lower: Any = ALPHA + G, share: Any = -1
+) -> list[Step]:
+    """ "Classified correctly in training ⇒ correctly at test, by a margin"."""
+    feature = [Fraction(value) for value in x]
+    square = 1 + ALPHA**2 + 2 * ALPHA * G
+    size, weight = sympy.symbols("r lambda_c", positive=True)
+
+    def inverted() -> bool:
+        z_c, z_j = exact.dot(EAST, feature), exact.dot(ACUTE, feature)
+        return units(EAST, ACUTE) and exact.dot(biased(EAST, ACUTE, Fraction(1)), feature) < z_c <= z_j
+
+    return [
+        equal(
+            r"Right in training means $z' < z_c$, that is $z_j < (n_j - \alpha) z_c$. Now $(1+\alpha)^2 - n^2 = "
+            r"2\alpha(1 - g) \ge 0$, so $n \le 1 + \alpha$, and "
+            r"**if $z_c \ge 0$** then $z_j < z_c$: right at test.",
+            upper**2 - square,
+            2 * ALPHA * (1 - G),
+        ),
+        equal(r"Also $n^2 - (\alpha + g)^2 = 1 - g^2 \ge 0$, so $n \ge \alpha + g$.", square - lower**2, 1 - G**2),
+        equal(
+            r"**If some positive combination $\sum_j \lambda_j w_j = 0$** (weights centred before they are "
+            r"normalised, or of zero sum), then "
+            r"$\sum_{j \ne c} \lambda_j g_j = -\lambda_c$. Suppose $z_c = -r < 0$ in training. Each $z_j < "
+            r"(\alpha - n_j) r \le -g_j r$, so "
+            r"$\sum_{j \ne c} \lambda_j z_j < \lambda_c r$; but it is $-\lambda_c z_c = \lambda_c r$. If $z_c = "
+            r"0$, all $z_j < 0$, and their sum is 0. "
+            r"So $z_c > 0$: every feature that is right in training is on its class's side, and right at test, "
+            r"for every $\alpha$.",
+            -(share * weight) * size,
+            -weight * -size,
+        ),
+        equal(
+            r"The simplex is such: $\sum_j w_j = 0$, $(C-1) \cdot (-1/(C-1)) = -1$.",
+            share,
+            (sympy.Symbol("C") - 1) * exact.paper_inner(sympy.Symbol("C")),
+        ),
+        Step(
+            r"Against it otherwise: $w_c = (1,0)$, $w_j = (7/25, 24/25)$, $\alpha = 1$, $x = (-1, -1/2)$: $z' = "
+            r"-11/10 < z_c = -1$, right in training; "
+            r"$z_j = -19/25 > z_c$, wrong at test.",
+            inverted,
+            "counterexample",
+            pair("inverted", EAST, ACUTE, feature),
+        ),
+        Step(
+            r"At 90° and $\alpha = 1$ the features that are right in training and wrong at test fill the arc from "
+            r"$180° + 22.5°$ to $225°$: "
+            r"$n - \alpha = \sqrt2 - 1 = \tan 22.5°$, and $z_j = z_c$ at 45°.",
+            lambda: sympy.simplify(sympy.tan(sympy.pi / 8) - (sympy.sqrt(2) - 1)) == 0 and sympy.tan(sympy.pi / 4) == 1,
+            "counterexample",
+        ),
+    ]
+
+
+def chain(max_classes: int, x: Any = (1, -10), w_j: Any = OBTUSE) -> list[Step]:
+    """ "cos θ₁ > cos θ₂' > cos θ₂": the middle of the chain."""
+    feature = [Fraction(value) for value in x]
+
+    def broken() -> bool:
+        moved = biased(EAST, w_j, Fraction(1))
+        z_c, z_j, z_moved = (exact.dot(w, feature) for w in (EAST, w_j, moved))
+        return units(EAST, w_j) and z_c > 0 and z_c > z_j and z_moved < z_c and z_moved <= z_j
+
+    return [
+        equal(
+            r"$z' > z_j$ means $\alpha z_c > (n-1) z_j$. Let $z_c > 0$ and $z_j < (n-\alpha) z_c$. For $n > 1$ "
+            r"and $z_j \ge 0$: "
+            r"$\alpha - (n-1)(n-\alpha) = n(1 + \alpha - n) \ge 0$, so it holds. It holds by signs if $n \ge 1$ "
+            r"and $z_j < 0$, or $n \le 1$ and $z_j \ge 0$. "
+            r"So it is true if $z_c > 0$ and ($n \ge 1$, that is $g \ge -\alpha/2$, or $z_j \ge 0$).",
+            ALPHA - (N - 1) * (N - ALPHA),
+            N * (1 + ALPHA - N),
+        ),
+        Step(
+            r"Against it otherwise, with $z_c > 0$ and right at test: $w_1 = (1,0)$, $w_2 = (-527/625, 336/625)$, "
+            r"$\alpha = 1$, $w'_2 = (7/25, 24/25)$, "
+            r"$x = (1, -10)$: $z_1 = 1 > z_2 = -3887/625 > z'_2 = -233/25$.",
+            broken,
+            "counterexample",
+            pair("chain", EAST, w_j, feature),
+        ),
+    ]
+
+
+CLAIMS = (
+    Claim(
+        "boundary",
+        "Sec. 4.2",
+        "The training boundary bisects the angle of w_c and w'_i; the margin grows with α",
+        PROVED,
+        boundary,
+        ({"at_one": Fraction(1, 2)}, {"limit": 1}),
+        "The margin is (θ − φ)/2, θ/4 at α = 1, and less than θ/2 for every α.",
+    ),
+    Claim(
+        "sum-of-angles",
+        "Sec. 4.2",
+        "θ₂ = θ₂' + θ(w₂', w₂)",
+        CONDITIONAL,
+        sum_of_angles,
+        ({"x": (Fraction(24, 25), Fraction(-7, 25), 0)}, {"x": (1, 0, 0)}),
+        "In the plane and on w_1's side of w'_2; in general only ≤.",
+    ),
+    Claim(
+        "train-test",
+        "Sec. 4.2",
+        "A feature that is right in training is right at test",
+        CONDITIONAL,
+        train_test,
+        ({"x": (-1, -2)}, {"x": (1, -1)}, {"upper": ALPHA}, {"lower": ALPHA - G}, {"share": -2}),
+        "True if cos θ_c ≥ 0. True for every feature, every α and every C if a positive combination of the "
+        "weights is 0: on the simplex, "
+        "and for weights centred before they are normalised. Without that, training can turn every feature away "
+        "from its class.",
+    ),
+    Claim(
+        "chain",
+        "Sec. 4.2",
+        "Right in training ⇒ cos θ₁ > cos θ₂' > cos θ₂ at test",
+        CONDITIONAL,
+        chain,
+        ({"x": (1, 1)}, {"w_j": ACUTE}),
+        "If cos θ₁ > 0 and (w_1·w_2 ≥ −α/2 or cos θ₂ ≥ 0); else θ₂' can be the larger angle, on the simplex too "
+        "when α < 2/(C−1).",
+    ),
+    Claim("eq-12", "Eq. 11–12", "Eq. 11 simplifies to Eq. 12", PROVED, eq_12, ({"sign": -1},)),
+    Claim(
+        "alpha-0",
+        "Sec. 4.3",
+        "At α = 0 W-Softmax is the conventional softmax",
+        CONDITIONAL,
+        alpha_0,
+        ({"bias": 1},),
+        "It is the softmax without bias and with normalised weights.",
+    ),
+)
