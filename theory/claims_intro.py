@@ -63,7 +63,7 @@ def large_norm(max_classes: int, sign: int = 1, tie: Any = (1, 1)) -> list[Step]
             r"$\log 2$ at every norm.",
             lambda: exact.dot(EAST, x) == exact.dot((Fraction(0), Fraction(1)), x),
             "counterexample",
-            pair("tie", EAST, (Fraction(0), Fraction(1)), x),
+            {"kind": "tie", "w_c": ["1", "0"], "w_j": ["0", "1"], "x": exact.texts(x)},
         ),
     ]
 
