@@ -1,0 +1,236 @@
+"""The best angle at each width: exact where known, bracketed elsewhere, and every certificate checked again in rationals."""
+
+import dataclasses
+import json
+import math
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+from theory import spherical_codes as codes
+from theory.bounds import (
+    equiangular_min_width,
+    largest_min_angle,
+    last_width_gain,
+    main,
+    nc2_floor,
+    table,
+)
+from theory.simplex import simplex_weights
+
+
+@pytest.mark.parametrize(
+    ("C", "M", "degrees"),
+    [
+        (2, 1, 180),
+        (3, 1, 0),
+        (3, 2, 120),
+        (4, 3, 109.4712206),
+        (4, 2, 90),
+        (5, 2, 72),
+        (5, 3, 90),
+        (6, 3, 90),
+        (10, 2, 36),
+        (10, 3, 66.1468220),
+        (10, 4, math.degrees(math.acos(1 / 6))),
+        (10, 5, 90),
+        (10, 8, 90),
+        (10, 9, math.degrees(math.acos(-1 / 9))),
+        (10, 300, math.degrees(math.acos(-1 / 9))),
+        (12, 3, 63.4349488),
+        (24, 3, 43.6907671),
+        (100, 22, math.degrees(math.acos(1 / 11))),
+        (100, 50, 90),
+        (100, 99, math.degrees(math.acos(-1 / 99))),
+    ],
+)
+def test_known_angles(C, M, degrees):
+    bound = largest_min_angle(C, M)
+    assert bound.exact
+    assert math.degrees(bound.lower) <= math.degrees(bound.upper)
+    assert math.degrees(bound.lower) == pytest.approx(degrees, abs=1e-6)
+    assert math.degrees(bound.upper) == pytest.approx(degrees, abs=1e-6)
+
+
+@pytest.mark.parametrize(("C", "M"), [key for key in codes.SHARP if key[0] < 10**6])
+def test_levenshtein_s_bound_is_met_by_the_sharp_codes(C, M):
+    cosine, _ = codes.SHARP[C, M]
+    assert codes.levenshtein(M, cosine) == pytest.approx(C, rel=1e-12)
+    assert codes.least_cosine(C, M) == pytest.approx(cosine, abs=1e-10)
+    assert codes.least_cosine(C, M) <= cosine
+
+
+def test_levenshtein_s_bound_in_its_first_intervals():
+    """Rankin's: 1 − 1/s for s ≤ −1/M, and 2M at 0."""
+    assert codes.levenshtein(5, -0.5) == pytest.approx(3)
+    assert codes.levenshtein(5, -0.2) == pytest.approx(6)
+    assert codes.levenshtein(5, 0.0) == pytest.approx(10)
+    values = [codes.levenshtein(4, s) for s in np.linspace(-0.9, 0.98, 300)]
+    assert np.all(np.diff(values) > 0)
+
+
+@pytest.mark.parametrize(("C", "M"), [(7, 3), (13, 3), (10, 4), (120, 4)])
+def test_other_optimal_codes_are_below_the_upper_bounds(C, M):
+    angle = math.acos(codes.PROVED[C, M][0])
+    assert angle < math.acos(codes.least_cosine(C, M))
+    if M == 3:
+        assert angle < codes.fejes_toth_angle(C)
+
+
+def test_fejes_toth_s_bound_is_met_at_4_6_and_12():
+    for C, cosine in ((4, -1 / 3), (6, 0.0), (12, 1 / math.sqrt(5))):
+        assert math.cos(codes.fejes_toth_angle(C)) == pytest.approx(cosine, abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("graph", "code"),
+    [(codes.petersen, (4, 1, 6)), (codes.clebsch, (5, 1, 5)), (codes.higman_sims, (22, 1, 11))],
+)
+def test_graphs_are_checked_in_integers(graph, code):
+    made = graph()
+    assert made.check() == code
+    dimension, top, bottom = code
+    table_ = codes.SHARP | codes.PROVED
+    assert table_[len(made.adjacency), dimension][0] == pytest.approx(top / bottom)
+    broken = made.adjacency.copy()
+    broken[3, 4] ^= 1
+    broken[4, 3] ^= 1
+    with pytest.raises(ValueError, match="A² is not"):
+        dataclasses.replace(made, adjacency=broken).check()
+    with pytest.raises(ValueError, match="B² is not"):
+        dataclasses.replace(made, eigenvalue=made.eigenvalue + 1).check()
+
+
+def exact_cosine_is_at_most(vectors, cosine):
+    """All pairs in rationals: d ≤ s √(a b), as d ≤ 0 or d² ≤ s² a b."""
+    s = Fraction(cosine)
+    rows = [[int(x) for x in row] for row in vectors]
+    norms = [sum(x * x for x in row) for row in rows]
+    for i, u in enumerate(rows):
+        for j in range(i):
+            d = sum(x * y for x, y in zip(u, rows[j], strict=True))
+            if d > 0 and Fraction(d * d) > s * s * norms[i] * norms[j]:
+                return False
+    return True
+
+
+@pytest.mark.parametrize(("C", "M"), [(15, 3), (20, 4), (25, 5)])
+def test_the_certificate_of_a_searched_code_holds_in_rationals(C, M):
+    vectors = codes.on_a_grid(codes.search(C, M))
+    cosine = codes.certified_cosine(vectors)
+    assert exact_cosine_is_at_most(vectors, cosine)
+    assert not exact_cosine_is_at_most(vectors, cosine - 1e-9)
+    tampered = vectors.copy()
+    tampered[0] = tampered[1]
+    tampered[0, 0] += 5
+    assert not exact_cosine_is_at_most(tampered, cosine)
+    bound = largest_min_angle(C, M)
+    assert not bound.exact
+    assert math.acos(cosine) - 1e-9 <= bound.lower < bound.upper
+    assert "certified" in bound.source
+
+
+def test_the_search_comes_near_what_is_optimal_and_never_past_it():
+    for C, M in ((7, 3), (10, 3), (12, 3), (10, 4), (16, 5)):
+        best = (codes.SHARP | codes.PROVED)[C, M][0]
+        found = codes.certified_cosine(codes.on_a_grid(codes.search(C, M)))
+        assert best - 1e-7 <= found <= best + 0.02
+
+
+def test_the_search_is_deterministic():
+    assert np.array_equal(codes.search(14, 4), codes.search(14, 4))
+
+
+def test_bounds_are_in_order():
+    """lower ≤ upper; no upper bound falls with M or rises with C; no lower one is above that of more room."""
+    sizes, widths = range(2, 20), range(1, 12)
+    bound = {(C, M): largest_min_angle(C, M) for C in sizes for M in widths}
+    for (C, M), each in bound.items():
+        assert 0 <= each.lower <= each.upper <= math.pi
+        if (C, M + 1) in bound:
+            assert each.upper <= bound[C, M + 1].upper + 1e-9
+            assert each.lower <= bound[C, M + 1].upper + 1e-9
+        if (C + 1, M) in bound:
+            assert bound[C + 1, M].upper <= each.upper + 1e-9
+            assert bound[C + 1, M].lower <= each.upper + 1e-9
+
+
+def test_rows_never_fall():
+    rows = table(40, [1, 2, 3, 4, 5, 6, 8, 10, 15, 19, 20, 38, 39])
+    assert [row["lower"] for row in rows] == sorted(row["lower"] for row in rows)
+
+
+def test_what_the_last_width_buys():
+    assert math.degrees(last_width_gain(10)) == pytest.approx(6.38, abs=0.005)
+    assert math.degrees(last_width_gain(100)) == pytest.approx(0.58, abs=0.005)
+    for C in (4, 5, 10, 77):
+        gain = largest_min_angle(C, C - 1).lower - largest_min_angle(C, C - 2).lower
+        assert last_width_gain(C) == pytest.approx(gain, abs=1e-9)
+
+
+def gram_distance(vectors):
+    centred = vectors - vectors.mean(0)
+    gram = centred @ centred.T
+    simplex = np.eye(len(vectors)) - 1 / len(vectors)
+    return np.linalg.norm(gram / np.linalg.norm(gram) - simplex / np.linalg.norm(simplex))
+
+
+@pytest.mark.parametrize(("C", "M"), [(10, 1), (10, 2), (10, 5), (10, 8), (10, 9), (10, 30), (3, 1), (100, 22)])
+def test_the_nc2_floor_is_attained_and_never_beaten(C, M):
+    frame = simplex_weights(C)[: min(M, C - 1)].T  # M equal eigenvalues, rows of sum 0
+    assert gram_distance(frame) == pytest.approx(nc2_floor(C, M), abs=1e-7)
+    rng = np.random.default_rng(0)
+    assert min(gram_distance(rng.standard_normal((C, M))) for _ in range(200)) >= nc2_floor(C, M) - 1e-9
+
+
+def test_widths_of_equal_angles():
+    assert equiangular_min_width(10, Fraction(-1, 9)) == 9
+    assert equiangular_min_width(10, 0) == 10
+    assert equiangular_min_width(10, 1) == 1
+    for rho in (Fraction(-1, 9), Fraction(1, 3), Fraction(0)):
+        gram = float(1 - rho) * np.eye(10) + float(rho)
+        assert np.linalg.matrix_rank(gram, tol=1e-9) == equiangular_min_width(10, rho)
+    with pytest.raises(ValueError, match="common inner product -1/8"):
+        equiangular_min_width(10, Fraction(-1, 8))
+
+
+def test_the_command(tmp_path, capsys):
+    file = tmp_path / "rows.json"
+    assert main(["--classes", "10", "--json", str(file)]) == 0
+    said = capsys.readouterr().out
+    assert "96.3794" in said
+    assert "exact: orthoplex (Rankin 1955)" in said
+    rows = {row["M"]: row for row in json.loads(file.read_text())}
+    assert rows[8]["gain"] == pytest.approx(6.3794, abs=1e-4)
+    assert rows[9]["nc2_floor"] == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--classes", "1"], "C must be at least 2, got C=1"),
+        (["--classes", "10", "--widths", "0"], "M must be at least 1, got M=0"),
+        (["--classes", "4", "--json", "/dev/null/x"], "/dev/null/x"),
+    ],
+)
+def test_mistakes(arguments, message, capsys):
+    assert main(arguments) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: largest_min_angle(1, 1), "C must be at least 2, got C=1"),
+        (lambda: largest_min_angle(3, 0), "M must be at least 1, got M=0"),
+        (lambda: last_width_gain(3), "C must be at least 4, got C=3"),
+        (lambda: codes.levenshtein(2, 0.1), "M must be at least 3, got M=2"),
+        (lambda: codes.levenshtein(3, 1.0), r"the cosine must be in \[−1, 1\), got 1.0"),
+    ],
+)
+def test_bad_arguments(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()

@@ -1,0 +1,202 @@
+"""How far a width below C − 1 can go: the best possible angle at any width M, and what equal angles need.
+
+    python -m theory.bounds --classes 100
+
+prints, for each width, the largest possible smallest angle between C unit vectors in R^M, exactly where it is known
+and else between a certified lower and an upper bound, and what the next width buys."""
+
+import argparse
+import functools
+import json
+import math
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from fractions import Fraction
+from pathlib import Path
+
+from theory import spherical_codes as codes
+
+TINY = 1e-12
+"""Radians by which a bound computed in floating point is moved to its safe side."""
+
+SEARCHED = 600_000
+"""Largest C²·M that a code is searched for; beyond it only known codes bound from below."""
+
+
+@dataclass(frozen=True)
+class AngleBound:
+    """Bounds of the largest possible smallest angle between C unit vectors in R^M.
+
+    *Attributes*: `lower` ≤ the angle ≤ `upper`, radians; `exact`, whether the angle is known (then the two differ by
+    rounding, or by the digits published); `source`, theorem, code or search."""
+
+    lower: float
+    upper: float
+    exact: bool
+    source: str
+
+
+@functools.lru_cache(maxsize=1024)
+def largest_min_angle(C: int, M: int) -> AngleBound:
+    """The largest possible smallest angle between C unit vectors in R^M.
+
+    Exact for M ≥ C − 1 (simplex: arccos(−1/(C−1))), for C/2 ≤ M ≤ C − 2 (90°: Rankin 1955), for M ≤ 2 (polygon), and
+    for the codes of `spherical_codes` that are known to be optimal. Else the upper bound is Levenshtein's (in R^3
+    also Fejes Tóth's), the lower one a code: found by search and certified, or a part of a known one of more vectors
+    or fewer dimensions.
+
+    *Arguments*: `C` ≥ 2 vectors; `M` ≥ 1 dimensions.
+
+    *Raises*: `ValueError` for C < 2 or M < 1.
+    """
+    _check(C, M)
+    if M >= C - 1:
+        return _known(math.acos(-1 / (C - 1)), "simplex")
+    if M == 1:
+        return AngleBound(0.0, 0.0, True, "two directions: some vectors coincide")
+    if 2 * M >= C:
+        return AngleBound(math.pi / 2, math.pi / 2, True, "orthoplex (Rankin 1955)")
+    if M == 2:
+        return _known(2 * math.pi / C, "regular polygon")
+    for table, note in ((codes.SHARP, "sharp code: {} (Levenshtein)"), (codes.PROVED, "optimal code: {}")):
+        if (C, M) in table:
+            cosine, name = table[C, M]
+            return _known(math.acos(cosine), note.format(name), 1e-9 if table is codes.PROVED else TINY)
+    upper, bound = math.acos(codes.least_cosine(C, M)) + TINY, "Levenshtein"
+    if M == 3 and codes.fejes_toth_angle(C) + TINY < upper:
+        upper, bound = codes.fejes_toth_angle(C) + TINY, "Fejes Tóth"
+    for (size, dimension), (cosine, name) in (codes.SHARP | codes.PROVED).items():
+        if size <= C and dimension >= M and math.acos(cosine) + 1e-9 < upper:
+            upper, bound = math.acos(cosine) + 1e-9, f"no more than for {size} in R^{dimension} ({name})"
+    lower, found = _best_code(C, M)
+    return AngleBound(lower, upper, False, f"{found}; {bound}")
+
+
+def _known(angle: float, source: str, within: float = TINY) -> AngleBound:
+    return AngleBound(max(angle - within, 0.0), min(angle + within, math.pi), True, source)
+
+
+def _best_code(C: int, M: int) -> tuple[float, str]:
+    """The best certified angle at hand, and where it is from."""
+    best = (2 * math.pi / C - TINY, "polygon")
+    for table in (codes.SHARP, codes.PROVED):
+        for (size, dimension), (cosine, name) in table.items():
+            if size >= C and dimension <= M:
+                best = max(best, (math.acos(cosine) - 1e-9, f"{C} of the {size} of {name}"))
+    if C * C * M <= SEARCHED:
+        cosine = codes.certified_cosine(codes.on_a_grid(codes.search(C, M)))
+        best = max(best, (math.acos(min(cosine, 1.0)) - TINY, "search, certified"))
+    return best
+
+
+def equiangular_min_width(C: int, cosine: Fraction | int) -> int:
+    """The least M in which C unit vectors can have one common inner product: the rank of (1 − ρ)I + ρJ.
+
+    1 at ρ = 1 (they coincide), C − 1 at ρ = −1/(C−1) (the simplex), C between; exact.
+
+    *Arguments*: `C` ≥ 2; `cosine`, ρ as a rational in [−1/(C−1), 1].
+
+    *Raises*: `ValueError` for C < 2, or for a ρ that no C vectors have.
+    """
+    _check(C, 1)
+    rho = Fraction(cosine)
+    if not Fraction(-1, C - 1) <= rho <= 1:
+        raise ValueError(f"{C} unit vectors cannot have the common inner product {rho}: it must be in [−1/{C - 1}, 1]")
+    return 1 if rho == 1 else C - 1 if rho == Fraction(-1, C - 1) else C
+
+
+def last_width_gain(C: int) -> float:
+    """What C − 1 dimensions buy over C − 2: arccos(−1/(C−1)) − 90° = arcsin(1/(C−1)), radians, for C ≥ 4.
+
+    *Raises*: `ValueError` for C < 4, where C − 2 < C/2 and the angle at C − 2 is another.
+    """
+    if C < 4:
+        raise ValueError(f"C must be at least 4, got C={C}")
+    return math.asin(1 / (C - 1))
+
+
+def nc2_floor(C: int, M: int) -> float:
+    """The least distance from the simplex's Gram matrix that C vectors in R^M can have: √(2 − 2√(M/(C−1))), 0 from M
+    = C − 1 on.
+
+    The distance is that of NC2: ‖G/‖G‖ − S/‖S‖‖, Frobenius, G the Gram matrix of C centred vectors, S = I − J/C.
+
+    Proof. Both matrices have norm 1, so the square is 2 − 2⟨G, S⟩/(‖G‖‖S‖). Centring makes GS = G, hence ⟨G, S⟩ = tr
+    G, and ‖S‖ = √(C−1). With the r ≤ M positive eigenvalues λ of G, tr G = Σλ ≤ √r ‖λ‖ = √r ‖G‖ by Cauchy and
+    Schwarz, so that ⟨G, S⟩/(‖G‖‖S‖) ≤ √(M/(C−1)). Equality: any M equal eigenvalues, orthogonal to (1, …, 1).
+
+    *Raises*: `ValueError` for C < 2 or M < 1.
+    """
+    _check(C, M)
+    return math.sqrt(max(0.0, 2 - 2 * math.sqrt(min(1.0, M / (C - 1)))))
+
+
+def default_widths(C: int) -> list[int]:
+    """Widths worth a row: small ones, around C/2 and C − 1, powers of 2 between; 22 where C = 100."""
+    half = -(-C // 2)
+    widths = {1, 2, 3, 4, half - 1, half, C - 2, C - 1, C} | {2**n for n in range(3, 20) if 2**n < half}
+    if C == 100:
+        widths.add(22)
+    return sorted(width for width in widths if width >= 1)
+
+
+def table(C: int, widths: Sequence[int]) -> list[dict[str, object]]:
+    """Rows of M, bounds in degrees, what the next row's width buys (degrees; None if not known exactly), the NC2
+    floor.
+
+    A lower bound at one width holds at every larger one: rows are improved so.
+    """
+    bounds: list[tuple[int, AngleBound]] = []
+    for M in sorted(widths):
+        bound = largest_min_angle(C, M)
+        if bounds and bounds[-1][1].lower > bound.lower:
+            bound = AngleBound(
+                bounds[-1][1].lower, bound.upper, bound.exact, f"as at M = {bounds[-1][0]}; {bound.source}"
+            )
+        bounds.append((M, bound))
+    rows: list[dict[str, object]] = []
+    for (M, bound), (_, after) in zip(bounds, [*bounds[1:], bounds[-1]], strict=True):
+        gain = math.degrees(after.lower - bound.lower) if bound.exact and after.exact and after is not bound else None
+        degrees = {"lower": math.degrees(bound.lower), "upper": math.degrees(bound.upper)}
+        rows.append({"M": M, **asdict(bound), **degrees, "gain": gain, "nc2_floor": nc2_floor(C, M)})
+    return rows
+
+
+def _check(C: int, M: int) -> None:
+    if C < 2:
+        raise ValueError(f"C must be at least 2, got C={C}")
+    if M < 1:
+        raise ValueError(f"M must be at least 1, got M={M}")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command line; returns the exit status: 0, or 2 for a mistake in the options."""
+    parser = argparse.ArgumentParser(
+        prog="python -m theory.bounds", description="The best possible angle at each width."
+    )
+    parser.add_argument("--classes", type=int, required=True, metavar="C", help="number of classes")
+    parser.add_argument("--widths", type=int, nargs="+", metavar="M", help="widths (default: the telling ones)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the rows")
+    options = parser.parse_args(argv)
+    try:
+        _check(options.classes, 1)
+        rows = table(options.classes, sorted(set(options.widths or default_widths(options.classes))))
+        if options.json is not None:
+            options.json.write_text(json.dumps(rows, indent=1) + "\n", "utf-8")
+    except (ValueError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    print(f"The largest possible smallest angle between {options.classes} unit vectors in R^M, degrees\n")
+    print(f"{'M':>6}  {'at least':>9}  {'at most':>9}  {'next row buys':>13}  {'NC2 floor':>9}  source")
+    for row in rows:
+        gain = "" if row["gain"] is None else f"{row['gain']:.2f}"
+        print(
+            f"{row['M']:>6}  {row['lower']:>9.4f}  {row['upper']:>9.4f}  {gain:>13}  {row['nc2_floor']:>9.4f}  "
+            f"{'exact: ' if row['exact'] else ''}{row['source']}"
+        )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
