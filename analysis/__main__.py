@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 import tyro
 
-from analysis import figures, records
+from analysis import figures, records, tables
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,26 @@ def _draw_pack(pack: Path, out: Path) -> list[Path]:
             at_simplex = bool((done["width"] == done["classes"] - 1).any())
             if at_simplex if draw is figures.mean_angles else done["width"].nunique() > 1:
                 written += _save(draw(runs), f"{stem}-{name}{suffix}", out)
-    return written
+    if frame["loss"].str.fullmatch(r"w-softmax-simplex:0\.5").any():
+        written += _save(figures.angle_against_alpha(frame), f"loophole-{name}", out)
+    return [*written, _tables(frame, name, out)]
+
+
+def _tables(frame: pd.DataFrame, name: str, out: Path) -> Path:
+    """All tables of one recipe, in one Markdown file."""
+    seeds = frame.groupby("feature")["seed"].nunique().to_dict()
+    parts = [
+        f"# {name}",
+        f"Written by `python -m analysis`. Seeds: {', '.join(f'{n} ({f})' for f, n in seeds.items())}.",
+    ]
+    for feature, runs in frame.groupby("feature"):
+        if runs["width"].nunique() > 1:
+            parts += [f"## Test accuracy, %, feature {feature}", tables.accuracy_by_width(runs)]
+    if (frame["width"] == frame["classes"] - 1).any():
+        parts += ["## Geometry at M = C − 1", tables.geometry_by_loss(frame)]
+    path = out / f"tables-{name}.md"
+    path.write_text("\n\n".join(parts) + "\n", "utf-8")
+    return path
 
 
 def _save(drawing: figures.Drawing, stem: str, out: Path) -> list[Path]:

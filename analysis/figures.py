@@ -16,7 +16,6 @@ from scipy import stats
 
 STYLES: dict[str, tuple[str, str, str, str]] = {  # loss: label, colour, marker, dash
     "softmax": ("softmax", "#000000", "o", "-"),
-    "w-softmax:0": ("W-Softmax α = 0", "#999999", "x", "-"),
     "w-softmax:0.5": ("W-Softmax α = 0.5", "#E69F00", "s", "--"),
     "w-softmax:1": ("W-Softmax α = 1", "#0072B2", "^", "-."),
     "w-softmax:1.5": ("W-Softmax α = 1.5", "#009E73", "v", ":"),
@@ -38,10 +37,10 @@ def accuracy_against_width(runs: pd.DataFrame) -> Drawing:
 
     *Arguments*: `runs`, rows of `records.load` of one recipe and feature.
     """
-    source = _done(runs)[["loss", "width", "seed", "test_accuracy"]].sort_values(["loss", "width", "seed"])
+    source = shown(runs)[["loss", "width", "seed", "test_accuracy"]].sort_values(["loss", "width", "seed"])
     widths = sorted(source["width"].unique())
     figure, axes = _figure()
-    for loss in _in_order(source["loss"]):
+    for loss in in_order(source["loss"]):
         group = source[source["loss"] == loss]
         _series(axes, loss, _positions(group["width"], widths), 100 * group["test_accuracy"])
     worst = 100 - 100 * source["test_accuracy"].min()
@@ -92,14 +91,15 @@ def mean_angles(runs: pd.DataFrame) -> Drawing:
     """Fig. 5: mean angle between a feature and its class's weight (Eq. 14), per class, on train and test, at
     M = C − 1."""
     classes = int(runs["classes"].iloc[0])
-    done = _done(runs[runs["width"] == classes - 1])
+    done = shown(runs)
+    done = done[done["width"] == classes - 1]
     source = pd.DataFrame(
         {"loss": loss, "seed": seed, "split": split, "class": label, "mean_angle": angle}
         for loss, seed, angles in zip(done["loss"], done["seed"], done["class_angles"], strict=True)
         for split in ("train", "test")
         for label, angle in enumerate(angles[split])
     ).sort_values(["split", "loss", "seed", "class"], ignore_index=True)
-    losses = _in_order(source["loss"])
+    losses = in_order(source["loss"])
     figure = Figure(figsize=(9, 4.6), layout="constrained")
     panels = figure.subplots(1, 2, sharey=True)
     for axes, split in zip(panels, ("train", "test"), strict=True):
@@ -122,14 +122,65 @@ def mean_angles(runs: pd.DataFrame) -> Drawing:
     return Drawing(figure, source, _caption(runs))
 
 
+VARIANTS = {  # how the weights are made: label, colour, marker, dash
+    "w-softmax": ("as printed", "#0072B2", "^", "-"),
+    "w-softmax-centred": ("centred weights", "#CC79A7", "D", "--"),
+    "w-softmax-simplex": ("fixed simplex", "#D55E00", "*", ":"),
+}
+
+
+def angle_against_alpha(runs: pd.DataFrame) -> Drawing:
+    """Mean angle of test features to their class's weight against α, by weights and by feature, at M = C − 1."""
+    at = _done(runs[(runs["width"] == runs["classes"] - 1) & runs["loss"].str.startswith("w-softmax")])
+    split = at["loss"].str.split(":", expand=True)
+    source = pd.DataFrame(
+        {
+            "feature": at["feature"],
+            "weights": split[0],
+            "alpha": split[1].astype(float),
+            "seed": at["seed"],
+            "test_angle": at["test_angle"],
+            "test_inverted": at["test_inverted"],
+            "test_accuracy": at["test_accuracy"],
+        }
+    ).sort_values(["feature", "weights", "alpha", "seed"], ignore_index=True)
+    features = sorted(source["feature"].unique())
+    figure = Figure(figsize=(3.1 * len(features) + 0.6, 3.9), layout="constrained")
+    panels = figure.subplots(1, len(features), sharey=True, squeeze=False)[0]
+    for axes, feature in zip(panels, features, strict=True):
+        for weights, (label, colour, marker, dash) in VARIANTS.items():
+            rows = source[(source["feature"] == feature) & (source["weights"] == weights)]
+            axes.plot(
+                rows["alpha"], rows["test_angle"], marker, color=colour, alpha=0.3, markersize=3, linestyle="none"
+            )
+            median = rows.groupby("alpha")["test_angle"].median()
+            axes.plot(median.index, median, marker + dash, color=colour, label=label, markersize=6)
+        axes.axhline(90, color="0.5", linewidth=0.8, linestyle=(0, (1, 3)))
+        axes.set_title(f"feature: {feature}", fontsize=10)
+        axes.set_xlabel("α")
+        axes.set_xticks(sorted(source["alpha"].unique()))
+        axes.grid(axis="y", color="0.9")
+    panels[0].set_ylabel("Mean angle to the own class's weight,\ntest set (degrees)")
+    panels[0].set_ylim(0, max(95, 1.05 * source["test_angle"].max()))
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper center", ncols=3, fontsize=8)
+    return Drawing(figure, source, _caption(at))
+
+
 def _style(loss: str) -> tuple[str, str, str, str]:
     return STYLES.get(loss, (loss, "#56B4E9", "P", "-"))
 
 
-def _in_order(losses: pd.Series) -> list[str]:
+def in_order(losses: pd.Series) -> list[str]:
     """The distinct losses, those of `STYLES` first and in its order."""
     present = set(losses)
     return [loss for loss in STYLES if loss in present] + sorted(present - set(STYLES))
+
+
+def shown(runs: pd.DataFrame) -> pd.DataFrame:
+    """Finished runs of the losses of `STYLES`, and of any other loss that was run at several widths."""
+    done = _done(runs)
+    several = done.groupby("loss")["width"].transform("nunique") > 1
+    return done[several | done["loss"].isin(STYLES)]
 
 
 def _done(runs: pd.DataFrame) -> pd.DataFrame:

@@ -26,11 +26,12 @@ def min_width(C: int) -> int:
 
 
 def recursive_simplex(C: int) -> npt.NDArray[np.float64]:
-    """W_C by the recursion of Eq. 3, as printed, in a loop: W_2 = [1, −1], and then
+    """W_C by the recursion of Eq. 3, in a loop: W_2 = [1, −1], and then
 
         W_c = [[√(((c−1)² − 1)/(c−1)²) · W_(c−1), 0], [−1/(c−1), …, −1/(c−1), 1]],      c = 3…C.
 
-    O(C³): for checking; see `simplex_weights`.
+    What multiplies W_(c−1) multiplies each of its rows, so every row keeps its product until the end: O(C²). It is for
+    checking `simplex_weights`.
 
     *Returns*: (C − 1, C) float64, column j the weight vector of class j.
 
@@ -39,11 +40,12 @@ def recursive_simplex(C: int) -> npt.NDArray[np.float64]:
     _check(C)
     weights = np.zeros((C - 1, C))
     weights[0, :2] = 1, -1
+    factors = np.ones(C - 1)
     for c in range(3, C + 1):
-        weights[: c - 2, : c - 1] *= np.sqrt(((c - 1) ** 2 - 1) / (c - 1) ** 2)
+        factors[: c - 2] *= np.sqrt(((c - 1) ** 2 - 1) / (c - 1) ** 2)
         weights[c - 2, : c - 1] = -1 / (c - 1)
         weights[c - 2, c - 1] = 1
-    return weights
+    return factors[:, None] * weights
 
 
 def simplex_weights(C: int, dtype: npt.DTypeLike = np.float64) -> npt.NDArray[Any]:

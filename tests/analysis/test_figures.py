@@ -97,7 +97,11 @@ def test_every_figure_is_drawn_with_its_source(folder, tmp_path):
     written = draw_all(out, folder)
     names = {str(path.relative_to(out)) for path in written}
     stems = ["fig4a-accuracy-digits", "fig4d-memory-digits", "fig5-angles-digits"]
-    assert names == {f for stem in stems for f in (f"{stem}.pdf", f"{stem}.png", f"data/{stem}.csv")}
+    drawn = {f for stem in stems for f in (f"{stem}.pdf", f"{stem}.png", f"data/{stem}.csv")}
+    assert names == drawn | {"tables-digits.md"}
+    said = (out / "tables-digits.md").read_text("utf-8")
+    assert "| 4 | 95.10 ± 0.10 | 95.10 ± 0.10 |  |" in said
+    assert "| w-softmax-simplex:1 | 14.50 ± 0.00 |" in said
     assert all(path.stat().st_size > 200 for path in written)
     accuracy = pd.read_csv(out / "data" / "fig4a-accuracy-digits.csv")
     assert len(accuracy) == 27
@@ -154,3 +158,22 @@ def test_no_records_is_an_error_that_names_the_command(arguments, tmp_path, monk
     assert error.count("\n") == 1
     assert "python -m fc_width.sweep" in error
     assert not list(tmp_path.iterdir())
+
+
+def test_the_angle_against_alpha_needs_the_three_kinds_of_weights(tmp_path):
+    store = Store(tmp_path / "runs")
+    store.create()
+    for seed in range(2):
+        for alpha in ("0", "0.5", "1"):
+            for kind in ("w-softmax", "w-softmax-centred", "w-softmax-simplex"):
+                for feature in ("linear", "prelu-bn"):
+                    store.write(record(Recipe(name="digits", loss=f"{kind}:{alpha}", seed=seed, feature=feature), 0.9))
+    out = tmp_path / "figures"
+    assert out / "loophole-digits.png" in draw_all(out, store.folder)
+    source = pd.read_csv(out / "data" / "loophole-digits.csv")
+    assert len(source) == 36
+    assert sorted(source["alpha"].unique()) == [0, 0.5, 1]
+    drawing = figures.angle_against_alpha(records.load(store.folder))
+    assert [axes.get_title() for axes in drawing.figure.axes] == ["feature: linear", "feature: prelu-bn"]
+    lines = {line.get_label(): list(line.get_ydata()) for line in drawing.figure.axes[0].lines}
+    assert lines["as printed"] == lines["fixed simplex"] == [14.5, 14.5, 14.5]

@@ -1,4 +1,4 @@
-"""The best angle at each width: exact where known, bracketed elsewhere, and every certificate checked again in rationals."""
+"""The best angle at each width: exact where known, bracketed elsewhere, certificates checked again in rationals."""
 
 import dataclasses
 import json

@@ -1,0 +1,44 @@
+"""Tables in Markdown: a table of runs in, text out."""
+
+import pandas as pd
+
+from analysis import figures
+
+
+def accuracy_by_width(runs: pd.DataFrame) -> str:
+    """Test accuracy after the last epoch in %, mean ± sd over seeds: a row a width, a column a loss.
+
+    *Arguments*: `runs`, rows of `records.load` of one recipe and feature.
+    """
+    done = figures.shown(runs)
+    table = _cells(100 * done["test_accuracy"], [done["width"], done["loss"]])
+    return _markdown(table[figures.in_order(done["loss"])], "M")
+
+
+def geometry_by_loss(runs: pd.DataFrame) -> str:
+    """Mean angle (degrees), inverted features (%) and accuracy (%) on test at M = C − 1, mean ± sd, by loss and feature."""
+    done = runs[(runs["status"] == "done") & (runs["width"] == runs["classes"] - 1)]
+    parts = {
+        "Mean angle, degrees": done["test_angle"],
+        "Inverted (cos θ < 0), %": 100 * done["test_inverted"],
+        "Accuracy, %": 100 * done["test_accuracy"],
+    }
+    groups = [done["loss"], done["feature"]]
+    order = figures.in_order(done["loss"])
+    texts = [f"{name}\n\n{_markdown(_cells(values, groups).loc[order], 'loss')}" for name, values in parts.items()]
+    return "\n\n".join(texts)
+
+
+def _cells(values: pd.Series, groups: list[pd.Series]) -> pd.DataFrame:
+    """Mean ± sd as text, the second group in columns."""
+    grouped = values.groupby(groups)
+    cells = grouped.mean().map("{:.2f}".format) + grouped.std().map(lambda sd: "" if pd.isna(sd) else f" ± {sd:.2f}")
+    return cells.unstack().fillna("")
+
+
+def _markdown(table: pd.DataFrame, corner: str) -> str:
+    lines = [f"| {corner} | {' | '.join(map(str, table.columns))} |", "|---" * (1 + table.shape[1]) + "|"]
+    lines += [
+        f"| {index} | {' | '.join(row)} |" for index, row in zip(table.index, table.to_numpy().tolist(), strict=True)
+    ]
+    return "\n".join(lines)
