@@ -66,7 +66,8 @@ def draw_all(out: Path, runs: Path | None = None) -> list[Path]:
         data.mkdir(parents=True, exist_ok=True)
         packs = [data / f"{frame['name'].iloc[0]}{records.PACK_SUFFIX}"]
         records.pack(runs, packs[0])
-    return [path for pack in packs for path in _draw_pack(pack, out)]
+    theory = _save(figures.best_angles(), "best-angles", out)
+    return theory + [path for pack in packs for path in _draw_pack(pack, out)]
 
 
 def _draw_pack(pack: Path, out: Path) -> list[Path]:

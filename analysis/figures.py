@@ -14,6 +14,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from scipy import stats
 
+from theory import bounds
+
 STYLES: dict[str, tuple[str, str, str, str]] = {  # loss: label, colour, marker, dash
     "softmax": ("softmax", "#000000", "o", "-"),
     "w-softmax:0.5": ("W-Softmax α = 0.5", "#E69F00", "s", "--"),
@@ -164,6 +166,39 @@ def angle_against_alpha(runs: pd.DataFrame) -> Drawing:
     panels[0].set_ylim(0, max(95, 1.05 * source["test_angle"].max()))
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper center", ncols=3, fontsize=8)
     return Drawing(figure, source, _caption(at))
+
+
+def best_angles(sizes: tuple[int, ...] = (10, 100)) -> Drawing:
+    """The largest possible smallest angle of C unit vectors in R^M against M (`theory.bounds`), a panel for each C."""
+    source = pd.DataFrame(
+        {"C": C, "M": row["M"], "lower": row["lower"], "upper": row["upper"], "exact": row["exact"]}
+        for C in sizes
+        for row in bounds.table(C, sorted({*range(1, min(C, 12)), *bounds.default_widths(C), C + C // 4}))
+    )
+    figure = Figure(figsize=(9, 3.8), layout="constrained")
+    panels = figure.subplots(1, len(sizes), sharey=True, squeeze=False)[0]
+    for axes, C in zip(panels, sizes, strict=True):
+        rows = source[source["C"] == C]
+        axes.fill_between(rows["M"], rows["lower"], rows["upper"], color="#0072B2", alpha=0.25, linewidth=0)
+        axes.plot(rows["M"], rows["lower"], "-", color="#0072B2", linewidth=1)
+        known = rows[rows["exact"]]
+        axes.plot(known["M"], known["lower"], "o", color="#000000", markersize=5, label="known exactly")
+        unknown = rows[~rows["exact"]]
+        if len(unknown):
+            middle, half = (unknown["upper"] + unknown["lower"]) / 2, (unknown["upper"] - unknown["lower"]) / 2
+            axes.errorbar(unknown["M"], middle, half, fmt="none", ecolor="#D55E00", capsize=3, label="between bounds")
+        axes.axvline(C - 1, color="0.4", linewidth=1, linestyle=(0, (4, 3)), zorder=0)
+        axes.axhline(90, color="0.5", linewidth=0.8, linestyle=(0, (1, 3)))
+        gain = np.degrees(bounds.last_width_gain(C))
+        axes.set_title(f"C = {C}: the step from C − 2 to C − 1 buys {gain:.2f}°", fontsize=10)
+        axes.set_xlabel("Width M" + (" (log axis)" if C > 20 else ""))
+        if C > 20:
+            axes.set_xscale("log")
+        axes.grid(axis="y", color="0.92")
+        axes.legend(loc="lower right", fontsize=8)
+    panels[0].set_ylabel("Best possible smallest angle\nbetween C weight vectors (degrees)")
+    panels[0].set_ylim(0, 105)
+    return Drawing(figure, source, "theory.bounds: no data; dashed, M = C − 1")
 
 
 def _style(loss: str) -> tuple[str, str, str, str]:

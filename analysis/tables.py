@@ -16,7 +16,7 @@ def accuracy_by_width(runs: pd.DataFrame) -> str:
 
 
 def geometry_by_loss(runs: pd.DataFrame) -> str:
-    """Mean angle (degrees), inverted features (%) and accuracy (%) on test at M = C − 1, mean ± sd, by loss and feature."""
+    """Mean angle (degrees), inverted features (%), accuracy (%) on test at M = C − 1: mean ± sd by loss and feature."""
     done = runs[(runs["status"] == "done") & (runs["width"] == runs["classes"] - 1)]
     parts = {
         "Mean angle, degrees": done["test_angle"],

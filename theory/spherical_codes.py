@@ -12,6 +12,7 @@ from itertools import combinations
 import numpy as np
 import numpy.typing as npt
 from scipy import optimize, special
+from threadpoolctl import threadpool_limits
 
 Integers = npt.NDArray[np.int64]
 
@@ -143,6 +144,8 @@ def search(C: int, M: int, seed: int = 0) -> npt.NDArray[np.float64]:
         return float(top + np.log(total) / beta), slope.ravel()
 
     best, best_cosine = np.empty(0), math.inf
+    # products this small are slower on several threads, much slower on a busy machine, and less reproducible
+    limits = threadpool_limits(limits=1)
     small = C * C * M < 2000
     for _ in range(8 if small else 1):
         code = rng.standard_normal((C, M)).ravel()
@@ -154,6 +157,7 @@ def search(C: int, M: int, seed: int = 0) -> npt.NDArray[np.float64]:
         cosine = (unit @ unit.T)[upper].max()
         if cosine < best_cosine:
             best, best_cosine = unit, cosine
+    limits.restore_original_limits()
     return best
 
 

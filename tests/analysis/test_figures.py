@@ -96,7 +96,7 @@ def test_every_figure_is_drawn_with_its_source(folder, tmp_path):
     out = tmp_path / "figures"
     written = draw_all(out, folder)
     names = {str(path.relative_to(out)) for path in written}
-    stems = ["fig4a-accuracy-digits", "fig4d-memory-digits", "fig5-angles-digits"]
+    stems = ["best-angles", "fig4a-accuracy-digits", "fig4d-memory-digits", "fig5-angles-digits"]
     drawn = {f for stem in stems for f in (f"{stem}.pdf", f"{stem}.png", f"data/{stem}.csv")}
     assert names == drawn | {"tables-digits.md"}
     said = (out / "tables-digits.md").read_text("utf-8")
@@ -177,3 +177,10 @@ def test_the_angle_against_alpha_needs_the_three_kinds_of_weights(tmp_path):
     assert [axes.get_title() for axes in drawing.figure.axes] == ["feature: linear", "feature: prelu-bn"]
     lines = {line.get_label(): list(line.get_ydata()) for line in drawing.figure.axes[0].lines}
     assert lines["as printed"] == lines["fixed simplex"] == [14.5, 14.5, 14.5]
+
+
+def test_the_best_angles_are_the_theory_s():
+    source = figures.best_angles((10,)).source.set_index("M")
+    assert source.loc[8, "lower"] == pytest.approx(90)
+    assert source.loc[9, "lower"] == pytest.approx(96.3794, abs=1e-4)
+    assert source["exact"].all()
