@@ -170,7 +170,7 @@ def efficiency(max_classes: int, factor: Callable[[Any], Any] = lambda m: 2 + 4 
             2,
         ),
         Step(
-            r"Against \"just as\": at $N = 256$, $M = 512$, $C = 1000$ W-Softmax makes $256 \cdot 1000 \cdot 512$ "
+            r"Against “just as”: at $N = 256$, $M = 512$, $C = 1000$ W-Softmax makes $256 \cdot 1000 \cdot 512$ "
             r"multiplications for the Gram rows that "
             r"softmax does not: twice as many.",
             lambda: (

@@ -223,7 +223,7 @@ CLAIMS = (
         PROVED,
         boundary,
         ({"at_one": Fraction(1, 2)}, {"limit": 1}),
-        "The margin is (θ − φ)/2, θ/4 at α = 1, and less than θ/2 for every α.",
+        "The margin is (θ − φ)/2, θ/4 at α = 1, and less than θ/2 for every α (for w_i ≠ ±w_c; see eq-1).",
     ),
     Claim(
         "sum-of-angles",
