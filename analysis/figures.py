@@ -42,17 +42,19 @@ def accuracy_against_width(runs: pd.DataFrame) -> Drawing:
     source = shown(runs)[["loss", "width", "seed", "test_accuracy"]].sort_values(["loss", "width", "seed"])
     widths = sorted(source["width"].unique())
     figure, axes = _figure()
+    error = 100 - 100 * source["test_accuracy"]
+    nearest = error[error > 0].min() / 2 if (error > 0).any() else 0.05  # where 100 % is drawn: log 0 is nowhere
     for loss in in_order(source["loss"]):
         group = source[source["loss"] == loss]
-        _series(axes, loss, _positions(group["width"], widths), 100 * group["test_accuracy"])
-    worst = 100 - 100 * source["test_accuracy"].min()
-    best = 100 - 100 * source["test_accuracy"].max()
+        drawn = 100 - np.maximum(error[group.index], nearest)
+        _series(axes, loss, _positions(group["width"], widths), drawn)
     axes.set_yscale("function", functions=(_from_accuracy, _to_accuracy))
-    ticks = np.array([0, 50, 80, 90, 95, 97, 98, 98.5, 99, 99.2, 99.4, 99.6, 99.8, 99.9])
-    axes.set_ylim(100 - worst * 1.3, 100 - max(best, 0.05) / 1.15)
+    axes.set_ylim(100 - error.max() * 1.3, 100 - np.maximum(error, nearest).min() / 1.15)
     low, high = axes.get_ylim()
-    axes.set_yticks([tick for tick in ticks if low <= tick <= high])
-    axes.yaxis.set_major_formatter("{x:g}")
+    ticks = [tick for tick in (0, 50, 80, 90, 95, 98, 99, 99.5, 99.8, 99.9) if low <= tick <= high]
+    if (error == 0).any():
+        ticks = [tick for tick in ticks if 100 - tick > 1.5 * nearest] + [100 - nearest]
+    axes.set_yticks(ticks, [f"{tick:g}" if tick < 100 - nearest else "100" for tick in ticks])
     axes.minorticks_off()
     axes.set_ylabel("Test accuracy (%), spaced by log of the error")
     _width_axis(axes, widths, int(runs["classes"].iloc[0]))
