@@ -46,10 +46,10 @@ def accuracy_against_width(runs: pd.DataFrame) -> Drawing:
     nearest = error[error > 0].min() / 2 if (error > 0).any() else 0.05  # where 100 % is drawn: log 0 is nowhere
     for loss in in_order(source["loss"]):
         group = source[source["loss"] == loss]
-        drawn = 100 - np.maximum(error[group.index], nearest)
+        drawn = 100 - error[group.index].clip(lower=nearest)
         _series(axes, loss, _positions(group["width"], widths), drawn)
     axes.set_yscale("function", functions=(_from_accuracy, _to_accuracy))
-    axes.set_ylim(100 - error.max() * 1.3, 100 - np.maximum(error, nearest).min() / 1.15)
+    axes.set_ylim(100 - error.max() * 1.3, 100 - error.clip(lower=nearest).min() / 1.15)
     low, high = axes.get_ylim()
     ticks = [tick for tick in (0, 50, 80, 90, 95, 98, 99, 99.5, 99.8, 99.9) if low <= tick <= high]
     if (error == 0).any():

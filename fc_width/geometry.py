@@ -16,8 +16,12 @@ def target_angles(embeddings: torch.Tensor, weight: torch.Tensor, labels: torch.
     *Returns*: (N,) float64, radians; π/2 where a feature or a weight is zero, because there no side is
     nearer."""
     features, targets = embeddings.double(), weight.double()[labels]
-    norms = features.norm(dim=1) * targets.norm(dim=1)
-    cosine: torch.Tensor = (features * targets).sum(1) / norms.clamp_min(1e-300)
+    return angles((features * targets).sum(1), features.norm(dim=1) * targets.norm(dim=1))
+
+
+def angles(products: torch.Tensor, norms: torch.Tensor) -> torch.Tensor:
+    """arccos(products / norms), (N,) float64, radians; π/2 where a norm is zero."""
+    cosine = products.double() / norms.double().clamp_min(1e-300)
     return cosine.clamp(-1, 1).arccos()
 
 
@@ -31,7 +35,8 @@ def class_means(values: torch.Tensor, labels: torch.Tensor, num_classes: int) ->
 def smallest_angle(weight: torch.Tensor) -> float:
     """The smallest angle between two rows of `weight` (C, M), in degrees."""
     unit = torch.nn.functional.normalize(weight.double())
-    chords = (unit[:, None] - unit[None]).norm(dim=2)  # arccos of a cosine near 1 would lose half the digits
+    # not arccos of the cosines: near 1 that would lose half the digits
+    chords = torch.cdist(unit, unit, compute_mode="donot_use_mm_for_euclid_dist")
     chords.fill_diagonal_(math.inf)
     return math.degrees(2 * math.asin(min(1.0, float(chords.min()) / 2)))
 

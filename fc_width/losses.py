@@ -1,15 +1,10 @@
 """The losses: softmax, and W-Softmax as printed, centred, and on the fixed simplex.
 
 Every loss is a module with one interface: ``loss(embeddings, labels)`` is the training loss, a scalar;
-``loss.logits(embeddings)`` are the test-time logits (N, C); ``loss.classifier()`` is the (C, M) matrix whose
-rows those logits are products with.
-
-W-Softmax (Li & Wang 2020, Eq. 10–13) replaces, for a sample of class c, every other unit weight w_j by
-w'_j = (αw_c + w_j)/‖αw_c + w_j‖. With z_j = w_j·x and g_cj = w_c·w_j its training logits are
-
-    z'_c = z_c,      z'_j = (α z_c + z_j)/n_cj,      n_cj² = 1 + α² + 2α g_cj,
-
-so that the biased weights are never built: time and memory are those of two small products.
+``loss.logits(embeddings)`` are the test-time logits (N, C); ``loss.training_logits(embeddings, labels)`` are those
+whose cross-entropy the training loss is; ``loss.classifier()`` is the (C, M) matrix whose rows the test-time logits are
+products with; ``loss.health()`` says how the last batch stood. Embeddings that are not finite are a `NonFiniteError`
+on a CPU, and a loss that is not finite on a GPU, which is not waited for.
 """
 
 import math
@@ -19,44 +14,76 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from fc_width import geometry
 from fc_width.simplex_head import SimplexHead
+from fc_width.w_softmax import (
+    NonFiniteError,
+    biased_logits,
+    check_alpha,
+    check_batch,
+    w_softmax_logits,
+    w_softmax_loss,
+)
+
+__all__ = [
+    "Loss",
+    "NonFiniteError",
+    "SimplexWSoftmaxLoss",
+    "SoftmaxLoss",
+    "WSoftmaxLoss",
+    "loss_name",
+    "make_loss",
+    "parse_loss",
+    "w_softmax_logits",
+]
 
 Loss = Union["SoftmaxLoss", "WSoftmaxLoss", "SimplexWSoftmaxLoss"]
 
 VARIANTS = ("w-softmax", "w-softmax-centred", "w-softmax-simplex")
 
 
-def w_softmax_logits(
-    embeddings: torch.Tensor, weight: torch.Tensor, labels: torch.Tensor, alpha: float
-) -> torch.Tensor:
-    """Training logits of W-Softmax, Eq. 10–13.
+class _Watched(nn.Module):
+    """A loss that remembers its last batch."""
 
-    *Arguments*: `embeddings` (N, M) float; `weight` (C, M) of any row norms > 0, normalised here; `labels`
-    (N,) int64 in 0…C−1; `alpha` ≥ 0.
+    _last: tuple[torch.Tensor, torch.Tensor, torch.Tensor | None] | None = None
 
-    *Returns*: logits (N, C), whose cross-entropy with `labels` is the W-Softmax loss. Where αw_c + w_j = 0 (α
-    = 1, antipodal weights), Eq. 1 is 0/0; the logit is 0 there, with no gradient through the norm.
+    def health(self) -> dict[str, float]:
+        """How the last batch stood, without another pass: for a training log.
 
-    *Raises*: `ValueError` or `TypeError` quoting what does not fit.
-    """
-    _check_alpha(alpha)
-    _check_batch(embeddings, labels, num_classes=weight.shape[0], width=weight.shape[1])
-    unit = F.normalize(weight.double())  # float64: n_cj cancels near antipodal weights
-    z = embeddings @ unit.to(embeddings.dtype).T
-    rows = unit[labels] @ unit.T if len(weight) > len(labels) else (unit @ unit.T)[labels]
-    square = (1 - alpha) ** 2 + 2 * alpha * (1 + rows)
-    return _biased_logits(z, labels, alpha, square)
+        *Returns*: `inverted`, the share of samples with cos θ_c < 0, right in training and yet on the far side of their
+        own weight; `mean_angle` of θ_c in degrees (90 where a feature is 0).
+
+        *Raises*: `RuntimeError` before the first batch."""
+        if self._last is None:
+            raise RuntimeError("health() needs a batch: none has been seen")
+        target, embeddings, lengths = self._last
+        norms = torch.linalg.vector_norm(embeddings.double(), dim=1)
+        angles = geometry.angles(target, norms if lengths is None else norms * lengths)
+        return {
+            "inverted": float((target < 0).double().mean()),
+            "mean_angle": float(torch.rad2deg(angles).mean()),
+        }
+
+    def _watch(
+        self,
+        loss: torch.Tensor,
+        target: torch.Tensor,
+        embeddings: torch.Tensor,
+        lengths: torch.Tensor | None = None,
+    ) -> torch.Tensor:
+        """Remember z_c (N,), the embeddings and ‖w_c‖ (N,) where it is not 1."""
+        self._last = target.detach(), embeddings.detach(), lengths
+        if loss.device.type == "cpu" and not torch.compiler.is_compiling() and not math.isfinite(loss.item()):
+            row = (~torch.isfinite(embeddings)).any(1).nonzero()
+            if len(row):
+                bad = embeddings[row[0, 0]].detach()
+                raise NonFiniteError(
+                    f"embeddings must be finite, got {float(bad[~torch.isfinite(bad)][0])} in row {int(row[0, 0])}"
+                )
+        return loss
 
 
-def _biased_logits(z: torch.Tensor, labels: torch.Tensor, alpha: float, square: torch.Tensor) -> torch.Tensor:
-    """z'_j from z (N, C) and n_cj² (N, C) or a scalar."""
-    vanishing = square < 1e-14
-    inverse = torch.where(vanishing, 0.0, torch.where(vanishing, 1.0, square).rsqrt()).to(z.dtype)
-    target = z.gather(1, labels[:, None])
-    return ((alpha * target + z) * inverse).scatter(1, labels[:, None], target)
-
-
-class SoftmaxLoss(nn.Module):
+class SoftmaxLoss(_Watched):
     """Softmax cross-entropy with a learned classifier without bias: z = Wx (Eq. 8–9 with b = 0).
 
     *Arguments*: `embedding_size`, M; `num_classes`, C.
@@ -70,40 +97,53 @@ class SoftmaxLoss(nn.Module):
 
     def forward(self, embeddings: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         """The mean loss of a batch, a scalar: embeddings (N, M), labels (N,)."""
-        _check_batch(embeddings, labels, *self.weight.shape)
-        return F.cross_entropy(self.logits(embeddings), labels)
+        logits = self.training_logits(embeddings, labels)
+        target = logits.detach().gather(1, labels[:, None]).squeeze(1)
+        lengths = torch.linalg.vector_norm(self.weight.detach(), dim=1)[labels]
+        return self._watch(F.cross_entropy(logits, labels), target, embeddings, lengths)
+
+    def training_logits(self, embeddings: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        """Logits (N, C), the same as at test time."""
+        check_batch(embeddings, labels, *self.weight.shape)
+        return self.logits(embeddings)
 
     def logits(self, embeddings: torch.Tensor) -> torch.Tensor:
         """Test-time logits (N, C)."""
-        return embeddings @ self.classifier().T
+        return embeddings @ self.weight.T
 
     def classifier(self) -> torch.Tensor:
         """The weights (C, M)."""
         return self.weight
 
 
-class WSoftmaxLoss(nn.Module):
+class WSoftmaxLoss(_Watched):
     """W-Softmax (Li & Wang 2020, Eq. 1, 10–13) with learned weights.
 
-    *Arguments*: `embedding_size`, M; `num_classes`, C; `alpha` ≥ 0, which may be changed during training (0
-    is the weight-normalised softmax without bias); `center`: subtract the mean weight before normalising.
-    `center=False` is the loss as printed.
+    *Arguments*: `embedding_size`, M; `num_classes`, C; `alpha` ≥ 0, which may be changed during training (0 is the
+    weight-normalised softmax without bias; begin with it); `center`, subtract the mean weight before normalising.
+
+    `center=False` is the loss as printed. Its loophole: a feature with cos θ_c < 0 can be right in training and wrong
+    at test, and training finds it. Centred, some positive combination of the unit weights is 0, and then right in
+    training is right at test, for every feature and α (claim `train-test` of `theory`): hence the default.
+
+    For C = 2 centred weights are antipodes: α changes nothing below 1, and above it the loss is the constant log 2.
 
     `weight` (C, M) is the parameter; `classifier()` is what it becomes.
     """
 
-    def __init__(self, embedding_size: int, num_classes: int, alpha: float = 1.0, *, center: bool = False) -> None:
+    def __init__(self, embedding_size: int, num_classes: int, alpha: float = 1.0, *, center: bool = True) -> None:
         super().__init__()
         _check_sizes(embedding_size, num_classes)
-        _check_alpha(alpha)
+        check_alpha(alpha)
         self.alpha = alpha
         self.center = center
         self.weight = nn.Parameter(torch.empty(num_classes, embedding_size))
         nn.init.xavier_uniform_(self.weight)
 
     def forward(self, embeddings: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-        """The mean loss of a batch, a scalar (Eq. 13): embeddings (N, M), labels (N,)."""
-        return F.cross_entropy(self.training_logits(embeddings, labels), labels)
+        """The mean loss of a batch, a scalar (Eq. 13): embeddings (N, M), labels (N,). Differentiable once."""
+        loss, target = w_softmax_loss(embeddings, self.weight, labels, self.alpha, center=self.center)
+        return self._watch(loss, target, embeddings)
 
     def training_logits(self, embeddings: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         """Logits (N, C) of Eq. 10: row n uses the weights biased towards class `labels[n]`."""
@@ -121,28 +161,30 @@ class WSoftmaxLoss(nn.Module):
         return self.weight - self.weight.mean(0) if self.center else self.weight
 
 
-class SimplexWSoftmaxLoss(nn.Module):
+class SimplexWSoftmaxLoss(_Watched):
     """W-Softmax on the fixed simplex W_C: M = C − 1, no parameters, all norms n_cj one constant.
 
-    *Arguments*: `num_classes`, C; `alpha` ≥ 0.
+    *Arguments*: `num_classes`, C; `alpha` ≥ 0 (for C = 2, antipodes: see `WSoftmaxLoss`).
     """
 
     def __init__(self, num_classes: int, alpha: float = 1.0) -> None:
         super().__init__()
         self.head = SimplexHead(num_classes)
-        _check_alpha(alpha)
+        check_alpha(alpha)
         self.alpha = alpha
 
     def forward(self, embeddings: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         """The mean loss of a batch, a scalar: embeddings (N, C − 1), labels (N,)."""
-        return F.cross_entropy(self.training_logits(embeddings, labels), labels)
+        logits = self.training_logits(embeddings, labels)
+        target = logits.detach().gather(1, labels[:, None]).squeeze(1)
+        return self._watch(F.cross_entropy(logits, labels), target, embeddings)
 
     def training_logits(self, embeddings: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         """Logits (N, C) of Eq. 10 with n² = 1 + α² − 2α/(C−1)."""
         classes = self.head.num_classes
-        _check_batch(embeddings, labels, num_classes=classes, width=classes - 1)
+        check_batch(embeddings, labels, num_classes=classes, width=classes - 1)
         square = (1 - self.alpha) ** 2 + 2 * self.alpha * (classes - 2) / (classes - 1)
-        return _biased_logits(
+        return biased_logits(
             self.head(embeddings), labels, self.alpha, embeddings.new_tensor(square, dtype=torch.float64)
         )
 
@@ -173,7 +215,7 @@ def parse_loss(spec: str) -> tuple[str, float | None]:
         alpha = float(value) if colon else 1.0
     except ValueError:
         raise ValueError(f"loss {spec!r}: alpha must be a number, got {value!r}") from None
-    _check_alpha(alpha)
+    check_alpha(alpha)
     return variant, alpha
 
 
@@ -203,23 +245,3 @@ def _check_sizes(embedding_size: int, num_classes: int) -> None:
         raise ValueError(f"M must be at least 1, got M={embedding_size}")
     if num_classes < 2:
         raise ValueError(f"C must be at least 2, got C={num_classes}")
-
-
-def _check_alpha(alpha: float) -> None:
-    if not (math.isfinite(alpha) and alpha >= 0):
-        raise ValueError(f"alpha must be finite and at least 0, got alpha={alpha}")
-
-
-def _check_batch(embeddings: torch.Tensor, labels: torch.Tensor, num_classes: int, width: int) -> None:
-    if embeddings.ndim != 2 or embeddings.shape[1] != width:
-        raise ValueError(f"embeddings must have shape (N, {width}), got {tuple(embeddings.shape)}")
-    if labels.dtype != torch.int64:
-        raise TypeError(f"labels must be int64, got {labels.dtype}")
-    if labels.shape != embeddings.shape[:1]:
-        raise ValueError(f"labels must have shape ({len(embeddings)},), got {tuple(labels.shape)}")
-    if labels.device.type == "cuda":  # a check on the host would wait for the device
-        torch._assert_async(((labels >= 0) & (labels < num_classes)).all())
-    elif len(labels):
-        low, high = (int(end) for end in labels.aminmax())
-        if low < 0 or high >= num_classes:
-            raise ValueError(f"labels must be in 0…{num_classes - 1}, got {low if low < 0 else high}")

@@ -21,7 +21,7 @@ import torch
 from fc_width import geometry
 from fc_width.backbone import BACKBONES, Backbone
 from fc_width.data import Dataset
-from fc_width.losses import Loss, SoftmaxLoss, make_loss, parse_loss
+from fc_width.losses import Loss, NonFiniteError, SoftmaxLoss, make_loss, parse_loss
 from fc_width.recipes import Recipe
 from fc_width.store import Record
 
@@ -29,6 +29,7 @@ Progress = Callable[[float], None]
 """Called now and then with the fraction of the run that is done."""
 
 EVALUATION_BATCH = 500
+HISTORY = "train_accuracy", "test_accuracy", "batch_inverted", "batch_angle"
 
 
 def run(
@@ -41,7 +42,8 @@ def run(
 
     *Returns*: a record with the keys `run_id`, `recipe`, `classes` (C), `status` (`done`, or `diverged` if the loss
     was not finite), `train_accuracy` (per epoch, a running mean while training) and `test_accuracy` (per epoch), both
-    in 0…1 and at the test-time weights; `final` (accuracies, mean angles in degrees and the inverted share, on train
+    in 0…1 and at the test-time weights; `batch_inverted` and `batch_angle` (the loss's `health` on the last batch of
+    each epoch); `final` (accuracies, mean angles in degrees and the inverted share, on train
     and test); `class_angles` (Eq. 14, degrees, per class, on train and test); `geometry` (smallest angle of the
     weights, NC1–NC3, norm of the weights' sum); `correct` (the test predictions' correctness, packed bits in base64);
     `parameters` and `bytes` of the FC layer and of the classifier; `seconds`; `provenance`.
@@ -56,7 +58,7 @@ def run(
     backbone = backbone.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     loss = loss.to(device)
     data = _Batches(dataset, device)
-    history: dict[str, list[float]] = {"train_accuracy": [], "test_accuracy": []}
+    history: dict[str, list[float]] = {key: [] for key in HISTORY}
     finite = _train(recipe, backbone, loss, data, history, progress or (lambda fraction: None))
     record: Record = {
         "run_id": recipe.run_id,
@@ -122,7 +124,7 @@ def _train(
     history: dict[str, list[float]],
     progress: Progress,
 ) -> bool:
-    """Train in place; false as soon as an epoch ends with a loss that is not finite."""
+    """Train in place; false as soon as a feature, or an epoch's loss, is not finite."""
     images, labels = data.train
     order = torch.Generator().manual_seed(derived_seed(recipe.seed, "order"))
     optimizer = _optimizer(recipe, backbone, loss)
@@ -139,7 +141,10 @@ def _train(
             for group in optimizer.param_groups:
                 group["lr"] = recipe.lr * recipe.lr_decay ** (step / recipe.lr_decay_steps)
             embeddings = backbone(data.images(images[batch]))
-            value = loss(embeddings, labels[batch])
+            try:
+                value = loss(embeddings, labels[batch])
+            except NonFiniteError:
+                return False
             optimizer.zero_grad()
             value.backward()
             optimizer.step()
@@ -152,6 +157,9 @@ def _train(
         history["train_accuracy"].append(float(hits) / len(images))
         if not math.isfinite(float(total)):
             return False
+        health = loss.health()
+        history["batch_inverted"].append(health["inverted"])
+        history["batch_angle"].append(health["mean_angle"])
         history["test_accuracy"].append(float(_evaluate(backbone, loss, data, data.test)[0].mean()))
         progress((epoch + 1) / recipe.epochs)
     return True
