@@ -2,13 +2,13 @@
 
 Every loss is a module with one interface: ``loss(embeddings, labels)`` is the training loss, a scalar;
 ``loss.logits(embeddings)`` are the test-time logits (N, C); ``loss.training_logits(embeddings, labels)`` are those
-whose cross-entropy the training loss is; ``loss.classifier()`` is the (C, M) matrix whose rows the test-time logits are
-products with; ``loss.health()`` says how the last batch stood. Embeddings that are not finite are a `NonFiniteError`
-on a CPU, and a loss that is not finite on a GPU, which is not waited for.
+whose cross-entropy the training loss is, where it is one; ``loss.classifier()`` is the (C, M) matrix whose rows the
+test-time logits are products with; ``loss.health()`` says how the last batch stood. Embeddings that are not finite
+are a `NonFiniteError` on a CPU, and a loss that is not finite on a GPU, which is not waited for.
 """
 
 import math
-from typing import Union
+from typing import TYPE_CHECKING, Union
 
 import torch
 from torch import nn
@@ -21,6 +21,7 @@ from fc_width.w_softmax import (
     biased_logits,
     check_alpha,
     check_batch,
+    full_precision,
     w_softmax_logits,
     w_softmax_loss,
 )
@@ -31,18 +32,34 @@ __all__ = [
     "SimplexWSoftmaxLoss",
     "SoftmaxLoss",
     "WSoftmaxLoss",
+    "Watched",
     "loss_name",
     "make_loss",
     "parse_loss",
     "w_softmax_logits",
 ]
 
-Loss = Union["SoftmaxLoss", "WSoftmaxLoss", "SimplexWSoftmaxLoss"]
+if TYPE_CHECKING:
+    from fc_width.baselines import BaselineLoss
+
+Loss = Union["SoftmaxLoss", "WSoftmaxLoss", "SimplexWSoftmaxLoss", "BaselineLoss"]
 
 VARIANTS = ("w-softmax", "w-softmax-centred", "w-softmax-simplex")
+OTHERS = (
+    "hinge",
+    "l-softmax",
+    "a-softmax",
+    "cosface",
+    "arcface",
+    "center",
+    "contrastive",
+    "triplet",
+    "sphereface+",
+)
+"""Losses of `baselines`, which needs pytorch-metric-learning."""
 
 
-class _Watched(nn.Module):
+class Watched(nn.Module):
     """A loss that remembers its last batch."""
 
     _last: tuple[torch.Tensor, torch.Tensor, torch.Tensor | None] | None = None
@@ -64,14 +81,14 @@ class _Watched(nn.Module):
             "mean_angle": float(torch.rad2deg(angles).mean()),
         }
 
-    def _watch(
+    def watch(
         self,
         loss: torch.Tensor,
         target: torch.Tensor,
         embeddings: torch.Tensor,
         lengths: torch.Tensor | None = None,
     ) -> torch.Tensor:
-        """Remember z_c (N,), the embeddings and ‖w_c‖ (N,) where it is not 1."""
+        """Remember z_c (N,), the embeddings and ‖w_c‖ (N,) where it is not 1; returns the loss."""
         self._last = target.detach(), embeddings.detach(), lengths
         if loss.device.type == "cpu" and not torch.compiler.is_compiling() and not math.isfinite(loss.item()):
             row = (~torch.isfinite(embeddings)).any(1).nonzero()
@@ -83,7 +100,7 @@ class _Watched(nn.Module):
         return loss
 
 
-class SoftmaxLoss(_Watched):
+class SoftmaxLoss(Watched):
     """Softmax cross-entropy with a learned classifier without bias: z = Wx (Eq. 8–9 with b = 0).
 
     *Arguments*: `embedding_size`, M; `num_classes`, C.
@@ -100,7 +117,7 @@ class SoftmaxLoss(_Watched):
         logits = self.training_logits(embeddings, labels)
         target = logits.detach().gather(1, labels[:, None]).squeeze(1)
         lengths = torch.linalg.vector_norm(self.weight.detach(), dim=1)[labels]
-        return self._watch(F.cross_entropy(logits, labels), target, embeddings, lengths)
+        return self.watch(F.cross_entropy(logits, labels), target, embeddings, lengths)
 
     def training_logits(self, embeddings: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         """Logits (N, C), the same as at test time."""
@@ -116,7 +133,7 @@ class SoftmaxLoss(_Watched):
         return self.weight
 
 
-class WSoftmaxLoss(_Watched):
+class WSoftmaxLoss(Watched):
     """W-Softmax (Li & Wang 2020, Eq. 1, 10–13) with learned weights.
 
     *Arguments*: `embedding_size`, M; `num_classes`, C; `alpha` ≥ 0, which may be changed during training (0 is the
@@ -143,7 +160,7 @@ class WSoftmaxLoss(_Watched):
     def forward(self, embeddings: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         """The mean loss of a batch, a scalar (Eq. 13): embeddings (N, M), labels (N,). Differentiable once."""
         loss, target = w_softmax_loss(embeddings, self.weight, labels, self.alpha, center=self.center)
-        return self._watch(loss, target, embeddings)
+        return self.watch(loss, target, embeddings)
 
     def training_logits(self, embeddings: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         """Logits (N, C) of Eq. 10: row n uses the weights biased towards class `labels[n]`."""
@@ -161,7 +178,7 @@ class WSoftmaxLoss(_Watched):
         return self.weight - self.weight.mean(0) if self.center else self.weight
 
 
-class SimplexWSoftmaxLoss(_Watched):
+class SimplexWSoftmaxLoss(Watched):
     """W-Softmax on the fixed simplex W_C: M = C − 1, no parameters, all norms n_cj one constant.
 
     *Arguments*: `num_classes`, C; `alpha` ≥ 0 (for C = 2, antipodes: see `WSoftmaxLoss`).
@@ -177,16 +194,16 @@ class SimplexWSoftmaxLoss(_Watched):
         """The mean loss of a batch, a scalar: embeddings (N, C − 1), labels (N,)."""
         logits = self.training_logits(embeddings, labels)
         target = logits.detach().gather(1, labels[:, None]).squeeze(1)
-        return self._watch(F.cross_entropy(logits, labels), target, embeddings)
+        return self.watch(F.cross_entropy(logits, labels), target, embeddings)
 
     def training_logits(self, embeddings: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         """Logits (N, C) of Eq. 10 with n² = 1 + α² − 2α/(C−1)."""
         classes = self.head.num_classes
         check_batch(embeddings, labels, num_classes=classes, width=classes - 1)
         square = (1 - self.alpha) ** 2 + 2 * self.alpha * (classes - 2) / (classes - 1)
-        return biased_logits(
-            self.head(embeddings), labels, self.alpha, embeddings.new_tensor(square, dtype=torch.float64)
-        )
+        with full_precision(embeddings.device.type):
+            z = self.head(embeddings.to(torch.promote_types(embeddings.dtype, torch.float32)))
+            return biased_logits(z, labels, self.alpha, z.new_tensor(square, dtype=torch.float64))
 
     def logits(self, embeddings: torch.Tensor) -> torch.Tensor:
         """Test-time logits (N, C)."""
@@ -199,17 +216,18 @@ class SimplexWSoftmaxLoss(_Watched):
 
 
 def parse_loss(spec: str) -> tuple[str, float | None]:
-    """Read a loss's name: `softmax`, or one of `VARIANTS` with `:α` (`w-softmax:0.5`; without it, α = 1).
+    """Read a loss's name: `softmax`, one of `OTHERS`, or one of `VARIANTS` with `:α` (`w-softmax:0.5`; without it, α
+    = 1).
 
-    *Returns*: (variant, α), α None for softmax.
+    *Returns*: (variant, α), α None where there is none.
 
     *Raises*: `ValueError` for anything else.
     """
     variant, colon, value = spec.partition(":")
-    if variant == "softmax" and not colon:
+    if variant in ("softmax", *OTHERS) and not colon:
         return variant, None
     if variant not in VARIANTS:
-        known = ", ".join(("softmax", *(f"{name}:ALPHA" for name in VARIANTS)))
+        known = ", ".join(("softmax", *(f"{name}:ALPHA" for name in VARIANTS), *OTHERS))
         raise ValueError(f"unknown loss {spec!r}: expected one of {known}")
     try:
         alpha = float(value) if colon else 1.0
@@ -224,7 +242,7 @@ def loss_name(variant: str, alpha: float | None) -> str:
     return variant if alpha is None else f"{variant}:{alpha!r}".removesuffix(".0")
 
 
-def make_loss(spec: str, width: int, num_classes: int) -> Loss:
+def make_loss(spec: str, width: int, num_classes: int) -> "Loss":
     """The loss module that `spec` names (see `parse_loss`), for M = `width` and C = `num_classes`.
 
     *Raises*: `ValueError` for an unknown loss, or a width other than C − 1 on the simplex.
@@ -232,6 +250,10 @@ def make_loss(spec: str, width: int, num_classes: int) -> Loss:
     variant, alpha = parse_loss(spec)
     if variant == "softmax":
         return SoftmaxLoss(width, num_classes)
+    if variant in OTHERS:
+        from fc_width.baselines import BASELINES  # only those who ask need the library
+
+        return BASELINES[variant](width, num_classes)
     bias = 1.0 if alpha is None else alpha
     if variant == "w-softmax-simplex":
         if width != num_classes - 1:

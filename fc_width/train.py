@@ -21,7 +21,7 @@ import torch
 from fc_width import geometry
 from fc_width.backbone import BACKBONES, Backbone
 from fc_width.data import Dataset
-from fc_width.losses import Loss, NonFiniteError, SoftmaxLoss, make_loss, parse_loss
+from fc_width.losses import Loss, NonFiniteError, SimplexWSoftmaxLoss, WSoftmaxLoss, make_loss, parse_loss
 from fc_width.recipes import Recipe
 from fc_width.store import Record
 
@@ -131,7 +131,7 @@ def _train(
     _, alpha = parse_loss(recipe.loss)
     steps, step = -(-len(images) // recipe.batch_size), 0
     for epoch in range(recipe.epochs):
-        if not isinstance(loss, SoftmaxLoss):
+        if isinstance(loss, WSoftmaxLoss | SimplexWSoftmaxLoss):
             loss.alpha = 0.0 if alpha is None or epoch < recipe.softmax_epochs else alpha
         backbone.train()
         hits, total = torch.zeros((), device=labels.device), torch.zeros((), device=labels.device)

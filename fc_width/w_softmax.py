@@ -106,7 +106,7 @@ class _FusedLogits(torch.autograd.Function):
         wide = torch.promote_types(embeddings.dtype, torch.float32)
         close = (1 - alpha) ** 2 < CLOSE
         precise = torch.float64 if close and embeddings.is_cuda else wide  # asking the values would wait for the device
-        with _full_precision(embeddings.device.type):
+        with full_precision(embeddings.device.type):
             logits, square, *saved = _forward(embeddings, weight.to(precise), labels, alpha, center)
             if close and precise != torch.float64 and float(square.amin()) < CLOSE:
                 logits, _, *saved = _forward(embeddings, weight.double(), labels, alpha, center)
@@ -117,7 +117,7 @@ class _FusedLogits(torch.autograd.Function):
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, grad: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
-        with _full_precision(grad.device.type):
+        with full_precision(grad.device.type):
             by_x, by_w = _backward(grad, ctx.alpha, *ctx.saved_tensors)
             if ctx.center:
                 by_w.sub_(by_w.mean(0))
@@ -240,7 +240,7 @@ class _SmallLoss(torch.autograd.Function):
         return by_x, torch.from_numpy(by_w).to(ctx.dtypes[1]), None, None, None, None
 
 
-def _full_precision(device: str) -> contextlib.AbstractContextManager[Any]:
+def full_precision(device: str) -> contextlib.AbstractContextManager[Any]:
     """No autocast: lengths and angles near antipodes need all their digits."""
     on = torch.is_autocast_enabled(device)
     return torch.autocast(device, enabled=False) if on else contextlib.nullcontext()

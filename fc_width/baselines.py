@@ -1,0 +1,189 @@
+"""The losses that the paper compares with, behind the interface of `losses`.
+
+Those that pytorch-metric-learning has come from it (the extra `baselines`): L-Softmax (Liu et al., ICML 2016),
+A-Softmax (Liu et al., CVPR 2017), CosFace (Wang et al., CVPR 2018), ArcFace (Deng et al., CVPR 2019), contrastive
+(Hadsell et al., CVPR 2006) and triplet (Schroff et al., CVPR 2015). It lacks, and here are, the multi-class hinge
+loss (Weston & Watkins, ESANN 1999), center loss (Wen et al., ECCV 2016), the hyperspherical energy of SphereFace+
+(Liu et al., NeurIPS 2018), and the annealing that L-Softmax and A-Softmax need to converge.
+"""
+
+import warnings
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from fc_width.losses import SoftmaxLoss, Watched
+from fc_width.w_softmax import check_batch, full_precision
+
+try:
+    from pytorch_metric_learning import losses as library
+    from pytorch_metric_learning.utils import common_functions as c_f
+    from pytorch_metric_learning.utils import loss_and_miner_utils as lmu
+except ModuleNotFoundError as error:  # pragma: no cover
+    raise ValueError("the baselines need pytorch-metric-learning: pip install 'fc-width[baselines]'") from error
+
+
+class BaselineLoss(Watched):
+    """A loss with a classifier, and any terms beside it.
+
+    *Arguments*: `base`, a `SoftmaxLoss` or a classification loss of the library; `terms`, (weight, further loss of
+    (embeddings, labels)) to add.
+
+    Everything is computed in float32 or wider: the library would cast its parameters to the embeddings' type.
+    """
+
+    def __init__(self, base: nn.Module, terms: Sequence[tuple[float, nn.Module]] = ()) -> None:
+        super().__init__()
+        self.base: Any = base
+        self.weights = [weight for weight, _ in terms]
+        self.terms = nn.ModuleList(term for _, term in terms)
+
+    def forward(self, embeddings: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        """The mean loss of a batch, a scalar: embeddings (N, M), labels (N,)."""
+        classifier = self.classifier()
+        check_batch(embeddings, labels, *classifier.shape)
+        with full_precision(embeddings.device.type):
+            wide = embeddings.to(torch.promote_types(embeddings.dtype, torch.float32))
+            value = self.base(wide, labels)
+            for factor, term in zip(self.weights, self.terms, strict=True):
+                value = value + factor * term(wide, labels)
+            rows = classifier.detach()[labels]
+            return self.watch(value, (wide.detach() * rows).sum(1), wide, torch.linalg.vector_norm(rows, dim=1))
+
+    def logits(self, embeddings: torch.Tensor) -> torch.Tensor:
+        """Test-time logits (N, C), up to a positive factor of each row."""
+        return embeddings @ self.classifier().T
+
+    def classifier(self) -> torch.Tensor:
+        """The weights (C, M), unit ones where the loss makes them so."""
+        if isinstance(self.base, SoftmaxLoss | HingeLoss):
+            return self.base.classifier()
+        rows: torch.Tensor = self.base.W.T
+        return rows if isinstance(self.base, AnnealedLSoftmax) else F.normalize(rows)
+
+
+class HingeLoss(SoftmaxLoss):
+    """Σ_{j≠c} max(0, 1 − z_c + z_j)/C with z = Wx (Weston & Watkins 1999)."""
+
+    def forward(self, embeddings: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        """The mean loss of a batch, a scalar: embeddings (N, M), labels (N,)."""
+        logits, index = self.training_logits(embeddings, labels), labels[:, None]
+        hinges = (1 - logits.gather(1, index) + logits).clamp_min(0)  # torch's own would swallow NaN
+        return hinges.scatter(1, index, 0.0).mean()
+
+
+class CenterLoss(nn.Module):
+    """½‖x − c_y‖², mean over the batch (Wen et al. 2016, Eq. 2), the centres (C, M) learned by its own gradient."""
+
+    def __init__(self, embedding_size: int, num_classes: int) -> None:
+        super().__init__()
+        self.centers = nn.Parameter(torch.zeros(num_classes, embedding_size))
+
+    def forward(self, embeddings: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        """A scalar: embeddings (N, M), labels (N,)."""
+        return 0.5 * (embeddings - self.centers[labels]).square().sum(1).mean()
+
+
+class HypersphericalEnergy(nn.Module):
+    """Mean of ‖ŵ_i − ŵ_j‖⁻² over the pairs i ≠ j of a classifier's unit rows (Liu et al. 2018, Eq. 1, s = 2)."""
+
+    def forward(self, weight: torch.Tensor) -> torch.Tensor:
+        """A scalar: weight (C, M)."""
+        return torch.pdist(F.normalize(weight)).square().clamp_min(1e-6).reciprocal().mean()
+
+
+class _Annealed:
+    """cos θ_c becomes (λ cos θ_c + ψ(θ_c))/(1 + λ), λ = max(5, 1000/(1 + 0.12 t)) at training step t: both papers' own
+    schedule, without which ψ alone does not converge from a random start."""
+
+    steps: torch.Tensor
+    training: bool
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.register_buffer("steps", torch.zeros((), dtype=torch.float64))  # type: ignore[attr-defined]
+
+    def init_margin(self) -> None:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # the library hands tensors to scipy
+            super().init_margin()  # type: ignore[misc]
+
+    def modify_cosine_of_target_classes(self, cosine: torch.Tensor) -> torch.Tensor:
+        full = super().modify_cosine_of_target_classes(cosine.clamp(-1, 1))  # type: ignore[misc]
+        rate = (1000 / (1 + 0.12 * self.steps)).clamp_min(5)
+        if self.training:
+            self.steps += 1
+        found: torch.Tensor = (rate * cosine + full) / (1 + rate)
+        return found
+
+
+class AnnealedLSoftmax(_Annealed, library.LargeMarginSoftmaxLoss):
+    """L-Softmax with its annealing."""
+
+
+class AnnealedASoftmax(_Annealed, library.SphereFaceLoss):
+    """A-Softmax with its annealing."""
+
+
+class FiniteArcFace(library.ArcFaceLoss):
+    """ArcFace, with cosines kept off ±1, where arccos has no gradient."""
+
+    def get_cosine(self, embeddings: torch.Tensor) -> torch.Tensor:
+        """Cosines (N, C)."""
+        cosine: torch.Tensor = super().get_cosine(embeddings)
+        return cosine.clamp(-1 + 1e-6, 1 - 1e-6)
+
+
+def _margin(kind: type[nn.Module], **options: Any) -> Callable[[int, int], BaselineLoss]:
+    return lambda width, classes: BaselineLoss(kind(num_classes=classes, embedding_size=width, **options))
+
+
+def _joint(weight: float, term: Callable[[int, int], nn.Module]) -> Callable[[int, int], BaselineLoss]:
+    def make(width: int, classes: int) -> BaselineLoss:
+        return BaselineLoss(SoftmaxLoss(width, classes), [(weight, term(width, classes))])
+
+    return make
+
+
+BASELINES: dict[str, Callable[[int, int], BaselineLoss]] = {
+    "hinge": lambda width, classes: BaselineLoss(HingeLoss(width, classes)),
+    "l-softmax": _margin(AnnealedLSoftmax, margin=4),
+    "a-softmax": _margin(AnnealedASoftmax, margin=4),
+    "cosface": _margin(library.CosFaceLoss, margin=0.35, scale=30),
+    "arcface": _margin(FiniteArcFace, margin=28.6, scale=30),
+    "center": _joint(0.01, CenterLoss),
+    "contrastive": _joint(1.0, lambda width, classes: library.ContrastiveLoss()),
+    "triplet": _joint(1.0, lambda width, classes: library.TripletMarginLoss(margin=0.2)),
+    "sphereface+": _margin(AnnealedASoftmax, margin=4, weight_regularizer=HypersphericalEnergy()),
+}
+"""Name → (M, C) → loss, with the settings of its paper, or, where those are for faces, of its authors' code."""
+
+
+class MetricWSoftmaxLoss(library.BaseMetricLossFunction):
+    """`WSoftmaxLoss` as a loss of pytorch-metric-learning, for its trainers, reducers, miners and distributed wrapper.
+
+    *Arguments*: `loss`, one of `losses`; `options`, the library's own: `reducer`, `embedding_regularizer`, …
+    """
+
+    def __init__(self, loss: Any, **options: Any) -> None:
+        super().__init__(**options)
+        self.loss = loss
+
+    def compute_loss(
+        self, embeddings: torch.Tensor, labels: torch.Tensor, indices_tuple: Any, ref_emb: Any, ref_labels: Any
+    ) -> dict[str, dict[str, Any]]:
+        """The loss of each sample, weighted by its share in the miner's pairs, in the library's form."""
+        c_f.labels_required(labels)
+        c_f.ref_not_supported(embeddings, labels, ref_emb, ref_labels)
+        losses = F.cross_entropy(self.loss.training_logits(embeddings, labels), labels, reduction="none")
+        losses = losses * lmu.convert_to_weights(indices_tuple, labels, dtype=losses.dtype)
+        indices = c_f.torch_arange_from_size(embeddings)
+        return {"loss": {"losses": losses, "indices": indices, "reduction_type": "element"}}
+
+    def get_logits(self, embeddings: torch.Tensor) -> torch.Tensor:
+        """Test-time logits (N, C)."""
+        logits: torch.Tensor = self.loss.logits(embeddings)
+        return logits

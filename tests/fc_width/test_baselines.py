@@ -1,0 +1,275 @@
+"""One battery for every loss: a literal reference from its paper, gradients, invariance, bad input, training."""
+
+import copy
+import dataclasses
+import math
+
+import pytest
+import torch
+from pytorch_metric_learning import distances, losses, miners, reducers
+from pytorch_metric_learning.utils.distributed import DistributedLossWrapper
+from torch.nn import functional as F
+
+from fc_width import train
+from fc_width.baselines import CenterLoss, HypersphericalEnergy, MetricWSoftmaxLoss
+from fc_width.losses import OTHERS, WSoftmaxLoss, make_loss
+from fc_width.recipes import RECIPES
+
+WIDTH, CLASSES = 5, 6
+EVERY = ("softmax", "w-softmax:1", "w-softmax-centred:1", "w-softmax-simplex:1", *OTHERS)
+
+
+def batch(samples=16, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    embeddings = 2 * torch.randn(samples, WIDTH, dtype=torch.float64, generator=generator)
+    return embeddings, torch.randint(CLASSES, (samples,), generator=generator)
+
+
+def made(name, seed=0):
+    torch.manual_seed(seed)
+    return make_loss(name, WIDTH, CLASSES).double()
+
+
+def cross_entropy(logits, labels):
+    return sum(-math.log(math.exp(z[c]) / sum(map(math.exp, z))) for z, c in zip(logits, labels, strict=True)) / len(
+        labels
+    )
+
+
+def reference(name, loss, embeddings, labels):
+    """Each loss from its paper, a sample at a time, in Python's floats."""
+    rows, y = loss.classifier().tolist(), labels.tolist()
+    dot = lambda a, b: sum(p * q for p, q in zip(a, b, strict=True))  # noqa: E731
+    length = lambda a: math.sqrt(dot(a, a))  # noqa: E731
+    x = embeddings.tolist()
+    z = [[dot(each, row) for row in rows] for each in x]
+    cosine = [[dot(each, row) / length(each) / length(row) for row in rows] for each in x]
+
+    def psi(cos, m, rate):
+        theta = math.acos(cos)
+        k = math.floor(m * theta / math.pi)
+        return (rate * cos + (-1) ** k * math.cos(m * theta) - 2 * k) / (1 + rate)
+
+    def margin(scale, target):
+        return [
+            [scale(i, j) * (target(cosine[i][j]) if j == y[i] else cosine[i][j]) for j in range(CLASSES)]
+            for i in range(len(x))
+        ]
+
+    if name == "softmax":
+        return cross_entropy(z, y)
+    if name == "hinge":
+        return sum(max(0, 1 - z[i][y[i]] + z[i][j]) for i in range(len(x)) for j in range(CLASSES) if j != y[i]) / (
+            CLASSES * len(x)
+        )
+    if name == "l-softmax":
+        return cross_entropy(margin(lambda i, j: length(x[i]) * length(rows[j]), lambda c: psi(c, 4, 1000)), y)
+    if name in ("a-softmax", "sphereface+"):
+        energy = [
+            1 / sum((a - b) ** 2 for a, b in zip(rows[i], rows[j], strict=True))
+            for i in range(CLASSES)
+            for j in range(CLASSES)
+            if i != j
+        ]
+        value = cross_entropy(margin(lambda i, j: length(x[i]), lambda c: psi(c, 4, 1000)), y)
+        return value + (sum(energy) / len(energy) if name == "sphereface+" else 0)
+    if name == "cosface":
+        return cross_entropy(margin(lambda i, j: 30, lambda c: c - 0.35), y)
+    if name == "arcface":
+        m = math.radians(28.6)
+        turn = lambda c: math.cos(math.acos(c) + m) if math.acos(c) <= math.pi - m else c - m * math.sin(m)  # noqa: E731
+        return cross_entropy(margin(lambda i, j: 30, turn), y)
+    if name == "center":
+        centers = loss.terms[0].centers.tolist()
+        distance = sum(sum((a - b) ** 2 for a, b in zip(x[i], centers[y[i]], strict=True)) for i in range(len(x)))
+        return cross_entropy(z, y) + 0.01 * distance / 2 / len(x)
+    unit = [[p / length(each) for p in each] for each in x]
+    apart = [[length([p - q for p, q in zip(a, b, strict=True)]) for b in unit] for a in unit]
+    n = range(len(x))
+    if name == "contrastive":
+        near = [apart[i][j] for i in n for j in n if i != j and y[i] == y[j]]
+        far = [max(0, 1 - apart[i][j]) for i in n for j in n if y[i] != y[j]]
+        mean = lambda values: sum(values) / max(1, sum(v > 0 for v in values))  # noqa: E731
+        return cross_entropy(z, y) + mean(near) + mean(far)
+    assert name == "triplet"
+    hinges = [
+        apart[a][p] - apart[a][q] + 0.2 for a in n for p in n for q in n if a != p and y[a] == y[p] and y[a] != y[q]
+    ]
+    positive = [value for value in hinges if value > 0]
+    return cross_entropy(z, y) + sum(positive) / len(positive)
+
+
+@pytest.mark.parametrize("name", ["softmax", *OTHERS])
+def test_each_is_its_paper_s(name):
+    embeddings, labels = batch()
+    loss = made(name)
+    if name == "center":
+        torch.nn.init.normal_(loss.terms[0].centers)
+    assert loss(embeddings, labels).item() == pytest.approx(reference(name, loss, embeddings, labels), abs=1e-10)
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_gradients_in_float64(name):
+    embeddings, labels = batch(8)
+    loss = made(name).eval()  # the annealing stands still
+    parameters = list(loss.parameters())
+    inputs = embeddings.requires_grad_(), *parameters
+    assert torch.autograd.gradcheck(lambda x, *_: loss(x, labels), inputs)
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_the_length_of_the_weights_counts_only_where_it_should(name):
+    embeddings, labels = batch()
+    loss = made(name).eval()
+    before = loss(embeddings, labels).item()
+    with torch.no_grad():
+        for parameter in loss.parameters():
+            parameter.mul_(2)
+    changes = {"softmax", "hinge", "l-softmax", "center", "contrastive", "triplet"}
+    assert (loss(embeddings, labels).item() == pytest.approx(before, abs=1e-10)) == (name not in changes)
+
+
+@pytest.mark.parametrize(
+    ("name", "limit"),
+    [
+        ("cosface", {"margin": 0}),
+        ("arcface", {"margin": 0}),
+        ("l-softmax", {"margin": 1}),
+        ("a-softmax", {"margin": 1}),
+    ],
+)
+def test_without_its_margin_each_is_a_plain_softmax_of_its_logits(name, limit):
+    embeddings, labels = batch()
+    loss = made(name)
+    for field, value in limit.items():
+        setattr(loss.base, field, value)
+    if name in ("l-softmax", "a-softmax"):
+        loss.base.init_margin()
+    expected = F.cross_entropy(loss.base.get_logits(embeddings), labels)
+    torch.testing.assert_close(loss(embeddings, labels), expected, rtol=0, atol=2e-4 if name == "arcface" else 1e-10)
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_the_largest_logit_is_the_library_s(name):
+    embeddings, _ = batch(200)
+    loss = made(name)
+    if hasattr(loss.base, "get_logits"):
+        assert torch.equal(loss.logits(embeddings).argmax(1), loss.base.get_logits(embeddings).argmax(1))
+    assert torch.equal(loss.logits(embeddings), embeddings @ loss.classifier().T)
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_bad_input(name):
+    loss = made(name)
+    embeddings, labels = batch()
+    for x, y, error, message in [
+        (embeddings[:, :4], labels, ValueError, r"embeddings must have shape \(N, 5\), got \(16, 4\)"),
+        (embeddings, labels.float(), TypeError, "labels must be int64, got torch.float32"),
+        (embeddings, labels + CLASSES, ValueError, r"labels must be in 0…5, got \d+"),
+        (embeddings, labels[:3], ValueError, r"labels must have shape \(16,\), got \(3,\)"),
+        (embeddings.long(), labels, TypeError, "embeddings must be floating point, got torch.int64"),
+        (embeddings / 0, labels, ValueError, "embeddings must be finite, got -?inf in row 0"),
+    ]:
+        with pytest.raises(error, match=message):
+            loss(x, y)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("name", EVERY)
+def test_half_precision_leaves_the_parameters_and_the_loss_in_float32(name, dtype):
+    embeddings, labels = batch()
+    loss = made(name).float().eval()
+    x = embeddings.to(dtype).requires_grad_()
+    expected = copy.deepcopy(loss)(x.detach().float(), labels)
+    with torch.autocast("cpu", dtype=dtype):
+        found = loss(x, labels)
+    found.backward()
+    assert found.dtype == torch.float32
+    assert torch.isfinite(x.grad).all()
+    assert all(parameter.dtype == torch.float32 for parameter in loss.parameters())
+    torch.testing.assert_close(found, expected, rtol=1e-2 if name == "softmax" else 1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_state_dict_round_trip(name):
+    embeddings, labels = batch()
+    loss, other = made(name), made(name, seed=1)
+    loss(embeddings, labels)
+    other.load_state_dict(loss.state_dict())
+    assert other(embeddings, labels).item() == loss(embeddings, labels).item()
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_finite_on_a_class_weight_and_at_zero(name):
+    loss = made(name)
+    weight = loss.classifier().detach()
+    x = torch.cat([weight, -weight, torch.zeros(1, WIDTH, dtype=torch.float64)]).requires_grad_()
+    loss(x, torch.arange(2 * CLASSES + 1) % CLASSES).backward()
+    assert torch.isfinite(x.grad).all()
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_each_learns_the_digits(name, digits):
+    fields = {"loss": name, "width": 9, "epochs": 8, "softmax_epochs": 3, "lr_decay_steps": 7.0}
+    record = train.run(dataclasses.replace(RECIPES["digits"].recipe, **fields), digits)
+    assert record["status"] == "done"
+    assert record["final"]["test_accuracy"] >= 0.97
+
+
+def test_the_annealing_follows_its_schedule():
+    loss = made("l-softmax")
+    embeddings, labels = batch()
+    for _ in range(5):
+        loss(embeddings, labels)
+    assert loss.state_dict()["base.steps"] == 5
+    loss.eval()(embeddings, labels)
+    assert loss.base.steps == 5
+
+
+def test_center_loss_pulls_each_centre_to_its_class():
+    loss = CenterLoss(2, 3).double()
+    x = torch.tensor([[1.0, 2.0], [3.0, 0.0], [5.0, 5.0]], dtype=torch.float64)
+    loss(x, torch.tensor([0, 0, 2])).backward()
+    expected = torch.tensor([[-4.0, -2.0], [0.0, 0.0], [-5.0, -5.0]], dtype=torch.float64) / 3
+    torch.testing.assert_close(loss.centers.grad, expected)
+
+
+def test_the_energy_is_least_on_the_simplex():
+    simplex = make_loss("w-softmax-simplex", CLASSES - 1, CLASSES).classifier()
+    energy = HypersphericalEnergy()
+    least = (CLASSES - 1) / (2 * CLASSES)
+    assert energy(simplex).item() == pytest.approx(least, abs=1e-12)
+    assert all(energy(torch.randn(CLASSES, CLASSES - 1, dtype=torch.float64)).item() > least for _ in range(20))
+
+
+def test_alpha_0_is_the_library_s_normalised_softmax():
+    embeddings, labels = batch(40)
+    distance = distances.DotProductSimilarity(normalize_embeddings=False)
+    theirs = losses.NormalizedSoftmaxLoss(CLASSES, WIDTH, temperature=1, distance=distance).double()
+    ours = WSoftmaxLoss(WIDTH, CLASSES, 0.0, center=False).double()
+    ours.weight.data = theirs.W.data.T.clone()
+    x, other = embeddings.clone().requires_grad_(), embeddings.clone().requires_grad_()
+    one, two = ours(x, labels), theirs(other, labels)
+    one.backward()
+    two.backward()
+    torch.testing.assert_close(one, two, rtol=0, atol=1e-12)
+    torch.testing.assert_close(x.grad, other.grad, rtol=0, atol=1e-12)
+    torch.testing.assert_close(ours.weight.grad, theirs.W.grad.T, rtol=0, atol=1e-12)
+
+
+def test_the_library_s_reducers_miners_and_wrapper_take_w_softmax():
+    embeddings, labels = batch(40)
+    plain = WSoftmaxLoss(WIDTH, CLASSES).double()
+    expected = plain(embeddings, labels)
+    wrapped = MetricWSoftmaxLoss(plain)
+    torch.testing.assert_close(wrapped(embeddings, labels), expected)
+    each = MetricWSoftmaxLoss(plain, reducer=reducers.DoNothingReducer())(embeddings, labels)["loss"]["losses"]
+    torch.testing.assert_close(each.mean(), expected)
+    mined = miners.MultiSimilarityMiner()(embeddings, labels)
+    assert torch.isfinite(wrapped(embeddings, labels, mined))
+    with pytest.warns(UserWarning, match="non-distributed"):
+        distributed = DistributedLossWrapper(wrapped)(embeddings, labels)
+    torch.testing.assert_close(distributed, expected)
+    assert torch.equal(wrapped.get_logits(embeddings), plain.logits(embeddings))
+    wrapped(embeddings, labels).backward()
+    assert torch.isfinite(plain.weight.grad).all()
