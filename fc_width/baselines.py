@@ -12,18 +12,14 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
+from pytorch_metric_learning import losses as library
+from pytorch_metric_learning.utils import common_functions as c_f
+from pytorch_metric_learning.utils import loss_and_miner_utils as lmu
 from torch import nn
 from torch.nn import functional as F
 
 from fc_width.losses import SoftmaxLoss, Watched
 from fc_width.w_softmax import check_batch, full_precision
-
-try:
-    from pytorch_metric_learning import losses as library
-    from pytorch_metric_learning.utils import common_functions as c_f
-    from pytorch_metric_learning.utils import loss_and_miner_utils as lmu
-except ModuleNotFoundError as error:  # pragma: no cover
-    raise ValueError("the baselines need pytorch-metric-learning: pip install 'fc-width[baselines]'") from error
 
 
 class BaselineLoss(Watched):

@@ -7,6 +7,7 @@ test-time logits are products with; ``loss.health()`` says how the last batch st
 are a `NonFiniteError` on a CPU, and a loss that is not finite on a GPU, which is not waited for.
 """
 
+import importlib.util
 import math
 from typing import TYPE_CHECKING, Union
 
@@ -225,6 +226,8 @@ def parse_loss(spec: str) -> tuple[str, float | None]:
     """
     variant, colon, value = spec.partition(":")
     if variant in ("softmax", *OTHERS) and not colon:
+        if variant in OTHERS and importlib.util.find_spec("pytorch_metric_learning") is None:
+            raise ValueError(f"loss {spec!r} needs pytorch-metric-learning: pip install 'fc-width[baselines]'")
         return variant, None
     if variant not in VARIANTS:
         known = ", ".join(("softmax", *(f"{name}:ALPHA" for name in VARIANTS), *OTHERS))

@@ -5,45 +5,59 @@ t_i = √(iC / ((i+1)(C−1))) and the first row's sign turned. So with y_i = t_
 
     logit_j = y_{j−1} − Σ_{i ≥ j} y_i / i,      j = 1…C, y_0 = 0,
 
-which is one suffix sum.
+which is one suffix sum. What the gradient needs is its transpose, one prefix sum.
 """
+
+import math
 
 import torch
 from torch import nn
 
 
 class SimplexHead(nn.Module):
-    """Logits x ↦ W_Cᵀ x of the C unit vectors of a regular simplex in R^(C−1).
+    """Logits x ↦ s W_Cᵀ x of the C unit vectors of a regular simplex in R^(C−1).
 
-    *Arguments*: `num_classes`, C ≥ 2.
+    Nothing to learn and nothing to save: its state dict is empty. Embeddings of another width M need a linear map to
+    C − 1 in front, which is the caller's.
 
-    *Raises*: `ValueError` for C < 2.
+    *Arguments*: `num_classes`, C ≥ 2; `scale`, s > 0, for features that are normalised.
+
+    *Raises*: `ValueError` for C < 2, or a scale that is not positive and finite.
     """
 
-    def __init__(self, num_classes: int) -> None:
+    def __init__(self, num_classes: int, scale: float = 1.0) -> None:
         super().__init__()
         if num_classes < 2:
             raise ValueError(f"C must be at least 2, got C={num_classes}")
+        if not (math.isfinite(scale) and scale > 0):
+            raise ValueError(f"scale must be positive and finite, got scale={scale}")
         self.num_classes = num_classes
         index = torch.arange(1, num_classes, dtype=torch.float64)
-        scale = (index * num_classes / ((index + 1) * (num_classes - 1))).sqrt()
-        scale[0] = -scale[0]
-        self.register_buffer("scale", scale, persistent=False)
-        self.register_buffer("below", scale / index, persistent=False)
-        self.scale: torch.Tensor
+        above = scale * (index * num_classes / ((index + 1) * (num_classes - 1))).sqrt()
+        above[0] = -above[0]
+        self.register_buffer("above", above, persistent=False)
+        self.register_buffer("below", above / index, persistent=False)
+        self.above: torch.Tensor
         self.below: torch.Tensor
 
     def forward(self, embeddings: torch.Tensor) -> torch.Tensor:
         """Logits (N, C) of embeddings (N, C − 1); `ValueError` for another width."""
         if embeddings.ndim != 2 or embeddings.shape[1] != self.num_classes - 1:
             raise ValueError(f"embeddings must have shape (N, {self.num_classes - 1}), got {tuple(embeddings.shape)}")
-        scale, below = self.scale.to(embeddings.dtype), self.below.to(embeddings.dtype)
+        above, below = self.above.to(embeddings.dtype), self.below.to(embeddings.dtype)
         suffix = (embeddings * below).flip(1).cumsum(1).flip(1)
         pad = nn.functional.pad
-        return pad(embeddings * scale, (1, 0)) - pad(suffix, (0, 1))
+        return pad(embeddings * above, (1, 0)) - pad(suffix, (0, 1))
 
     def dense_weight(self) -> torch.Tensor:
-        """W_Cᵀ as a (C, C − 1) float64 matrix, row j the unit vector of class j."""
-        eye = torch.eye(self.num_classes - 1, dtype=torch.float64, device=self.scale.device)
+        """W_Cᵀ as a (C, C − 1) float64 matrix, row j the vector of class j."""
+        eye = torch.eye(self.num_classes - 1, dtype=torch.float64, device=self.above.device)
         weight: torch.Tensor = self(eye)
         return weight.T.contiguous()
+
+    def to_linear(self, dtype: torch.dtype = torch.float32) -> nn.Linear:
+        """The same map as a plain layer without bias, C·(C − 1) numbers, to export or to go on training."""
+        linear = nn.Linear(self.num_classes - 1, self.num_classes, bias=False, dtype=dtype, device=self.above.device)
+        with torch.no_grad():
+            linear.weight.copy_(self.dense_weight())
+        return linear
