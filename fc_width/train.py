@@ -29,6 +29,7 @@ Progress = Callable[[float], None]
 """Called now and then with the fraction of the run that is done."""
 
 EVALUATION_BATCH = 500
+FEATURES = 300  # of the test set, in the record of a run with M ≤ 3
 HISTORY = "train_accuracy", "test_accuracy", "batch_inverted", "batch_angle"
 
 
@@ -43,10 +44,11 @@ def run(
     *Returns*: a record with the keys `run_id`, `recipe`, `classes` (C), `status` (`done`, or `diverged` if the loss
     was not finite), `train_accuracy` (per epoch, a running mean while training) and `test_accuracy` (per epoch), both
     in 0…1 and at the test-time weights; `batch_inverted` and `batch_angle` (the loss's `health` on the last batch of
-    each epoch); `final` (accuracies, mean angles in degrees and the inverted share, on train
-    and test); `class_angles` (Eq. 14, degrees, per class, on train and test); `geometry` (smallest angle of the
-    weights, NC1–NC3, norm of the weights' sum); `correct` (the test predictions' correctness, packed bits in base64);
-    `parameters` and `bytes` of the FC layer and of the classifier; `seconds`; `provenance`.
+    each epoch); `final` (accuracies, mean angles in degrees and the inverted share, on train and test);
+    `class_angles` (Eq. 14, degrees, per class, on train and test); `geometry` (smallest angle of the weights,
+    NC1–NC3, norm of the weights' sum); where M ≤ 3, `features` (the first test embeddings, their labels, and the
+    classifier); `correct` (the test predictions' correctness, packed bits in base64); `parameters` and `bytes` of the
+    FC layer and of the classifier; `seconds`; `provenance`.
 
     *Raises*: `ValueError` if the data set is not the recipe's, or a field of the recipe does not fit it.
     """
@@ -200,12 +202,15 @@ def _measure(backbone: Backbone, loss: Loss, data: _Batches, num_classes: int) -
         class_angles[name] = geometry.class_means(angles, split[1], num_classes).tolist()
         if name == "train":
             collapse = geometry.neural_collapse(embeddings, weight, split[1])
+    record: Record = {}
+    if weight.shape[1] <= 3:
+        record["features"] = _features(embeddings, data.test[1], weight)
     shape = {
         "smallest_angle": geometry.smallest_angle(weight),
         "weight_sum_norm": float(weight.sum(0).norm()),
         **collapse,
     }
-    return {
+    return record | {
         "final": final,
         "class_angles": class_angles,
         # JSON has no NaN: a quantity that does not exist (all class means equal, say) is null
@@ -214,15 +219,31 @@ def _measure(backbone: Backbone, loss: Loss, data: _Batches, num_classes: int) -
     }
 
 
+def _features(
+    embeddings: torch.Tensor, labels: torch.Tensor, weight: torch.Tensor
+) -> dict[str, list[list[float]] | list[int]]:
+    """What a picture of a plane or a space needs: the first test features, to three digits."""
+    rows = embeddings[:FEATURES].double()
+    return {
+        "embeddings": [[float(f"{value:.3g}") for value in row] for row in rows.tolist()],
+        "labels": labels[:FEATURES].tolist(),
+        "weight": [[float(f"{value:.4g}") for value in row] for row in weight.double().tolist()],
+    }
+
+
 def provenance(device: torch.device) -> dict[str, str]:
     """Where a record comes from: versions, commit, device."""
-    name = torch.cuda.get_device_name(device) if device.type == "cuda" else _cpu_name()
     return {
         "version": importlib.metadata.version("fc-width"),
         "commit": _commit(),
         "torch": torch.__version__,
-        "device": f"{device.type}: {name}",
+        "device": device_name(device),
     }
+
+
+def device_name(device: torch.device) -> str:
+    """The kind of device and its model."""
+    return f"{device.type}: {torch.cuda.get_device_name(device) if device.type == 'cuda' else _cpu_name()}"
 
 
 @functools.cache
