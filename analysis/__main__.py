@@ -64,7 +64,8 @@ def draw_all(out: Path, runs: Path | None = None) -> list[Path]:
     else:
         frame = records.load(runs)
         data.mkdir(parents=True, exist_ok=True)
-        packs = [data / f"{frame['name'].iloc[0]}{records.PACK_SUFFIX}"]
+        subset = frame["dataset"].iloc[0].partition(":")[2]
+        packs = [data / f"{'-'.join(filter(None, (frame['name'].iloc[0], subset)))}{records.PACK_SUFFIX}"]
         records.pack(runs, packs[0])
     theory = _save(figures.best_angles(), "best-angles", out)
     return theory + [path for pack in packs for path in _draw_pack(pack, out)]
@@ -83,6 +84,8 @@ def _draw_pack(pack: Path, out: Path) -> list[Path]:
                 written += _save(draw(runs), f"{stem}-{name}{suffix}", out)
     if frame["loss"].str.fullmatch(r"w-softmax-simplex:0\.5").any():
         written += _save(figures.angle_against_alpha(frame), f"loophole-{name}", out)
+    if ((frame["width"] == 2) & frame["features"].notna() & frame["loss"].str.startswith("w-softmax-simplex")).any():
+        written += _save(figures.features_in_the_plane(frame), f"plane-{name}", out)
     return [*written, _tables(frame, name, out)]
 
 

@@ -170,6 +170,58 @@ def angle_against_alpha(runs: pd.DataFrame) -> Drawing:
     return Drawing(figure, source, _caption(at))
 
 
+def features_in_the_plane(runs: pd.DataFrame) -> Drawing:
+    """Test features and weights of the runs with M = 2 of one seed, the first: a panel for each loss, lengths divided
+    by the longest feature's."""
+    plane = _done(runs[(runs["width"] == 2) & runs["features"].notna()])
+    plane = plane[plane["seed"] == plane["seed"].min()]
+    by_loss = {loss: plane[plane["loss"] == loss].iloc[0] for loss in in_order(plane["loss"])}
+    source = pd.concat(
+        [
+            pd.DataFrame(
+                np.vstack([run["features"]["embeddings"], run["features"]["weight"]]), columns=["x1", "x2"]
+            ).assign(
+                loss=loss,
+                seed=run["seed"],
+                kind=["feature"] * len(run["features"]["labels"]) + ["weight"] * int(run["classes"]),
+                label=[*run["features"]["labels"], *range(int(run["classes"]))],
+            )
+            for loss, run in by_loss.items()
+        ],
+        ignore_index=True,
+    )
+    figure = Figure(figsize=(2.9 * len(by_loss), 3.5), layout="constrained")
+    panels = figure.subplots(1, len(by_loss), squeeze=False)[0]
+    for axes, (loss, run) in zip(panels, by_loss.items(), strict=True):
+        rows = source[source["loss"] == loss]
+        longest = np.hypot(*rows.loc[rows["kind"] == "feature", ["x1", "x2"]].to_numpy().T).max()
+        for label in range(int(run["classes"])):
+            colour, marker = CLASS_STYLES[label % len(CLASS_STYLES)]
+            own = rows[rows["label"] == label]
+            at = own.loc[own["kind"] == "feature", ["x1", "x2"]].to_numpy() / longest
+            axes.plot(*at.T, marker, color=colour, markersize=3, alpha=0.5, linestyle="none")
+            tip = own.loc[own["kind"] == "weight", ["x1", "x2"]].to_numpy()[0]
+            tip = tip / np.hypot(*tip)
+            axes.annotate("", tip, (0, 0), arrowprops={"arrowstyle": "-|>", "color": colour, "linewidth": 1.6})
+            axes.text(*(1.14 * tip), str(label), color=colour, ha="center", va="center", fontsize=9)
+        axes.set_title(f"{_name(loss)}\nmean angle {run['test_angle']:.1f}°", fontsize=9)
+        axes.set_aspect("equal")
+        axes.set_xlim(-1.3, 1.3)
+        axes.set_ylim(-1.3, 1.3)
+        axes.set_xticks([])
+        axes.set_yticks([])
+    return Drawing(figure, source, _caption(plane) + "; arrows: unit weights, points: test features of the same class")
+
+
+CLASS_STYLES = [("#0072B2", "o"), ("#D55E00", "^"), ("#009E73", "s"), ("#CC79A7", "D"), ("#000000", "v")]
+
+
+def _name(loss: str) -> str:
+    """How a reader is told of a loss: `w-softmax-centred:1.5` → W-Softmax α = 1.5, centred weights."""
+    weights, _, alpha = loss.partition(":")
+    return f"W-Softmax α = {alpha}, {VARIANTS[weights][0]}" if weights in VARIANTS else loss
+
+
 def best_angles(sizes: tuple[int, ...] = (10, 100)) -> Drawing:
     """The largest possible smallest angle of C unit vectors in R^M against M (`theory.bounds`), a panel for each C."""
     source = pd.DataFrame(
@@ -293,9 +345,10 @@ def _caption(runs: pd.DataFrame) -> str:
     feature = ", ".join(sorted(runs["feature"].unique()))
     epochs = f"{first['epochs']} epochs, the first {first['softmax_epochs']} of W-Softmax at α = 0"
     lost = int((runs["status"] != "done").sum())
+    seeds = runs["seed"].nunique()
     return (
         f"{first['name']}: {first['dataset']}, backbone {first['backbone']}, feature {feature}, {epochs}; "
-        f"{runs['seed'].nunique()} seeds, {len(runs)} runs"
+        f"{seeds} seed{'s' * (seeds != 1)}, {len(runs)} runs"
         + (f", {lost} of them not done" if lost else "")
         + f"; {devices}"
     )

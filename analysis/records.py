@@ -23,8 +23,8 @@ def load(source: str | Path) -> pd.DataFrame:
     *Returns*: a DataFrame with the columns `run_id`, `status`, every field of the recipe, `classes` (C), the
     final measurements (`test_accuracy` and the like, accuracies and shares in 0…1, angles in degrees), the
     geometry (`nc1`, …), `fc_parameters`, `classifier_parameters`, `seconds`, the provenance, and, as objects,
-    `class_angles` (split → list of degrees) and `correct` (base64 of packed bits). What a run does not have
-    (a diverged one, say) is NaN or None.
+    `class_angles` (split → list of degrees), `correct` (base64 of packed bits) and `features` (M ≤ 3). What a run does
+    not have (a diverged one, say) is NaN or None.
 
     *Raises*: `FileNotFoundError` if there is no record, naming the command that makes them; `ValueError` if a
     record or the file is corrupt."""
@@ -63,4 +63,4 @@ def _row(record: dict[str, Any]) -> dict[str, Any]:
     row |= record.get("final", {}) | record.get("geometry", {})
     row |= {f"{part}_parameters": count for part, count in record.get("parameters", {}).items()}
     row |= record.get("provenance", {})
-    return row | {key: record.get(key) for key in ("seconds", "class_angles", "correct")}
+    return row | {key: record.get(key) for key in ("seconds", "class_angles", "correct", "features")}

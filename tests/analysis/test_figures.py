@@ -184,3 +184,41 @@ def test_the_best_angles_are_the_theory_s():
     assert source.loc[8, "lower"] == pytest.approx(90)
     assert source.loc[9, "lower"] == pytest.approx(96.3794, abs=1e-4)
     assert source["exact"].all()
+
+
+def test_the_plane_shows_the_features_and_weights_of_the_records(tmp_path):
+    store = Store(tmp_path / "runs")
+    store.create()
+    for seed in range(2):
+        for loss in ("w-softmax:1", "w-softmax-simplex:1"):
+            recipe = Recipe(name="digits", dataset="digits:3", width=2, loss=loss, seed=seed)
+            features = {
+                "embeddings": [[3.0, 4.0], [-1.0, 0.5 + seed]],
+                "labels": [2, 0],
+                "weight": [[1.0, 0.0], [0.0, 2.0], [-1.0, 0.0]],
+            }
+            store.write(record(recipe, 0.9) | {"classes": 3, "features": features})
+    out = tmp_path / "figures"
+    assert out / "plane-digits-3.png" in draw_all(out, store.folder)
+    assert (out / "data" / "digits-3.jsonl.gz").exists()
+    drawing = figures.features_in_the_plane(records.load(store.folder))
+    assert [axes.get_title() for axes in drawing.figure.axes] == [
+        "W-Softmax α = 1, as printed\nmean angle 14.5°",
+        "W-Softmax α = 1, fixed simplex\nmean angle 14.5°",
+    ]
+    points = [tuple(point) for line in drawing.figure.axes[0].lines for point in line.get_xydata()]
+    assert sorted(points) == [(-0.2, 0.1), (0.6, 0.8)]
+    labels = {text.get_text(): text.get_position() for text in drawing.figure.axes[0].texts if text.get_text()}
+    assert labels == {"0": (1.14, 0.0), "1": (0.0, 1.14), "2": (-1.14, 0.0)}
+    assert set(drawing.source["seed"]) == {0}
+
+
+def test_an_accuracy_of_100_percent_has_a_place_on_the_axis(tmp_path):
+    store = Store(tmp_path / "runs")
+    store.create()
+    for width, accuracy in ((1, 0.5), (9, 0.99), (18, 1.0)):
+        store.write(record(Recipe(name="digits", width=width), accuracy))
+    (axes,) = figures.accuracy_against_width(records.load(store.folder)).figure.axes
+    ticks = {text.get_text(): place for text, place in zip(axes.get_yticklabels(), axes.get_yticks(), strict=True)}
+    assert ticks["100"] == pytest.approx(99.5)  # half of the smallest error above 0
+    assert axes.lines[1].get_ydata() == pytest.approx([50, 99, 99.5])
