@@ -14,6 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from scipy import stats
 
+from fc_width.backbone import CHANGES
 from theory import bounds
 
 STYLES: dict[str, tuple[str, str, str, str]] = {  # loss: label, colour, marker, dash
@@ -346,9 +347,11 @@ def _caption(runs: pd.DataFrame) -> str:
     epochs = f"{first['epochs']} epochs, the first {first['softmax_epochs']} of W-Softmax at α = 0"
     lost = int((runs["status"] != "done").sum())
     seeds = runs["seed"].nunique()
+    changes = CHANGES.get(first["backbone"])
     return (
-        f"{first['name']}: {first['dataset']}, backbone {first['backbone']}, feature {feature}, {epochs}; "
-        f"{seeds} seed{'s' * (seeds != 1)}, {len(runs)} runs"
+        f"{first['name']}: {first['dataset']}, backbone {first['backbone']}"
+        + (f" (the paper's changed: {changes})" if changes else "")
+        + f",\nfeature {feature}, {epochs}; {seeds} seed{'s' * (seeds != 1)}, {len(runs)} runs"
         + (f", {lost} of them not done" if lost else "")
         + f"; {devices}"
     )

@@ -40,6 +40,13 @@ BACKBONES: dict[str, tuple[Stage, ...]] = {
     "digits": (Stage(32, 1), Stage(32, 1, pool=True), Stage(32, 1, pool=True)),
 }
 
+CHANGES = {
+    "mnist-small": "16 channels for 64, two convolutions a stage for three, a stride of 2 for the last pool",
+    "cifar-small": "16, 24 and 32 channels, two convolutions a stage for four, a stride of 2 for the last pool",
+    "digits": "32 channels, three convolutions",
+}
+"""What differs from the paper's network, for whoever shows results of one that does."""
+
 
 class Backbone(nn.Module):
     """Images (N, channels, H, W) float → embeddings (N, M): the trunk, the FC layer of M units, the feature.

@@ -333,3 +333,27 @@ def test_bad_batches(loss):
     ]:
         with pytest.raises(error, match=message):
             loss(embeddings, labels)
+
+
+@pytest.mark.cuda
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize(
+    "spec", ["softmax", "w-softmax:0.5", "w-softmax:1", "w-softmax-centred:1", "w-softmax-simplex:1"]
+)
+@pytest.mark.parametrize("classes", [10, 300])
+def test_on_cuda_as_on_the_cpu_and_without_waiting_for_the_device(spec, classes):
+    torch.manual_seed(0)
+    loss = make_loss(spec, classes - 1, classes)
+    embeddings, labels = torch.randn(64, classes - 1), torch.randint(classes, (64,))
+    results = []
+    for device in ("cpu", "cuda"):
+        module, x, y = loss.to(device), embeddings.to(device).requires_grad_(), labels.to(device)
+        module(x, y)  # what is set up once may wait
+        torch.cuda.set_sync_debug_mode("error")
+        try:
+            gradients = torch.autograd.grad(module(x, y), [x, *module.parameters()])
+        finally:
+            torch.cuda.set_sync_debug_mode("default")
+        results.append([gradient.cpu() for gradient in gradients])
+    for one, other in zip(*results, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-5)
