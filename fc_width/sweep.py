@@ -4,7 +4,6 @@ Without arguments: the embedded digits, every width of the design, three losses,
 minutes on two cores. Killed at any moment and started again, it goes on where it was."""
 
 import dataclasses
-import math
 import signal
 import statistics
 import sys
@@ -16,6 +15,7 @@ import torch
 import tyro
 from tqdm import tqdm
 
+from fc_width import report
 from fc_width.backbone import BACKBONES
 from fc_width.data import Dataset, canonical_name, load, num_classes
 from fc_width.engine import Status, default_workers, run_all
@@ -62,6 +62,8 @@ class Options:
     """Print all fields of the recipe and its expected time, and stop."""
     dry_run: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
     """Say what is done, what is to do and about how long it takes; then stop."""
+    status: Path | None = None
+    """Say where the sweeps on this folder stand, here or on other machines; then stop."""
 
 
 def base_recipe(options: Options) -> Recipe:
@@ -162,7 +164,9 @@ def _described(recipe: Recipe) -> str:
     lines = [f"{field.name} = {getattr(recipe, field.name)!r}" for field in dataclasses.fields(recipe)]
     stages = [f"  {stage}" for stage in BACKBONES[recipe.backbone]]
     seconds = named.seconds * recipe.epochs / named.recipe.epochs
-    return "\n".join([*lines, "backbone stages:", *stages, f"a run: about {duration(seconds)} on {named.hardware}"])
+    return "\n".join(
+        [*lines, "backbone stages:", *stages, f"a run: about {report.duration(seconds)} on {named.hardware}"]
+    )
 
 
 def _recipe(record: Record) -> Recipe:
@@ -179,42 +183,6 @@ def expected_seconds(runs: Sequence[Recipe], store: Store) -> float:
     return named.seconds * runs[0].epochs / named.recipe.epochs
 
 
-def duration(seconds: float) -> str:
-    """Seconds as a person says them: `40 s`, `12 min`, `3.4 h`."""
-    if seconds < 90:
-        return f"{math.ceil(seconds)} s"
-    return f"{math.ceil(seconds / 60)} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
-
-
-def table(runs: Sequence[Recipe], store: Store) -> str:
-    """Test accuracy after the last epoch in %, mean ± sd over seeds, by width and by loss and feature."""
-    cells: dict[tuple[int, str], list[float]] = {}
-    troubles: dict[tuple[int, str], list[str]] = {}
-    several = len({run.feature for run in runs}) > 1
-    columns = []
-    for run in runs:
-        column = f"{run.loss} {run.feature}" if several else run.loss
-        columns.append(column)
-        record = store.read(run.run_id)
-        if record["status"] == "done":
-            cells.setdefault((run.width, column), []).append(100 * record["final"]["test_accuracy"])
-        else:
-            troubles.setdefault((run.width, column), []).append(record["status"])
-
-    def cell(width: int, column: str) -> str:
-        values, words = cells.get((width, column), []), troubles.get((width, column), [])
-        spread = f" ± {statistics.stdev(values):.2f}" if len(values) > 1 else ""
-        shown = [f"{statistics.mean(values):.2f}{spread}"] if values else []
-        shown += [f"{words.count(word)} {word}" for word in dict.fromkeys(words)]
-        return ", ".join(shown)
-
-    header = ["M", *dict.fromkeys(columns)]
-    rows = [[str(m), *(cell(m, c) for c in header[1:])] for m in sorted({run.width for run in runs})]
-    sizes = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
-    lines = ["  ".join(f"{text:>{size}}" for text, size in zip(row, sizes, strict=True)) for row in [header, *rows]]
-    return "\n".join(lines)
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line; returns the exit status: 0, 1 if a run failed, 2 for a mistake in the options, 130 if
     interrupted."""
@@ -227,6 +195,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _sweep(options: Options) -> int:
+    if options.status is not None:
+        print(report.status(Store(options.status)))
+        return 0
     base = base_recipe(options)
     if options.show_recipe:
         print(_described(base))
@@ -252,9 +223,10 @@ def _sweep(options: Options) -> int:
         where = store.folder / f"{run_id}.json" if options.dry_run else store.set_aside(run_id)
         print(f"{where}: corrupt record, {'to be ' if options.dry_run else ''}set aside and run again")
     seconds = 0.0 if options.dry_run and corrupt else expected_seconds(runs, store)
+    left = report.duration(todo * seconds / workers)
     print(
         f"{len(runs)} runs of {runs[0].name} in {store.folder}: {len(runs) - todo} done, {todo} to do"
-        + (f", about {duration(todo * seconds / workers)} with {workers} workers on {device.type}" if todo else "")
+        + (f", about {left} with {workers} workers on {device.type}" if todo else "")
     )
     if options.dry_run:
         return 0
@@ -270,7 +242,7 @@ def _sweep(options: Options) -> int:
             print("\ninterrupted; the same command goes on from here", file=sys.stderr)
             return 130
     print("\nTest accuracy after the last epoch, %, mean ± sd over seeds\n")
-    print(table(runs, store))
+    print(report.table(runs, store))
     print(f"\nDraw it:  python -m analysis --runs {store.folder}")
     failed = [record for record in map(store.read, sorted(wanted)) if record["status"] == "failed"]
     for record in failed:
@@ -298,14 +270,14 @@ def _run_with_progress(
     interval = 0.3 if sys.stderr.isatty() else 15.0
     with tqdm(total=len(runs) - already, bar_format=form, mininterval=interval, smoothing=0) as bar:
 
-        def report(status: Status) -> None:
+        def show(status: Status) -> None:
             running = {k: v for k, v in status.running.items() if k not in status.finished}
             finished = len(status.finished) - already
             bar.set_description_str(f"{finished} of {bar.total} runs, {len(running)} running", refresh=False)
             bar.update(finished + sum(running.values()) - bar.n)
 
         try:
-            run_all(runs, dataset, store, device, workers, report)
+            run_all(runs, dataset, store, device, workers, show)
         finally:
             signal.signal(signal.SIGTERM, previous)
 

@@ -6,7 +6,7 @@ import math
 
 import pytest
 import torch
-from pytorch_metric_learning import distances, losses, miners, reducers
+from pytorch_metric_learning import distances, losses, miners, reducers, trainers
 from pytorch_metric_learning.utils.distributed import DistributedLossWrapper
 from torch.nn import functional as F
 
@@ -273,3 +273,26 @@ def test_the_library_s_reducers_miners_and_wrapper_take_w_softmax():
     assert torch.equal(wrapped.get_logits(embeddings), plain.logits(embeddings))
     wrapped(embeddings, labels).backward()
     assert torch.isfinite(plain.weight.grad).all()
+
+
+@pytest.mark.filterwarnings("ignore:Converting a tensor with requires_grad:UserWarning")  # in its progress bar
+def test_the_library_s_trainer_trains_with_it():
+    generator = torch.Generator().manual_seed(0)
+    labels = torch.randint(CLASSES, (256,), generator=generator)
+    images = F.one_hot(labels, CLASSES) + 0.2 * torch.randn(256, CLASSES, generator=generator)
+    torch.manual_seed(0)
+    trunk, loss = torch.nn.Linear(CLASSES, WIDTH), MetricWSoftmaxLoss(WSoftmaxLoss(WIDTH, CLASSES))
+    trainers.MetricLossOnly(
+        models={"trunk": trunk},
+        optimizers={
+            "trunk_optimizer": torch.optim.SGD(trunk.parameters(), lr=0.5),
+            "metric_loss_optimizer": torch.optim.SGD(loss.parameters(), lr=0.5),
+        },
+        batch_size=32,
+        loss_funcs={"metric_loss": loss},
+        dataset=torch.utils.data.TensorDataset(images, labels),
+        dataloader_num_workers=0,
+        data_device="cpu",
+    ).train(num_epochs=40)
+    with torch.no_grad():
+        assert (loss.get_logits(trunk(images)).argmax(1) == labels).double().mean() > 0.97

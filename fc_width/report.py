@@ -1,0 +1,78 @@
+"""What a folder of records says, as text for a terminal: the results, and where a sweep stands."""
+
+import math
+import statistics
+import time
+from collections import Counter
+from collections.abc import Sequence
+
+from fc_width.recipes import Recipe
+from fc_width.store import CorruptRecordError, Store
+
+LATEST = 5
+
+
+def duration(seconds: float) -> str:
+    """Seconds as a person says them: `40 s`, `12 min`, `3.4 h`."""
+    if seconds < 90:
+        return f"{math.ceil(seconds)} s"
+    return f"{math.ceil(seconds / 60)} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def table(runs: Sequence[Recipe], store: Store) -> str:
+    """Test accuracy after the last epoch in %, mean ± sd over seeds, by width and by loss and feature."""
+    cells: dict[tuple[int, str], list[float]] = {}
+    troubles: dict[tuple[int, str], list[str]] = {}
+    several = len({run.feature for run in runs}) > 1
+    columns = []
+    for run in runs:
+        column = f"{run.loss} {run.feature}" if several else run.loss
+        columns.append(column)
+        record = store.read(run.run_id)
+        if record["status"] == "done":
+            cells.setdefault((run.width, column), []).append(100 * record["final"]["test_accuracy"])
+        else:
+            troubles.setdefault((run.width, column), []).append(record["status"])
+
+    def cell(width: int, column: str) -> str:
+        values, words = cells.get((width, column), []), troubles.get((width, column), [])
+        spread = f" ± {statistics.stdev(values):.2f}" if len(values) > 1 else ""
+        shown = [f"{statistics.mean(values):.2f}{spread}"] if values else []
+        shown += [f"{words.count(word)} {word}" for word in dict.fromkeys(words)]
+        return ", ".join(shown)
+
+    header = ["M", *dict.fromkeys(columns)]
+    rows = [[str(m), *(cell(m, c) for c in header[1:])] for m in sorted({run.width for run in runs})]
+    sizes = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
+    lines = ["  ".join(f"{text:>{size}}" for text, size in zip(row, sizes, strict=True)) for row in [header, *rows]]
+    return "\n".join(lines)
+
+
+def status(store: Store) -> str:
+    """Where the sweeps on a folder stand: counts, what runs where and how far, the latest results, the failures.
+
+    *Raises*: `FileNotFoundError` if there is no such folder."""
+    if not store.folder.is_dir():
+        raise FileNotFoundError(f"no folder {store.folder}: --status wants the folder of a sweep")
+    times = {run_id: (store.folder / f"{run_id}.json").stat().st_mtime for run_id in store.run_ids()}
+    found = {}
+    for run_id in sorted(times, key=lambda each: (times[each], each)):
+        try:
+            found[run_id] = store.read(run_id)
+        except CorruptRecordError:
+            found[run_id] = {"status": "corrupt"}
+    running = {run_id: claim for run_id, claim in store.claims().items() if run_id not in found}
+    counts = Counter(record["status"] for record in found.values())
+    parts = [f"{counts[name]} {name}" for name in ("done", "diverged", "failed", "corrupt") if counts[name]]
+    lines = [f"{store.folder}: {', '.join([*parts, f'{len(running)} running'])}"]
+    lines += [
+        f"running {claim.get('fraction', 0):4.0%}  {run_id}  process {claim.get('pid')} on {claim.get('host')}"
+        for run_id, claim in sorted(running.items())
+    ]
+    for run_id in [each for each in found if found[each]["status"] == "done"][-LATEST:]:
+        ago = duration(max(0.0, time.time() - times[run_id]))
+        lines.append(f"done {100 * found[run_id]['final']['test_accuracy']:.2f} %  {run_id}  {ago} ago")
+    lines += [
+        f"failed  {run_id}: {record['error']}" for run_id, record in found.items() if record["status"] == "failed"
+    ]
+    return "\n".join(lines)

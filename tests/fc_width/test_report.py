@@ -1,0 +1,48 @@
+"""What is said of a folder of records."""
+
+import os
+import time
+
+import pytest
+
+from fc_width.recipes import Recipe
+from fc_width.report import duration, status
+from fc_width.store import Store
+from fc_width.sweep import main
+
+
+def test_where_a_sweep_stands(tmp_path, capsys):
+    store = Store(tmp_path / "runs")
+    store.create()
+    recipes = [Recipe(name="digits", seed=seed) for seed in range(10)]
+    for age, recipe in enumerate(recipes[:7]):
+        store.write(
+            {"run_id": recipe.run_id, "recipe": {}, "status": "done", "final": {"test_accuracy": 0.9 + age / 100}}
+        )
+        then = time.time() - 60 * (10 - age)
+        os.utime(store.folder / f"{recipe.run_id}.json", (then, then))
+    store.write({"run_id": recipes[7].run_id, "recipe": {}, "status": "failed", "error": "worker ended by SIGKILL"})
+    (store.folder / f"{recipes[8].run_id}.json").write_text("{")
+    store.claim(recipes[9].run_id)
+    store.beat(recipes[9].run_id, 0.375)
+    assert main(["--status", str(store.folder)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == f"{store.folder}: 7 done, 1 failed, 1 corrupt, 1 running"
+    assert lines[1].startswith(f"running  38%  {recipes[9].run_id}  process {os.getpid()} on ")
+    assert [line.split()[:4] for line in lines[2:7]] == [
+        ["done", f"{90 + age}.00", "%", recipe.run_id] for age, recipe in list(enumerate(recipes))[2:7]
+    ]
+    assert lines[7:] == [f"failed  {recipes[7].run_id}: worker ended by SIGKILL"]
+    assert not (store.folder / f"{recipes[8].run_id}.json").with_suffix(".json.corrupt").exists()
+
+
+def test_no_folder_is_an_error(tmp_path, capsys):
+    assert main(["--status", str(tmp_path / "nothing")]) == 2
+    assert capsys.readouterr().err == f"error: no folder {tmp_path / 'nothing'}: --status wants the folder of a sweep\n"
+    with pytest.raises(FileNotFoundError, match="no folder"):
+        status(Store(tmp_path / "nothing"))
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(0.1, "1 s"), (89.0, "89 s"), (91.0, "2 min"), (7200.0, "2.0 h")])
+def test_durations(seconds, text):
+    assert duration(seconds) == text
