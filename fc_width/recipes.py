@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from fc_width.backbone import BACKBONES, FEATURES
 from fc_width.data import canonical_name
-from fc_width.losses import loss_name, parse_loss
+from fc_width.loss_names import loss_name, parse_loss
 
 SWEPT = ("width", "loss", "feature", "seed")
 """The fields in which the runs of one sweep may differ."""
@@ -24,7 +24,7 @@ class Recipe:
     """All of one run. Equal recipes give equal records on equal hardware.
 
     *Attributes*: `name`, a label; `dataset`; `backbone`, a key of `backbone.BACKBONES`; `width`, M;
-    `feature`, what follows the M units; `loss`, see `losses.parse_loss`; `epochs`, of which the first
+    `feature`, what follows the M units; `loss`, see `loss_names.parse_loss`; `epochs`, of which the first
     `softmax_epochs` at α = 0; `batch_size`; learning rate `lr` · `lr_decay` ** (step / `lr_decay_steps`);
     `momentum`; `weight_decay` on weights (not on biases, PReLU or batch norm); `seed`, from which the seeds
     of initialisation and data order are derived separately.

@@ -19,7 +19,7 @@ from fc_width import report
 from fc_width.backbone import BACKBONES
 from fc_width.data import Dataset, canonical_name, load, num_classes
 from fc_width.engine import Status, default_workers, run_all
-from fc_width.losses import loss_name, parse_loss
+from fc_width.loss_names import loss_name, parse_loss
 from fc_width.recipes import RECIPES, SWEPT, Recipe, default_recipe, sweep_widths
 from fc_width.store import CorruptRecordError, Record, Store
 

@@ -21,7 +21,8 @@ import torch
 from fc_width import geometry
 from fc_width.backbone import BACKBONES, Backbone
 from fc_width.data import Dataset
-from fc_width.losses import Loss, NonFiniteError, SimplexWSoftmaxLoss, WSoftmaxLoss, make_loss, parse_loss
+from fc_width.loss_names import Loss, make_loss, parse_loss
+from fc_width.losses import NonFiniteError, SimplexWSoftmaxLoss, WSoftmaxLoss
 from fc_width.recipes import Recipe
 from fc_width.store import Record
 

@@ -8,7 +8,7 @@ from typing import Any
 import sympy
 
 from theory import exact
-from theory.claims import Claim
+from theory.claim import Claim
 from theory.plane import ACUTE, ALPHA, COS, EAST, SIN, biased, pair, units
 from theory.proof import CONDITIONAL, PROVED, VERIFIED, Step, above_zero, equal
 

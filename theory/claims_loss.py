@@ -6,7 +6,7 @@ from typing import Any
 import sympy
 
 from theory import exact
-from theory.claims import Claim
+from theory.claim import Claim
 from theory.plane import ACUTE, ALPHA, COS, EAST, OBTUSE, SIN, G, N, T, biased, pair, units
 from theory.proof import CONDITIONAL, PROVED, Step, above_zero, equal
 

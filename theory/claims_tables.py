@@ -9,7 +9,7 @@ from functools import partial
 from itertools import pairwise
 from typing import Any
 
-from theory.claims import Claim
+from theory.claim import Claim
 from theory.proof import CONDITIONAL, REFUTED, VERIFIED, Step
 
 TABLE_1 = {

@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from theory.claims import Judgement, all_claims, judge
+from theory.claim import Judgement, judge
+from theory.claims import all_claims
 from theory.proof import CONDITIONAL, INCOMPLETE, PROVED, REFUTED, VERIFIED
 from theory.simplex import recursive_simplex, simplex_weights
 

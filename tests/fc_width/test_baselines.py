@@ -12,7 +12,8 @@ from torch.nn import functional as F
 
 from fc_width import train
 from fc_width.baselines import CenterLoss, HypersphericalEnergy, MetricWSoftmaxLoss
-from fc_width.losses import OTHERS, WSoftmaxLoss, make_loss
+from fc_width.loss_names import OTHERS, make_loss
+from fc_width.losses import WSoftmaxLoss
 from fc_width.recipes import RECIPES
 
 WIDTH, CLASSES = 5, 6

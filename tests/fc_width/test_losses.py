@@ -8,16 +8,8 @@ import torch
 from torch.nn import functional as F
 
 from fc_width import w_softmax
-from fc_width.losses import (
-    NonFiniteError,
-    SimplexWSoftmaxLoss,
-    SoftmaxLoss,
-    WSoftmaxLoss,
-    loss_name,
-    make_loss,
-    parse_loss,
-    w_softmax_logits,
-)
+from fc_width.loss_names import loss_name, make_loss, parse_loss
+from fc_width.losses import NonFiniteError, SimplexWSoftmaxLoss, SoftmaxLoss, WSoftmaxLoss, w_softmax_logits
 from theory.simplex import simplex_weights
 
 CASES = [

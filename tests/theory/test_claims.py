@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from theory import verify
-from theory.claims import all_claims, judge
+from theory.claim import judge
+from theory.claims import all_claims
 from theory.verify import main, markdown, plain, verdicts
 
 CLAIMS = all_claims()

@@ -1,0 +1,75 @@
+"""The losses by the names that a recipe and a command line use."""
+
+import importlib.util
+from typing import TYPE_CHECKING, Union
+
+from fc_width.losses import SimplexWSoftmaxLoss, SoftmaxLoss, WSoftmaxLoss
+from fc_width.w_softmax import check_alpha
+
+if TYPE_CHECKING:
+    from fc_width.baselines import BaselineLoss
+
+Loss = Union["SoftmaxLoss", "WSoftmaxLoss", "SimplexWSoftmaxLoss", "BaselineLoss"]
+
+VARIANTS = ("w-softmax", "w-softmax-centred", "w-softmax-simplex")
+OTHERS = (
+    "hinge",
+    "l-softmax",
+    "a-softmax",
+    "cosface",
+    "arcface",
+    "center",
+    "contrastive",
+    "triplet",
+    "sphereface+",
+)
+"""Losses of `baselines`, which needs pytorch-metric-learning."""
+
+
+def parse_loss(spec: str) -> tuple[str, float | None]:
+    """Read a loss's name: `softmax`, one of `OTHERS`, or one of `VARIANTS` with `:α` (`w-softmax:0.5`; without it, α
+    = 1).
+
+    *Returns*: (variant, α), α None where there is none.
+
+    *Raises*: `ValueError` for anything else.
+    """
+    variant, colon, value = spec.partition(":")
+    if variant in ("softmax", *OTHERS) and not colon:
+        if variant in OTHERS and importlib.util.find_spec("pytorch_metric_learning") is None:
+            raise ValueError(f"loss {spec!r} needs pytorch-metric-learning: pip install 'fc-width[baselines]'")
+        return variant, None
+    if variant not in VARIANTS:
+        known = ", ".join(("softmax", *(f"{name}:ALPHA" for name in VARIANTS), *OTHERS))
+        raise ValueError(f"unknown loss {spec!r}: expected one of {known}")
+    try:
+        alpha = float(value) if colon else 1.0
+    except ValueError:
+        raise ValueError(f"loss {spec!r}: alpha must be a number, got {value!r}") from None
+    check_alpha(alpha)
+    return variant, alpha
+
+
+def loss_name(variant: str, alpha: float | None) -> str:
+    """The canonical name of a loss: the inverse of `parse_loss`."""
+    return variant if alpha is None else f"{variant}:{alpha!r}".removesuffix(".0")
+
+
+def make_loss(spec: str, width: int, num_classes: int) -> "Loss":
+    """The loss module that `spec` names (see `parse_loss`), for M = `width` and C = `num_classes`.
+
+    *Raises*: `ValueError` for an unknown loss, or a width other than C − 1 on the simplex.
+    """
+    variant, alpha = parse_loss(spec)
+    if variant == "softmax":
+        return SoftmaxLoss(width, num_classes)
+    if variant in OTHERS:
+        from fc_width.baselines import BASELINES  # only those who ask need the library
+
+        return BASELINES[variant](width, num_classes)
+    bias = 1.0 if alpha is None else alpha
+    if variant == "w-softmax-simplex":
+        if width != num_classes - 1:
+            raise ValueError(f"{spec} needs M = C − 1 = {num_classes - 1}, got M={width}")
+        return SimplexWSoftmaxLoss(num_classes, bias)
+    return WSoftmaxLoss(width, num_classes, bias, center=variant == "w-softmax-centred")
