@@ -101,7 +101,7 @@ class _Batches:
     def __init__(self, dataset: Dataset, device: torch.device) -> None:
         self.train = dataset.train_images.to(device), dataset.train_labels.to(device)
         self.test = dataset.test_images.to(device), dataset.test_labels.to(device)
-        mean, std = _channel_statistics(dataset)
+        mean, std = channel_statistics(dataset)
         self.mean, self.scale = mean.to(device), (1 / std).to(device)
 
     def images(self, images: torch.Tensor) -> torch.Tensor:
@@ -110,7 +110,7 @@ class _Batches:
 
 
 @functools.lru_cache(maxsize=4)
-def _channel_statistics(dataset: Dataset) -> tuple[torch.Tensor, torch.Tensor]:
+def channel_statistics(dataset: Dataset) -> tuple[torch.Tensor, torch.Tensor]:
     """Mean and standard deviation of each channel of the training images, (1, channels, 1, 1)."""
     pixels = dataset.train_images.numpy()
     mean = pixels.mean(axis=(0, 2, 3), dtype=np.float64)
@@ -130,7 +130,7 @@ def _train(
     """Train in place; false as soon as a feature, or an epoch's loss, is not finite."""
     images, labels = data.train
     order = torch.Generator().manual_seed(derived_seed(recipe.seed, "order"))
-    optimizer = _optimizer(recipe, backbone, loss)
+    optimizer = optimizer_of(recipe, backbone, loss)
     _, alpha = parse_loss(recipe.loss)
     steps, step = -(-len(images) // recipe.batch_size), 0
     for epoch in range(recipe.epochs):
@@ -168,7 +168,7 @@ def _train(
     return True
 
 
-def _optimizer(recipe: Recipe, backbone: Backbone, loss: Loss) -> torch.optim.Optimizer:
+def optimizer_of(recipe: Recipe, backbone: Backbone, loss: Loss) -> torch.optim.Optimizer:
     """SGD with momentum; weight decay on matrices and kernels, not on biases, PReLU and batch norm."""
     parameters = [*backbone.parameters(), *loss.parameters()]
     groups = [

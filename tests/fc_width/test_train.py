@@ -100,7 +100,7 @@ def test_the_softmax_phase_is_alpha_0(few_digits):
 
 def test_weight_decay_is_on_weights_only(few_digits):
     backbone, loss = build(QUICK, few_digits)
-    decayed, free = train._optimizer(QUICK, backbone, loss).param_groups
+    decayed, free = train.optimizer_of(QUICK, backbone, loss).param_groups
     assert decayed["weight_decay"] == 5e-4
     assert free["weight_decay"] == 0
     # 3 convolutions, the FC layer, the classifier

@@ -1,0 +1,264 @@
+"""Many runs by an ordinary PyTorch loop and by the engine: ``python -m fc_width.benchmark sweep``.
+
+The ordinary loop is what a user would write: a Dataset that normalises an image, a DataLoader with workers, an eager
+step, one run after the other, torch's own number of threads. Each way trains the same recipes from the same initial
+weights, interleaved, each in a process of its own; the accuracies that come out are compared too."""
+
+import dataclasses
+import multiprocessing
+import os
+import resource
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import mean, median
+from typing import Any
+
+import numpy as np
+import torch
+from scipy import stats
+from torch.utils.data import DataLoader
+from torch.utils.flop_counter import FlopCounterMode
+
+from fc_width.data import Dataset, load
+from fc_width.engine import default_workers, run_all
+from fc_width.recipes import RECIPES, Recipe
+from fc_width.store import Store
+from fc_width.train import build, channel_statistics, derived_seed, optimizer_of
+
+LOADERS = 2
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """Runs per hour of an ordinary loop, of the engine with one run at a time, and of the engine."""
+
+    recipe: str = "digits"
+    """Named recipe, at its own width; with softmax."""
+    device: str = "auto"
+    """cuda, cpu, or auto: CUDA where there is one."""
+    runs: int = 4
+    """Runs of each way in each round, of different seeds."""
+    rounds: int = 3
+    """Interleaved rounds that the medians are over."""
+    epochs: int | None = None
+    """Epochs of a run (default: the recipe's)."""
+    workers: int | None = None
+    """Workers of the engine (default: its own)."""
+    data_dir: Path | None = None
+    """Folder that holds the data set's original files."""
+    json: Path | None = None
+    """File to write the measurements to."""
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """One way: runs per hour and images per second (trained on), medians over rounds; ratio to the ordinary loop's;
+    counted GFLOP/s; peak memory in MiB, of the largest process, and on CUDA of the device; mean test accuracy; and the
+    ends of the 95 % bootstrap interval of its difference to the ordinary loop's, in points."""
+
+    way: str
+    runs_per_hour: float
+    images_per_second: float
+    ratio: float
+    gflops_per_second: float
+    peak_mib: float
+    accuracy: float
+    difference_low: float
+    difference_high: float
+
+
+def measure(options: Sweep, device: torch.device, say: Callable[[str], None]) -> list[Measurement]:
+    """Every way, interleaved.
+
+    *Raises*: `ValueError` for a recipe that is none, or fewer than one run."""
+    if options.recipe not in RECIPES:
+        raise ValueError(f"unknown recipe {options.recipe!r}: expected one of {', '.join(RECIPES)}")
+    if options.runs < 1:
+        raise ValueError(f"runs must be at least 1, got {options.runs}")
+    base = dataclasses.replace(RECIPES[options.recipe].recipe, loss="softmax")
+    if options.epochs is not None:
+        base = dataclasses.replace(base, epochs=options.epochs, softmax_epochs=0)
+    dataset = load(base.dataset, options.data_dir)
+    workers = default_workers(device) if options.workers is None else options.workers
+    ways: dict[str, dict[str, Any]] = {
+        "ordinary loop": {"way": ordinary_runs},
+        "engine, one at a time": {"way": engine_runs, "workers": 1},
+        f"engine, {workers} at a time": {"way": engine_runs, "workers": workers},
+    }
+    if device.type == "cuda":
+        ways["ordinary loop, bf16 autocast"] = {"way": ordinary_runs, "autocast": True}
+    seconds: dict[str, list[float]] = {name: [] for name in ways}
+    accuracy: dict[str, list[float]] = {name: [] for name in ways}
+    peak = dict.fromkeys(ways, 0.0)
+    for turn in range(options.rounds):
+        seeds = range(turn * options.runs, (turn + 1) * options.runs)
+        recipes = [dataclasses.replace(base, seed=seed) for seed in seeds]
+        for name, way in ways.items():
+            say(f"round {turn + 1} of {options.rounds}: {name} …")
+            took, found, most = _in_a_process(recipes, dataset, str(device), **way)
+            seconds[name].append(took / options.runs)
+            accuracy[name] += found
+            peak[name] = max(peak[name], most)
+    images = len(dataset.train_images) * base.epochs
+    flops = images * _flops(base, dataset) / 1e9
+    ordinary = next(iter(ways))
+    return [
+        Measurement(
+            name,
+            3600 / median(seconds[name]),
+            images / median(seconds[name]),
+            median(seconds[ordinary]) / median(seconds[name]),
+            flops / median(seconds[name]),
+            peak[name],
+            mean(accuracy[name]),
+            *_difference(accuracy[name], accuracy[ordinary]),
+        )
+        for name in ways
+    ]
+
+
+def _in_a_process(
+    recipes: list[Recipe], dataset: Dataset, device: str, way: Callable[..., list[float]], **options: Any
+) -> tuple[float, list[float], float]:
+    """Seconds, accuracies, peak MiB."""
+    context = multiprocessing.get_context("spawn")
+    receive, send = context.Pipe(duplex=False)
+    process = context.Process(target=_child, args=(send, way, recipes, dataset, device, options))
+    process.start()
+    send.close()
+    try:
+        seconds, found, most = receive.recv()
+    except EOFError:
+        raise OSError("a benchmark process died") from None
+    finally:
+        process.join()
+    return seconds, found, most
+
+
+def _child(send: Any, way: Any, recipes: list[Recipe], dataset: Dataset, device: str, options: dict[str, Any]) -> None:
+    started = time.perf_counter()
+    found = way(recipes, dataset, device, **options)
+    seconds = time.perf_counter() - started
+    most = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)) / 1024
+    if device == "cuda":
+        most = max(most, torch.cuda.max_memory_allocated() / 2**20)
+    send.send((seconds, found, most))
+
+
+class _Images(torch.utils.data.Dataset[tuple[torch.Tensor, torch.Tensor]]):
+    def __init__(self, images: torch.Tensor, labels: torch.Tensor, mean: torch.Tensor, std: torch.Tensor) -> None:
+        self.images, self.labels, self.mean, self.std = images, labels, mean[0], std[0]
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitem__(self, index: int) -> tuple[torch.Tensor, torch.Tensor]:
+        return (self.images[index].float() - self.mean) / self.std, self.labels[index]
+
+
+def ordinary_runs(recipes: Sequence[Recipe], dataset: Dataset, device: str, autocast: bool = False) -> list[float]:
+    """Test accuracies after the last epoch, of runs one after the other."""
+    return [_ordinary_run(recipe, dataset, device, autocast) for recipe in recipes]
+
+
+def _ordinary_run(recipe: Recipe, dataset: Dataset, device: str, autocast: bool) -> float:
+    statistics = channel_statistics(dataset)
+    generator = torch.Generator().manual_seed(derived_seed(recipe.seed, "ordinary order"))
+    pinned = device == "cuda"
+    train, test = (
+        DataLoader(
+            _Images(images, labels, *statistics),
+            batch_size=recipe.batch_size,
+            shuffle=split == "train",
+            generator=generator,
+            num_workers=LOADERS,
+            persistent_workers=True,
+            pin_memory=pinned,
+        )
+        for split, images, labels in (
+            ("train", dataset.train_images, dataset.train_labels),
+            ("test", dataset.test_images, dataset.test_labels),
+        )
+    )
+    backbone, loss = build(recipe, dataset)
+    backbone.to(device)
+    loss.to(device)
+    optimizer = optimizer_of(recipe, backbone, loss)
+    rate = recipe.lr_decay ** (1 / recipe.lr_decay_steps)
+    schedule = torch.optim.lr_scheduler.ExponentialLR(optimizer, rate)
+    accuracy = 0.0
+    for _ in range(recipe.epochs):
+        backbone.train()
+        for images, labels in train:
+            if len(images) == 1:
+                continue  # batch norm has no variance to divide by
+            with torch.autocast(device, torch.bfloat16, enabled=autocast):
+                value = loss(backbone(images.to(device)), labels.to(device))
+            optimizer.zero_grad()
+            value.backward()
+            optimizer.step()
+            schedule.step()
+        backbone.eval()
+        with torch.no_grad():
+            hits = [
+                (loss.logits(backbone(images.to(device))).argmax(1) == labels.to(device)).sum().item()
+                for images, labels in test
+            ]
+        accuracy = sum(hits) / len(dataset.test_images)
+    return accuracy
+
+
+def engine_runs(recipes: Sequence[Recipe], dataset: Dataset, device: str, workers: int) -> list[float]:
+    """Test accuracies after the last epoch, of runs by the engine."""
+    with tempfile.TemporaryDirectory() as folder:
+        store = Store(Path(folder) / "runs")
+        store.create()
+        run_all(recipes, dataset, store, torch.device(device), workers, lambda status: None)
+        return [store.read(recipe.run_id)["final"]["test_accuracy"] for recipe in recipes]
+
+
+def _flops(recipe: Recipe, dataset: Dataset) -> float:
+    """Counted floating-point operations of one training step, per image."""
+    backbone, loss = build(recipe, dataset)
+    images = torch.zeros(8, *dataset.image_shape)
+    with FlopCounterMode(display=False) as counter:
+        loss(backbone(images), torch.zeros(8, dtype=torch.int64)).backward()
+    return float(counter.get_total_flops()) / 8
+
+
+def _difference(found: Sequence[float], base: Sequence[float]) -> tuple[float, float]:
+    """95 % bootstrap interval of the difference of means, in points."""
+    if found is base or len(found) < 2:
+        return 0.0, 0.0
+
+    def gap(one: Any, other: Any, axis: int) -> Any:
+        return np.mean(one, axis=axis) - np.mean(other, axis=axis)
+
+    interval = stats.bootstrap((100 * np.array(found), 100 * np.array(base)), gap, method="percentile", rng=0)
+    return float(interval.confidence_interval.low), float(interval.confidence_interval.high)
+
+
+def describe(options: Sweep, device: torch.device) -> str:
+    """What was measured, for a heading."""
+    return (
+        f"{options.recipe}, softmax, {options.runs} runs of each way in each of {options.rounds} interleaved rounds; "
+        f"{os.cpu_count()} cores"
+    )
+
+
+def table(found: Sequence[Measurement]) -> str:
+    """Markdown: a row for each way."""
+    lines = [
+        "| way | runs/hour | images/s | ratio | GFLOP/s | peak, MiB | accuracy, % | difference, points (95 %) |",
+        "|---|---:|---:|---:|---:|---:|---:|---:|",
+    ]
+    for each in found:
+        lines.append(
+            f"| {each.way} | {each.runs_per_hour:.0f} | {each.images_per_second:.0f} | {each.ratio:.2f} "
+            f"| {each.gflops_per_second:.1f} | {each.peak_mib:.0f} | {100 * each.accuracy:.2f} "
+            f"| {each.difference_low:+.2f} … {each.difference_high:+.2f} |"
+        )
+    return "\n".join(lines)

@@ -1,0 +1,67 @@
+"""The benchmarks measure what they say: every loss and every way is there, and trains."""
+
+import json
+
+import pytest
+import torch
+
+from fc_width import benchmark_losses, benchmark_sweep
+from fc_width.benchmark import main
+from fc_width.losses import WSoftmaxLoss
+
+
+def test_losses_are_printed_and_written(tmp_path, capsys):
+    path = tmp_path / "losses.json"
+    sizes = ["--sizes", "8", "4", "5", "16", "5", "40"]
+    assert main(["losses", *sizes, "--rounds", "2", "--seconds", "0.001", "--json", str(path)]) == 0
+    found = json.loads(path.read_text())["measurements"]
+    assert {(each["samples"], each["width"], each["classes"]) for each in found} == {(8, 4, 5), (16, 5, 40)}
+    assert all(each["milliseconds"] > 0 and each["peak_mib"] > 0 for each in found)
+    assert [each["ratio"] for each in found if each["loss"] == benchmark_losses.NORMALISED] == [1, 1]
+    names = {each["loss"] for each in found}
+    assert {"softmax", "Algorithm 1, naive", "W-Softmax α = 1, fixed simplex", "library: ArcFaceLoss"} <= names
+    printed = capsys.readouterr().out.splitlines()
+    assert printed[0].startswith("Forward and backward, median of 2 interleaved rounds; cpu: ")
+    assert len(printed) == len(found) + 4
+
+
+def test_the_naive_loss_is_the_one_that_it_is_compared_with():
+    losses = benchmark_losses.losses(30, 6, 8)
+    naive, ours = losses["Algorithm 1, naive"], losses["W-Softmax α = 1, printed"]
+    assert isinstance(ours, WSoftmaxLoss)
+    ours.weight.data = naive.weight.data
+    embeddings, labels = torch.randn(30, 6), torch.randint(8, (30,))
+    torch.testing.assert_close(naive(embeddings, labels), ours(embeddings, labels))
+
+
+def test_the_ordinary_loop_learns_what_the_engine_learns(tmp_path, capsys):
+    path = tmp_path / "sweep.json"
+    assert main(["sweep", "--runs", "1", "--rounds", "1", "--epochs", "2", "--workers", "2", "--json", str(path)]) == 0
+    found = json.loads(path.read_text())["measurements"]
+    assert [each["way"] for each in found] == ["ordinary loop", "engine, one at a time", "engine, 2 at a time"]
+    assert found[0]["ratio"] == 1
+    assert all(each["accuracy"] > 0.9 and each["images_per_second"] > 0 and each["peak_mib"] > 50 for each in found)
+    assert found[1]["accuracy"] == found[2]["accuracy"]
+    assert "runs of each way in each of 1 interleaved rounds" in capsys.readouterr().out
+
+
+def test_the_difference_of_accuracies_has_an_interval():
+    low, high = benchmark_sweep._difference([0.99, 0.98, 0.97, 0.99], [0.95, 0.94, 0.96, 0.95])
+    assert 1.5 < low < 3.25 < high < 5
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["losses", "--sizes", "8", "0", "5"], "sizes must be N ≥ 1, M ≥ 1, C ≥ 2, got ((8, 0, 5),)"),
+        (["losses", "--rounds", "0"], "rounds must be at least 1, got 0"),
+        (["losses", "--device", "tpu"], "device must be auto, cpu, or cuda where there is one, got 'tpu'"),
+        (["sweep", "--recipe", "best"], "unknown recipe 'best': expected one of digits, "),
+        (["sweep", "--runs", "0"], "runs must be at least 1, got 0"),
+    ],
+)
+def test_a_mistake_is_one_line_and_status_2(arguments, message, capsys):
+    assert main(arguments) == 2
+    error = capsys.readouterr().err
+    assert error.startswith(f"error: {message}")
+    assert error.count("\n") == 1
