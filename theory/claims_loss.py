@@ -10,6 +10,9 @@ from theory.claim import Claim
 from theory.plane import ACUTE, ALPHA, COS, EAST, OBTUSE, SIN, G, N, T, biased, pair, units
 from theory.proof import CONDITIONAL, PROVED, Step, above_zero, equal
 
+K = sympy.Symbol("k", positive=True)
+ON_SIMPLEX = 1 + ALPHA**2 - 2 * ALPHA / K
+
 
 def eq_12(max_classes: int, sign: int = 1) -> list[Step]:
     """Eq. 11 is Eq. 12: the term j = c."""
@@ -105,8 +108,8 @@ def sum_of_angles(max_classes: int, x: Any = (0, 0, 1)) -> list[Step]:
 
     return [
         equal(
-            r"In the plane, with $x$ on $w_1$'s side of $w'_2$ ($\psi \le \varphi$): $\theta - \psi = (\varphi - "
-            r"\psi) + (\theta - \varphi)$.",
+            r"In the plane, with $x$ at $\psi$, $\theta - \pi \le \psi \le \varphi$, so that $\theta - \psi$ and its "
+            r"parts are in $[0, \pi]$: $\theta - \psi = (\varphi - \psi) + (\theta - \varphi)$.",
             theta - psi,
             (phi - psi) + (theta - phi),
         ),
@@ -185,7 +188,7 @@ def train_test(
     ]
 
 
-def chain(max_classes: int, x: Any = (1, -10), w_j: Any = OBTUSE) -> list[Step]:
+def chain(max_classes: int, x: Any = (1, -10), w_j: Any = OBTUSE, least: Any = 1 - K * ALPHA) -> list[Step]:
     """ "cos θ₁ > cos θ₂' > cos θ₂": the middle of the chain."""
     feature = [Fraction(value) for value in x]
 
@@ -204,6 +207,21 @@ def chain(max_classes: int, x: Any = (1, -10), w_j: Any = OBTUSE) -> list[Step]:
             ALPHA - (N - 1) * (N - ALPHA),
             N * (1 + ALPHA - N),
         ),
+        equal(
+            r"**On the simplex**, $k = C - 1 \ge 2$, $n^2 = 1 + \alpha^2 - 2\alpha/k$, let $x$ be right in training "
+            r"against every class, so $z_c > 0$ (train-test). Only $n < 1$, $z_j < 0$ is left: $\alpha < 2/k$. There the "
+            r"chain fails only if $z_j \le -\alpha z_c/(1-n)$, where $\alpha/(1-n) = \alpha(1+n)/(1-n^2) = "
+            r"k(1+n)/(2 - k\alpha)$:",
+            (2 - K * ALPHA) * ALPHA,
+            K * (1 - ON_SIMPLEX),
+        ),
+        equal(
+            r"it is at least $k$, because $n \ge 1 - k\alpha$: $n^2 - (1-k\alpha)^2 = \alpha(k^2-1)(2/k - \alpha) \ge "
+            r"0$. But $\sum_i z_i = 0$ and the other $k - 1$ classes have $z_i < (n-\alpha)z_c < z_c$, so $z_j > -z_c - "
+            r"(k-1)z_c = -k z_c$. So it never fails.",
+            ON_SIMPLEX - least**2,
+            ALPHA * (K**2 - 1) * (2 / K - ALPHA),
+        ),
         Step(
             r"Against it otherwise, with $z_c > 0$ and right at test: $w_1 = (1,0)$, $w_2 = (-527/625, 336/625)$, "
             r"$\alpha = 1$, $w'_2 = (7/25, 24/25)$, "
@@ -219,11 +237,11 @@ CLAIMS = (
     Claim(
         "boundary",
         "Sec. 4.2",
-        "The training boundary bisects the angle of w_c and w'_i; the margin grows with α",
+        "The training boundary bisects the angle of w_c and w'_i; the margin grows with α (w_i ≠ ±w_c)",
         PROVED,
         boundary,
         ({"at_one": Fraction(1, 2)}, {"limit": 1}),
-        "The margin is (θ − φ)/2, θ/4 at α = 1, and less than θ/2 for every α (for w_i ≠ ±w_c; see eq-1).",
+        "The margin is (θ − φ)/2, θ/4 at α = 1, and less than θ/2 for every α. For w_i = ±w_c see eq-1.",
     ),
     Claim(
         "sum-of-angles",
@@ -232,7 +250,7 @@ CLAIMS = (
         CONDITIONAL,
         sum_of_angles,
         ({"x": (Fraction(24, 25), Fraction(-7, 25), 0)}, {"x": (1, 0, 0)}),
-        "In the plane and on w_1's side of w'_2; in general only ≤.",
+        "In the plane, for x from w'_2 on, past w_1, to the antipode of w_2; in general only ≤.",
     ),
     Claim(
         "train-test",
@@ -243,8 +261,7 @@ CLAIMS = (
         ({"x": (-1, -2)}, {"x": (1, -1)}, {"upper": ALPHA}, {"lower": ALPHA - G}, {"share": -2}),
         "True if cos θ_c ≥ 0. True for every feature, every α and every C if a positive combination of the "
         "weights is 0: on the simplex, "
-        "and for weights centred before they are normalised. Without that, training can turn every feature away "
-        "from its class.",
+        "and for weights centred before they are normalised, if none is 0 then.",
     ),
     Claim(
         "chain",
@@ -252,9 +269,9 @@ CLAIMS = (
         "Right in training ⇒ cos θ₁ > cos θ₂' > cos θ₂ at test",
         CONDITIONAL,
         chain,
-        ({"x": (1, 1)}, {"w_j": ACUTE}),
-        "If cos θ₁ > 0 and (w_1·w_2 ≥ −α/2 or cos θ₂ ≥ 0); else θ₂' can be the larger angle, on the simplex too "
-        "when α < 2/(C−1).",
+        ({"x": (1, 1)}, {"w_j": ACUTE}, {"least": 1 - 2 * K * ALPHA}),
+        "True on the simplex (C ≥ 3), for every α and every feature right in training against all classes. Else if "
+        "cos θ₁ > 0 and (w_1·w_2 ≥ −α/2 or cos θ₂ ≥ 0); without both, θ₂' can be the larger angle.",
     ),
     Claim("eq-12", "Eq. 11–12", "Eq. 11 simplifies to Eq. 12", PROVED, eq_12, ({"sign": -1},)),
     Claim(

@@ -13,6 +13,9 @@ import math
 import numpy as np
 import numpy.typing as npt
 
+ANTIPODAL = 1e-7
+"""‖αw_c + w_j‖ below which it is rounding alone."""
+
 Floats = npt.NDArray[np.float64]
 
 
@@ -39,7 +42,7 @@ def biased_weights(weight: npt.ArrayLike, c: int, alpha: float) -> Floats:
     biased = alpha * unit[c] + unit
     biased[c] = unit[c]
     lengths = np.linalg.norm(biased, axis=1, keepdims=True)
-    if not (lengths > 0).all():
+    if not (lengths > ANTIPODAL).all():
         raise ValueError(f"αw_c + w_j is 0 for j = {int(lengths.argmin())}: antipodal weights at alpha={alpha}")
     found: Floats = biased / lengths
     return found
@@ -79,8 +82,8 @@ def margin(theta: npt.ArrayLike, alpha: npt.ArrayLike) -> Floats:
 def inverted_arc(theta: npt.ArrayLike, alpha: npt.ArrayLike) -> tuple[Floats, Floats]:
     """The directions in the plane, from w_c towards w_j, of features that are right in training and wrong at test.
 
-    *Returns*: the arc's ends, π + φ/2 and π + θ/2, radians: as wide as the margin, on the far side of both weights
-    (claim `train-test`)."""
+    *Returns*: the arc's ends, π + φ/2 and π + θ/2, radians: as wide as the margin, on the far side of w_c (claim
+    `train-test`)."""
     return math.pi + boundary_angle(theta, alpha), math.pi + np.asarray(theta, dtype=np.float64) / 2
 
 

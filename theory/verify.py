@@ -126,8 +126,8 @@ def markdown(judgements: Sequence[Judgement], max_classes: int) -> str:
         "# What is true in Li & Wang (2020), claim by claim",
         "",
         f"Written by `python -m theory.verify --markdown figures/theory.md`; exact checks to C = {max_classes}. "
-        f"Every step below is decided by "
-        "sympy or by exact rationals.",
+        "The identity, the inequality or the example in every step below is decided by sympy or by exact rationals; "
+        "that a sentence follows from it is for the reader to see.",
         "",
         *(f"- **{name}**: {meaning}." for name, meaning in MEANING.items()),
         "",
