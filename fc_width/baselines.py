@@ -18,7 +18,7 @@ from pytorch_metric_learning.utils import loss_and_miner_utils as lmu
 from torch import nn
 from torch.nn import functional as F
 
-from fc_width.losses import SoftmaxLoss, Watched
+from fc_width.losses import SimplexWSoftmaxLoss, SoftmaxLoss, Watched, WSoftmaxLoss
 from fc_width.w_softmax import check_batch, full_precision
 
 
@@ -51,7 +51,8 @@ class BaselineLoss(Watched):
 
     def logits(self, embeddings: torch.Tensor) -> torch.Tensor:
         """Test-time logits (N, C), up to a positive factor of each row."""
-        return embeddings @ self.classifier().T
+        classifier = self.classifier()
+        return embeddings.to(torch.promote_types(embeddings.dtype, classifier.dtype)) @ classifier.T
 
     def classifier(self) -> torch.Tensor:
         """The weights (C, M), unit ones where the loss makes them so."""
@@ -72,15 +73,26 @@ class HingeLoss(SoftmaxLoss):
 
 
 class CenterLoss(nn.Module):
-    """½‖x − c_y‖², mean over the batch (Wen et al. 2016, Eq. 2), the centres (C, M) learned by its own gradient."""
+    """½‖x − c_y‖², mean over the batch, and the centres' own update in training (Wen et al. 2016, Eq. 2 and 4):
 
-    def __init__(self, embedding_size: int, num_classes: int) -> None:
+    c_j ← c_j − rate · Σ_{y_n = j} (c_j − x_n) / (1 + number of those).
+    """
+
+    centers: torch.Tensor
+
+    def __init__(self, embedding_size: int, num_classes: int, rate: float = 0.5) -> None:
         super().__init__()
-        self.centers = nn.Parameter(torch.zeros(num_classes, embedding_size))
+        self.rate = rate
+        self.register_buffer("centers", torch.zeros(num_classes, embedding_size))
 
     def forward(self, embeddings: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         """A scalar: embeddings (N, M), labels (N,)."""
-        return 0.5 * (embeddings - self.centers[labels]).square().sum(1).mean()
+        off = embeddings - self.centers[labels]
+        if self.training:
+            counts = 1 + labels.bincount(minlength=len(self.centers))
+            pull = torch.zeros_like(self.centers).index_add_(0, labels, off.detach()) / counts[:, None]
+            self.centers = self.centers + self.rate * pull
+        return 0.5 * off.square().sum(1).mean()
 
 
 class HypersphericalEnergy(nn.Module):
@@ -92,8 +104,8 @@ class HypersphericalEnergy(nn.Module):
 
 
 class _Annealed:
-    """cos θ_c becomes (λ cos θ_c + ψ(θ_c))/(1 + λ), λ = max(5, 1000/(1 + 0.12 t)) at training step t: both papers' own
-    schedule, without which ψ alone does not converge from a random start."""
+    """cos θ_c becomes (λ cos θ_c + ψ(θ_c))/(1 + λ), as both papers do, for ψ alone does not converge from a random
+    start. Neither paper gives its λ: here max(5, 1000/(1 + 0.12 t)) at training step t."""
 
     steps: torch.Tensor
     training: bool
@@ -155,16 +167,17 @@ BASELINES: dict[str, Callable[[int, int], BaselineLoss]] = {
     "triplet": _joint(1.0, lambda width, classes: library.TripletMarginLoss(margin=0.2)),
     "sphereface+": _margin(AnnealedASoftmax, margin=4, weight_regularizer=HypersphericalEnergy()),
 }
-"""Name → (M, C) → loss, with the settings of its paper, or, where those are for faces, of its authors' code."""
+"""Name → (M, C) → loss, with margins that are usual for each; a scale of 30 where features are normalised."""
 
 
 class MetricWSoftmaxLoss(library.BaseMetricLossFunction):
     """`WSoftmaxLoss` as a loss of pytorch-metric-learning, for its trainers, reducers, miners and distributed wrapper.
 
-    *Arguments*: `loss`, one of `losses`; `options`, the library's own: `reducer`, `embedding_regularizer`, …
+    *Arguments*: `loss`, a `WSoftmaxLoss` or `SimplexWSoftmaxLoss`; `options`, the library's own: `reducer`,
+    `embedding_regularizer`, …
     """
 
-    def __init__(self, loss: Any, **options: Any) -> None:
+    def __init__(self, loss: WSoftmaxLoss | SimplexWSoftmaxLoss, **options: Any) -> None:
         super().__init__(**options)
         self.loss = loss
 
@@ -174,7 +187,9 @@ class MetricWSoftmaxLoss(library.BaseMetricLossFunction):
         """The loss of each sample, weighted by its share in the miner's pairs, in the library's form."""
         c_f.labels_required(labels)
         c_f.ref_not_supported(embeddings, labels, ref_emb, ref_labels)
-        losses = F.cross_entropy(self.loss.training_logits(embeddings, labels), labels, reduction="none")
+        logits = self.loss.training_logits(embeddings, labels)
+        losses = F.cross_entropy(logits, labels, reduction="none")
+        self.loss.watch(losses.detach().sum(), logits.detach().gather(1, labels[:, None]).squeeze(1), embeddings)
         losses = losses * lmu.convert_to_weights(indices_tuple, labels, dtype=losses.dtype)
         indices = c_f.torch_arange_from_size(embeddings)
         return {"loss": {"losses": losses, "indices": indices, "reduction_type": "element"}}

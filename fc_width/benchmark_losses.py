@@ -73,8 +73,7 @@ class _Algorithm1(SoftmaxLoss):
 
     def forward(self, embeddings: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         unit = F.normalize(self.weight)
-        own = F.one_hot(labels, len(unit)).to(embeddings.dtype)[..., None]
-        biased = F.normalize(unit[labels][:, None] + unit, dim=2) * (1 - own) + unit * own
+        biased = F.normalize(unit[labels][:, None] + unit, dim=2)  # at j = c this is w_c
         return F.cross_entropy((biased @ embeddings[..., None]).squeeze(2), labels)
 
 

@@ -8,6 +8,7 @@ are a `NonFiniteError` on a CPU, and a loss that is not finite on a GPU, which i
 """
 
 import math
+from typing import Any
 
 import torch
 from torch import nn
@@ -43,8 +44,8 @@ class Watched(nn.Module):
     def health(self) -> dict[str, float]:
         """How the last batch stood, without another pass: for a training log.
 
-        *Returns*: `inverted`, the share of samples with cos θ_c < 0, right in training and yet on the far side of their
-        own weight; `mean_angle` of θ_c in degrees (90 where a feature is 0).
+        *Returns*: `inverted`, the share of samples with cos θ_c < 0, on the far side of their own weight; `mean_angle`
+        of θ_c in degrees (90 where a feature is 0).
 
         *Raises*: `RuntimeError` before the first batch."""
         if self._last is None:
@@ -56,6 +57,9 @@ class Watched(nn.Module):
             "inverted": float((target < 0).double().mean()),
             "mean_angle": float(torch.rad2deg(angles).mean()),
         }
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in self.__dict__.items() if name != "_last"}
 
     def watch(
         self,
@@ -102,7 +106,7 @@ class SoftmaxLoss(Watched):
 
     def logits(self, embeddings: torch.Tensor) -> torch.Tensor:
         """Test-time logits (N, C)."""
-        return embeddings @ self.weight.T
+        return _product(embeddings, self.weight)
 
     def classifier(self) -> torch.Tensor:
         """The weights (C, M)."""
@@ -119,7 +123,8 @@ class WSoftmaxLoss(Watched):
     at test, and training finds it. Centred, some positive combination of the unit weights is 0, and then right in
     training is right at test, for every feature and α (claim `train-test` of `theory`): hence the default.
 
-    For C = 2 centred weights are antipodes: α changes nothing below 1, and above it the loss is the constant log 2.
+    For C = 2 centred weights are antipodes: α changes nothing below 1; at 1, where Eq. 1 is 0/0, the loss is
+    log(1 + e^−z_c) for log(1 + e^−2z_c); above, it is the constant log 2.
 
     `weight` (C, M) is the parameter; `classifier()` is what it becomes.
     """
@@ -144,7 +149,7 @@ class WSoftmaxLoss(Watched):
 
     def logits(self, embeddings: torch.Tensor) -> torch.Tensor:
         """Test-time logits (N, C), with the weights not biased."""
-        return embeddings @ self.classifier().T
+        return _product(embeddings, self.classifier())
 
     def classifier(self) -> torch.Tensor:
         """The unit weights (C, M)."""
@@ -156,6 +161,8 @@ class WSoftmaxLoss(Watched):
 
 class SimplexWSoftmaxLoss(Watched):
     """W-Softmax on the fixed simplex W_C: M = C − 1, no parameters, all norms n_cj one constant.
+
+    For features of both signs: the vector of class 2 has no entry above 0, so that after a ReLU it never wins.
 
     *Arguments*: `num_classes`, C; `alpha` ≥ 0 (for C = 2, antipodes: see `WSoftmaxLoss`).
     """
@@ -176,19 +183,24 @@ class SimplexWSoftmaxLoss(Watched):
         """Logits (N, C) of Eq. 10 with n² = 1 + α² − 2α/(C−1)."""
         classes = self.head.num_classes
         check_batch(embeddings, labels, num_classes=classes, width=classes - 1)
-        square = (1 - self.alpha) ** 2 + 2 * self.alpha * (classes - 2) / (classes - 1)
+        square = (1 - self.alpha) * (1 - self.alpha) + 2 * self.alpha * (classes - 2) / (classes - 1)
         with full_precision(embeddings.device.type):
             z = self.head(embeddings.to(torch.promote_types(embeddings.dtype, torch.float32)))
             return biased_logits(z, labels, self.alpha, z.new_tensor(square, dtype=torch.float64))
 
     def logits(self, embeddings: torch.Tensor) -> torch.Tensor:
         """Test-time logits (N, C)."""
-        logits: torch.Tensor = self.head(embeddings)
+        logits: torch.Tensor = self.head(embeddings.to(torch.promote_types(embeddings.dtype, torch.float32)))
         return logits
 
     def classifier(self) -> torch.Tensor:
-        """W_Cᵀ (C, C − 1)."""
+        """W_Cᵀ (C, C − 1), in float64."""
         return self.head.dense_weight()
+
+
+def _product(embeddings: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
+    dtype = torch.promote_types(embeddings.dtype, rows.dtype)
+    return embeddings.to(dtype) @ rows.to(dtype).T
 
 
 def _check_sizes(embedding_size: int, num_classes: int) -> None:

@@ -54,25 +54,39 @@ def status(store: Store) -> str:
     *Raises*: `FileNotFoundError` if there is no such folder."""
     if not store.folder.is_dir():
         raise FileNotFoundError(f"no folder {store.folder}: --status wants the folder of a sweep")
-    times = {run_id: (store.folder / f"{run_id}.json").stat().st_mtime for run_id in store.run_ids()}
+    times = {run_id: _modified(store, f"{run_id}.json") for run_id in store.run_ids()}
     found = {}
     for run_id in sorted(times, key=lambda each: (times[each], each)):
         try:
             found[run_id] = store.read(run_id)
         except CorruptRecordError:
             found[run_id] = {"status": "corrupt"}
+        except FileNotFoundError:  # taken away in between, to be made again
+            continue
     running = {run_id: claim for run_id, claim in store.claims().items() if run_id not in found}
     counts = Counter(record["status"] for record in found.values())
     parts = [f"{counts[name]} {name}" for name in ("done", "diverged", "failed", "corrupt") if counts[name]]
     lines = [f"{store.folder}: {', '.join([*parts, f'{len(running)} running'])}"]
     lines += [
-        f"running {claim.get('fraction', 0):4.0%}  {run_id}  process {claim.get('pid')} on {claim.get('host')}"
+        f"running {claim.get('fraction', 0):4.0%}  {run_id}  process {claim.get('pid')} on {claim.get('host')}, "
+        f"heard of {_ago(_modified(store, f'{run_id}.claim'))}"
         for run_id, claim in sorted(running.items())
     ]
     for run_id in [each for each in found if found[each]["status"] == "done"][-LATEST:]:
-        ago = duration(max(0.0, time.time() - times[run_id]))
-        lines.append(f"done {100 * found[run_id]['final']['test_accuracy']:.2f} %  {run_id}  {ago} ago")
+        accuracy = 100 * found[run_id]["final"]["test_accuracy"]
+        lines.append(f"done {accuracy:.2f} %  {run_id}  {_ago(times[run_id])}")
     lines += [
         f"failed  {run_id}: {record['error']}" for run_id, record in found.items() if record["status"] == "failed"
     ]
     return "\n".join(lines)
+
+
+def _modified(store: Store, name: str) -> float:
+    try:
+        return (store.folder / name).stat().st_mtime
+    except FileNotFoundError:
+        return time.time()
+
+
+def _ago(then: float) -> str:
+    return f"{duration(max(0.0, time.time() - then))} ago"

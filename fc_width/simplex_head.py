@@ -17,7 +17,8 @@ from torch import nn
 class SimplexHead(nn.Module):
     """Logits x ↦ s W_Cᵀ x of the C unit vectors of a regular simplex in R^(C−1).
 
-    Nothing to learn and nothing to save: its state dict is empty. Embeddings of another width M need a linear map to
+    Nothing to learn and nothing to save: its state dict is empty. It wants features of both signs: the vector of class
+    2 has no entry above 0, so that after a ReLU it never wins. Embeddings of another width M need a linear map to
     C − 1 in front, which is the caller's.
 
     *Arguments*: `num_classes`, C ≥ 2; `scale`, s > 0, for features that are normalised.

@@ -50,13 +50,13 @@ def w_softmax_logits(
     check_batch(embeddings, labels, *weight.shape)
     wide = torch.promote_types(embeddings.dtype, torch.float32)
     with torch.autocast(embeddings.device.type, enabled=False):
-        precise = torch.float64 if alpha and (1 - alpha) ** 2 < CLOSE else wide
+        precise = torch.float64 if alpha and (1 - alpha) * (1 - alpha) < CLOSE else wide
         unit = F.normalize(weight.to(precise), eps=EPS)
         z = embeddings.to(precise) @ unit.T
         if not alpha:
             return z
         rows = unit[labels] @ unit.T if len(weight) > len(labels) else (unit @ unit.T)[labels]
-        return biased_logits(z, labels, alpha, 1 + alpha**2 + 2 * alpha * rows).to(wide)
+        return biased_logits(z, labels, alpha, 1 + alpha * alpha + 2 * alpha * rows).to(wide)
 
 
 def biased_logits(z: torch.Tensor, labels: torch.Tensor, alpha: float, square: torch.Tensor) -> torch.Tensor:
@@ -104,7 +104,7 @@ class _FusedLogits(torch.autograd.Function):
         ctx: Any, embeddings: torch.Tensor, weight: torch.Tensor, labels: torch.Tensor, alpha: float, center: bool
     ) -> torch.Tensor:
         wide = torch.promote_types(embeddings.dtype, torch.float32)
-        close = (1 - alpha) ** 2 < CLOSE
+        close = (1 - alpha) * (1 - alpha) < CLOSE
         precise = torch.float64 if close and embeddings.is_cuda else wide  # asking the values would wait for the device
         with full_precision(embeddings.device.type):
             logits, square, *saved = _forward(embeddings, weight.to(precise), labels, alpha, center)
@@ -134,7 +134,7 @@ def _forward(
     by_class = len(w) <= len(x)
     both = torch.cat([x, w * inverse[:, None] if by_class else w[labels] * inverse[labels, None]])
     z, square = (both @ w.T).mul_(inverse).split([len(x), len(both) - len(x)])
-    square.mul_(2 * alpha).add_(1 + alpha**2)
+    square.mul_(2 * alpha).add_(1 + alpha * alpha)
     over = square.rsqrt() if w.dtype == torch.float32 else F.threshold(square, VANISHING, math.inf).rsqrt_()
     if by_class:
         over = over[labels]
@@ -189,7 +189,7 @@ class _SmallLoss(torch.autograd.Function):
         seen: list[torch.Tensor],
     ) -> torch.Tensor:
         x, w, label = embeddings.double().numpy(), weight.double().numpy(), labels.numpy()
-        if len(label) and label.view(np.uint64).max() >= len(w):
+        if label.view(np.uint64).max() >= len(w):
             check_range(labels, len(w))
         samples = np.arange(len(x))
         with np.errstate(all="ignore"):  # NaN in, NaN out
@@ -199,7 +199,7 @@ class _SmallLoss(torch.autograd.Function):
             unit = w * inverse[:, None]
             square = unit @ unit.T
             square *= 2 * alpha
-            square += 1 + alpha**2
+            square += 1 + alpha * alpha
             square[square < VANISHING] = math.inf
             over = (1 / np.sqrt(square))[label]
             z = x @ unit.T
@@ -212,7 +212,8 @@ class _SmallLoss(torch.autograd.Function):
             share /= total
             loss /= len(x)
         share[samples, label] -= 1
-        ctx.saved = x, unit, inverse, label, samples, share, logits, over
+        ctx.save_for_backward(embeddings, labels)  # autograd's own guard against changes in between
+        ctx.arrays = unit, inverse, share, logits, over
         ctx.alpha, ctx.center, ctx.dtypes = alpha, center, (embeddings.dtype, weight.dtype)
         wide = torch.promote_types(embeddings.dtype, torch.float32)
         seen.append(torch.from_numpy(target))
@@ -221,7 +222,9 @@ class _SmallLoss(torch.autograd.Function):
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, grad: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
-        x, unit, inverse, label, samples, share, logits, over = ctx.saved
+        embeddings, labels = ctx.saved_tensors
+        unit, inverse, share, logits, over = ctx.arrays
+        x, label, samples = embeddings.double().numpy(), labels.numpy(), np.arange(len(labels))
         by_z = over * share
         by_z *= grad.item() / len(x)
         by_g = by_z * logits
@@ -248,7 +251,7 @@ def full_precision(device: str) -> contextlib.AbstractContextManager[Any]:
 
 def check_alpha(alpha: float) -> None:
     """`ValueError` unless α is finite and at least 0."""
-    if not (math.isfinite(alpha) and alpha >= 0):
+    if not 0 <= alpha < math.inf:
         raise ValueError(f"alpha must be finite and at least 0, got alpha={alpha}")
 
 
@@ -262,6 +265,8 @@ def check_shapes(embeddings: torch.Tensor, labels: torch.Tensor, width: int) -> 
     """`ValueError` or `TypeError` unless embeddings are (N, `width`) of floats and labels (N,) of int64."""
     if embeddings.ndim != 2 or embeddings.shape[1] != width:
         raise ValueError(f"embeddings must have shape (N, {width}), got {tuple(embeddings.shape)}")
+    if len(embeddings) == 0:
+        raise ValueError(f"a batch must have at least one sample, got embeddings of shape {tuple(embeddings.shape)}")
     if not embeddings.is_floating_point():
         raise TypeError(f"embeddings must be floating point, got {embeddings.dtype}")
     if labels.dtype != torch.int64:
@@ -274,7 +279,7 @@ def check_range(labels: torch.Tensor, num_classes: int) -> None:
     """`ValueError` unless labels are in 0…C−1; on CUDA a device-side assertion, as a check would wait for it."""
     if labels.is_cuda or torch.compiler.is_compiling():
         torch._assert_async(((labels >= 0) & (labels < num_classes)).all())
-    elif len(labels):
+    else:
         low, high = (int(end) for end in torch.aminmax(labels))
         if low < 0 or high >= num_classes:
             raise ValueError(f"labels must be in 0…{num_classes - 1}, got {low if low < 0 else high}")

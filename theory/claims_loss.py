@@ -209,16 +209,16 @@ def chain(max_classes: int, x: Any = (1, -10), w_j: Any = OBTUSE, least: Any = 1
         ),
         equal(
             r"**On the simplex**, $k = C - 1 \ge 2$, $n^2 = 1 + \alpha^2 - 2\alpha/k$, let $x$ be right in training "
-            r"against every class, so $z_c > 0$ (train-test). Only $n < 1$, $z_j < 0$ is left: $\alpha < 2/k$. There the "
-            r"chain fails only if $z_j \le -\alpha z_c/(1-n)$, where $\alpha/(1-n) = \alpha(1+n)/(1-n^2) = "
+            r"against every class, so $z_c > 0$ (train-test). Only $n < 1$, $z_j < 0$ is left: $\alpha < 2/k$. There "
+            r"the chain fails only if $z_j \le -\alpha z_c/(1-n)$, where $\alpha/(1-n) = \alpha(1+n)/(1-n^2) = "
             r"k(1+n)/(2 - k\alpha)$:",
             (2 - K * ALPHA) * ALPHA,
             K * (1 - ON_SIMPLEX),
         ),
         equal(
             r"it is at least $k$, because $n \ge 1 - k\alpha$: $n^2 - (1-k\alpha)^2 = \alpha(k^2-1)(2/k - \alpha) \ge "
-            r"0$. But $\sum_i z_i = 0$ and the other $k - 1$ classes have $z_i < (n-\alpha)z_c < z_c$, so $z_j > -z_c - "
-            r"(k-1)z_c = -k z_c$. So it never fails.",
+            r"0$. But $\sum_i z_i = 0$ and the other $k - 1$ classes have $z_i < (n-\alpha)z_c < z_c$, so $z_j > -z_c "
+            r"- (k-1)z_c = -k z_c$. So it never fails.",
             ON_SIMPLEX - least**2,
             ALPHA * (K**2 - 1) * (2 / K - ALPHA),
         ),

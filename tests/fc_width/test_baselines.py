@@ -105,6 +105,7 @@ def test_each_is_its_paper_s(name):
     embeddings, labels = batch()
     loss = made(name)
     if name == "center":
+        loss.eval()  # the centres stand still
         torch.nn.init.normal_(loss.terms[0].centers)
     assert loss(embeddings, labels).item() == pytest.approx(reference(name, loss, embeddings, labels), abs=1e-10)
 
@@ -169,6 +170,7 @@ def test_bad_input(name):
         (embeddings, labels + CLASSES, ValueError, r"labels must be in 0…5, got \d+"),
         (embeddings, labels[:3], ValueError, r"labels must have shape \(16,\), got \(3,\)"),
         (embeddings.long(), labels, TypeError, "embeddings must be floating point, got torch.int64"),
+        (embeddings[:0], labels[:0], ValueError, r"at least one sample, got embeddings of shape \(0, 5\)"),
         (embeddings / 0, labels, ValueError, "embeddings must be finite, got -?inf in row 0"),
     ]:
         with pytest.raises(error, match=message):
@@ -230,9 +232,12 @@ def test_the_annealing_follows_its_schedule():
 def test_center_loss_pulls_each_centre_to_its_class():
     loss = CenterLoss(2, 3).double()
     x = torch.tensor([[1.0, 2.0], [3.0, 0.0], [5.0, 5.0]], dtype=torch.float64)
-    loss(x, torch.tensor([0, 0, 2])).backward()
-    expected = torch.tensor([[-4.0, -2.0], [0.0, 0.0], [-5.0, -5.0]], dtype=torch.float64) / 3
-    torch.testing.assert_close(loss.centers.grad, expected)
+    labels = torch.tensor([0, 0, 2])
+    assert loss(x, labels).item() == pytest.approx((5 + 9 + 50) / 6)
+    expected = torch.tensor([[2 / 3, 1 / 3], [0, 0], [1.25, 1.25]], dtype=torch.float64)
+    torch.testing.assert_close(loss.centers, expected)
+    loss.eval()(x, labels)
+    torch.testing.assert_close(loss.centers, expected)
 
 
 def test_the_energy_is_least_on_the_simplex():
@@ -263,7 +268,9 @@ def test_the_library_s_reducers_miners_and_wrapper_take_w_softmax():
     plain = WSoftmaxLoss(WIDTH, CLASSES).double()
     expected = plain(embeddings, labels)
     wrapped = MetricWSoftmaxLoss(plain)
+    plain._last = None
     torch.testing.assert_close(wrapped(embeddings, labels), expected)
+    assert 0 < plain.health()["mean_angle"] < 180
     each = MetricWSoftmaxLoss(plain, reducer=reducers.DoNothingReducer())(embeddings, labels)["loss"]["losses"]
     torch.testing.assert_close(each.mean(), expected)
     mined = miners.MultiSimilarityMiner()(embeddings, labels)

@@ -349,3 +349,39 @@ def test_on_cuda_as_on_the_cpu_and_without_waiting_for_the_device(spec, classes)
         results.append([gradient.cpu() for gradient in gradients])
     for one, other in zip(*results, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.parametrize("make", [lambda: WSoftmaxLoss(5, 7), lambda: SimplexWSoftmaxLoss(6)])
+def test_alpha_may_change_under_a_compiler(make):
+    loss = make()
+    compiled = torch.compile(loss, fullgraph=True, backend="aot_eager")
+    embeddings, labels = torch.randn(20, 5), torch.randint(6, (20,))
+    for alpha in (0.0, 0.5, 1.0, 1.1, 1.5):
+        loss.alpha = alpha
+        torch.testing.assert_close(compiled(embeddings, labels), loss(embeddings, labels))
+
+
+def test_a_saved_loss_keeps_no_batch(tmp_path):
+    loss = WSoftmaxLoss(5, 7)
+    loss(torch.randn(10_000, 5), torch.randint(7, (10_000,)))
+    torch.save(loss, tmp_path / "loss.pt")
+    assert (tmp_path / "loss.pt").stat().st_size < 20_000
+    assert loss.health()
+
+
+def test_a_change_between_forward_and_backward_is_noticed():
+    embeddings, weight, labels = batch(20, 5, 7)
+    x = embeddings.requires_grad_() * 1.0
+    loss = w_softmax.w_softmax_loss(x, weight, labels, 1.0)[0]
+    with torch.no_grad():
+        x.mul_(2)
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        loss.backward()
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("make", MODULES)
+def test_half_precision_embeddings_give_logits_and_a_loss_in_float32(make, dtype):
+    loss = make()
+    embeddings = torch.randn(20, 5, dtype=dtype)
+    assert loss.logits(embeddings).dtype == loss(embeddings, torch.randint(6, (20,))).dtype == torch.float32
