@@ -24,9 +24,16 @@ def geometry_by_loss(runs: pd.DataFrame) -> str:
         "Accuracy, %": 100 * done["test_accuracy"],
     }
     groups = [done["loss"], done["feature"]]
-    order = figures.in_order(done["loss"])
+    order = sorted(done["loss"].unique(), key=_place)
     texts = [f"{name}\n\n{_markdown(_cells(values, groups).loc[order], 'loss')}" for name, values in parts.items()]
     return "\n\n".join(texts)
+
+
+def _place(loss: str) -> tuple[int, float]:
+    """Softmax, then each kind of weights by α, then the rest."""
+    weights, _, alpha = loss.partition(":")
+    kinds = ["softmax", *figures.VARIANTS]
+    return (kinds.index(weights) if weights in kinds else len(kinds), float(alpha or 0))
 
 
 def _cells(values: pd.Series, groups: list[pd.Series]) -> pd.DataFrame:
