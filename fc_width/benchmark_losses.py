@@ -148,9 +148,9 @@ def compare(size: tuple[int, int, int], device: torch.device, rounds: int, secon
 
 def _step(loss: nn.Module, embeddings: torch.Tensor, labels: torch.Tensor) -> Callable[[], None]:
     def step() -> None:
-        embeddings.grad = None
-        loss.zero_grad()
         loss(embeddings, labels).backward()
+        embeddings.grad = None  # afterwards, so that the gradients count in the peak
+        loss.zero_grad()
 
     return step
 
