@@ -346,12 +346,14 @@ def _caption(runs: pd.DataFrame) -> str:
     feature = ", ".join(sorted(runs["feature"].unique()))
     epochs = f"{first['epochs']} epochs, the first {first['softmax_epochs']} of W-Softmax at α = 0"
     lost = int((runs["status"] != "done").sum())
-    seeds = runs["seed"].nunique()
+    counts = _done(runs).groupby(["loss", "width", "feature"])["seed"].nunique()
+    low, most = (int(counts.min()), int(counts.max())) if len(counts) else (0, 0)
+    seeds = f"{most} seed{'s' * (most != 1)}" if low == most else f"{low} to {most} seeds"
     changes = CHANGES.get(first["backbone"])
     return (
         f"{first['name']}: {first['dataset']}, backbone {first['backbone']}"
         + (f" (the paper's changed: {changes})" if changes else "")
-        + f",\nfeature {feature}, {epochs}; {seeds} seed{'s' * (seeds != 1)}, {len(runs)} runs"
+        + f",\nfeature {feature}, {epochs}; {seeds}, {len(runs)} runs"
         + (f", {lost} of them not done" if lost else "")
         + f"; {devices}"
     )
