@@ -9,6 +9,8 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
+from fc_width.w_softmax import full_precision
+
 FEATURES = ("linear", "bn", "prelu-bn", "bn-relu")
 
 
@@ -96,7 +98,9 @@ class Backbone(nn.Module):
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Embeddings (N, M) of images (N, channels, H, W)."""
-        embeddings: torch.Tensor = self.feature(self.fc(self.trunk(images).flatten(1)))
+        inputs = self.trunk(images).flatten(1)
+        with full_precision(images.device.type):  # under autocast the trunk alone is in less
+            embeddings: torch.Tensor = self.feature(self.fc(inputs.to(self.fc.weight.dtype)))
         return embeddings
 
     def fc_parameters(self) -> int:

@@ -25,8 +25,9 @@ from torch.utils.flop_counter import FlopCounterMode
 from fc_width.data import Dataset, load
 from fc_width.engine import default_workers, run_all
 from fc_width.recipes import RECIPES, Recipe
+from fc_width.step import channel_statistics, optimizer_of
 from fc_width.store import Store
-from fc_width.train import build, channel_statistics, derived_seed, optimizer_of
+from fc_width.train import build, derived_seed
 
 LOADERS = 2
 

@@ -11,7 +11,7 @@ import math
 import platform
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from dataclasses import asdict
 from pathlib import Path
 
@@ -22,14 +22,16 @@ from fc_width import geometry
 from fc_width.backbone import BACKBONES, Backbone
 from fc_width.data import Dataset
 from fc_width.loss_names import Loss, make_loss, parse_loss
-from fc_width.losses import NonFiniteError, SimplexWSoftmaxLoss, WSoftmaxLoss
+from fc_width.losses import NonFiniteError
 from fc_width.recipes import Recipe
+from fc_width.step import Batches, Step, batches, precision
 from fc_width.store import Record
 
 Progress = Callable[[float], None]
 """Called now and then with the fraction of the run that is done."""
 
-EVALUATION_BATCH = 500
+EVALUATION_BATCH = {"cpu": 500, "cuda": 5000}
+PIECE = 50  # steps
 FEATURES = 300  # of the test set, in the record of a run with M ≤ 3
 HISTORY = "train_accuracy", "test_accuracy", "batch_inverted", "batch_angle"
 
@@ -53,16 +55,50 @@ def run(
 
     *Raises*: `ValueError` if the data set is not the recipe's, or a field of the recipe does not fit it.
     """
-    if dataset.name != recipe.dataset:
-        raise ValueError(f"recipe {recipe.name} is for data set {recipe.dataset!r}, got {dataset.name!r}")
+    steps = Running(recipe, dataset, device)
+    while steps.record is None:
+        steps.advance()
+        if progress is not None:
+            progress(steps.fraction)
+    return steps.record
+
+
+class Running:
+    """A run in pieces, so that several take turns on one device; on CUDA each on a stream of its own.
+
+    *Arguments*: as `run`.
+
+    *Attributes*: `recipe`; `fraction`, how much is done; `record`, once the run has ended.
+
+    *Raises*: as `run`."""
+
+    def __init__(self, recipe: Recipe, dataset: Dataset, device: torch.device | str = "cpu") -> None:
+        if dataset.name != recipe.dataset:
+            raise ValueError(f"recipe {recipe.name} is for data set {recipe.dataset!r}, got {dataset.name!r}")
+        self.recipe = recipe
+        self.fraction = 0.0
+        self.record: Record | None = None
+        self._device = torch.device(device)
+        self._stream = torch.cuda.Stream(self._device) if self._device.type == "cuda" else None
+        self._pieces = _pieces(recipe, dataset, self._device)
+
+    def advance(self) -> None:
+        """Do the next piece (on CUDA: hand it to the device)."""
+        with torch.cuda.stream(self._stream):  # of None: nothing
+            try:
+                self.fraction = next(self._pieces)
+            except StopIteration as end:
+                self.fraction, self.record = 1.0, end.value
+
+
+def _pieces(recipe: Recipe, dataset: Dataset, device: torch.device) -> Generator[float, None, Record]:
     started = time.perf_counter()
-    device = torch.device(device)
     backbone, loss = build(recipe, dataset)
     backbone = backbone.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     loss = loss.to(device)
-    data = _Batches(dataset, device)
+    data = batches(dataset, device)
     history: dict[str, list[float]] = {key: [] for key in HISTORY}
-    finite = _train(recipe, backbone, loss, data, history, progress or (lambda fraction: None))
+    finite = yield from _train(recipe, backbone, loss, data, history)
     record: Record = {
         "run_id": recipe.run_id,
         "recipe": asdict(recipe),
@@ -95,102 +131,53 @@ def derived_seed(seed: int, purpose: str) -> int:
     return int.from_bytes(hashlib.sha256(f"{seed}/{purpose}".encode()).digest()[:7], "big")
 
 
-class _Batches:
-    """A data set on a device as uint8, handed out as normalised float batches."""
-
-    def __init__(self, dataset: Dataset, device: torch.device) -> None:
-        self.train = dataset.train_images.to(device), dataset.train_labels.to(device)
-        self.test = dataset.test_images.to(device), dataset.test_labels.to(device)
-        mean, std = channel_statistics(dataset)
-        self.mean, self.scale = mean.to(device), (1 / std).to(device)
-
-    def images(self, images: torch.Tensor) -> torch.Tensor:
-        normal = (images.float() - self.mean) * self.scale
-        return normal.contiguous(memory_format=torch.channels_last)
-
-
-@functools.lru_cache(maxsize=4)
-def channel_statistics(dataset: Dataset) -> tuple[torch.Tensor, torch.Tensor]:
-    """Mean and standard deviation of each channel of the training images, (1, channels, 1, 1)."""
-    pixels = dataset.train_images.numpy()
-    mean = pixels.mean(axis=(0, 2, 3), dtype=np.float64)
-    std = pixels.std(axis=(0, 2, 3), dtype=np.float64)
-    mean, std = (torch.from_numpy(each).float().reshape(1, -1, 1, 1) for each in (mean, std))
-    return mean, std
-
-
 def _train(
-    recipe: Recipe,
-    backbone: Backbone,
-    loss: Loss,
-    data: _Batches,
-    history: dict[str, list[float]],
-    progress: Progress,
-) -> bool:
-    """Train in place; false as soon as a feature, or an epoch's loss, is not finite."""
-    images, labels = data.train
+    recipe: Recipe, backbone: Backbone, loss: Loss, data: Batches, history: dict[str, list[float]]
+) -> Generator[float, None, bool]:
+    """Train in place; yields the fraction done, and returns false as soon as a feature, or an epoch's loss, is not
+    finite."""
+    samples = len(data.train[1])
     order = torch.Generator().manual_seed(derived_seed(recipe.seed, "order"))
-    optimizer = optimizer_of(recipe, backbone, loss)
+    step = Step(recipe, backbone, loss, data)
     _, alpha = parse_loss(recipe.loss)
-    steps, step = -(-len(images) // recipe.batch_size), 0
+    steps = -(-samples // recipe.batch_size) * recipe.epochs
+    done = 0
     for epoch in range(recipe.epochs):
-        if isinstance(loss, WSoftmaxLoss | SimplexWSoftmaxLoss):
-            loss.alpha = 0.0 if alpha is None or epoch < recipe.softmax_epochs else alpha
-        backbone.train()
-        hits, total = torch.zeros((), device=labels.device), torch.zeros((), device=labels.device)
-        for batch in torch.randperm(len(images), generator=order).to(labels.device).split(recipe.batch_size):
-            if len(batch) == 1:
-                continue  # batch norm has no variance to divide by
-            for group in optimizer.param_groups:
-                group["lr"] = recipe.lr * recipe.lr_decay ** (step / recipe.lr_decay_steps)
-            embeddings = backbone(data.images(images[batch]))
-            try:
-                value = loss(embeddings, labels[batch])
-            except NonFiniteError:
-                return False
-            optimizer.zero_grad()
-            value.backward()
-            optimizer.step()
-            with torch.no_grad():
-                hits += (loss.logits(embeddings).argmax(1) == labels[batch]).sum()
-                total += value
-            step += 1
-            if step % 50 == 0:
-                progress(step / (steps * recipe.epochs))
-        history["train_accuracy"].append(float(hits) / len(images))
-        if not math.isfinite(float(total)):
+        bias = 0.0 if alpha is None or epoch < recipe.softmax_epochs else alpha
+        try:
+            for _ in step.epoch(torch.randperm(samples, generator=order), bias):
+                done += 1
+                if done % PIECE == 0:
+                    yield done / steps
+        except NonFiniteError:
+            return False
+        history["train_accuracy"].append(float(step.hits) / samples)
+        if not math.isfinite(float(step.total)):
             return False
         health = loss.health()
         history["batch_inverted"].append(health["inverted"])
         history["batch_angle"].append(health["mean_angle"])
         history["test_accuracy"].append(float(_evaluate(backbone, loss, data, data.test)[0].mean()))
-        progress((epoch + 1) / recipe.epochs)
+        if epoch + 1 < recipe.epochs:
+            yield (epoch + 1) / recipe.epochs
     return True
-
-
-def optimizer_of(recipe: Recipe, backbone: Backbone, loss: Loss) -> torch.optim.Optimizer:
-    """SGD with momentum; weight decay on matrices and kernels, not on biases, PReLU and batch norm."""
-    parameters = [*backbone.parameters(), *loss.parameters()]
-    groups = [
-        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": recipe.weight_decay},
-        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
-    ]
-    return torch.optim.SGD(groups, lr=recipe.lr, momentum=recipe.momentum, fused=True)
 
 
 @torch.no_grad()
 def _evaluate(
-    backbone: Backbone, loss: Loss, data: _Batches, split: tuple[torch.Tensor, torch.Tensor]
+    backbone: Backbone, loss: Loss, data: Batches, split: tuple[torch.Tensor, torch.Tensor]
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Correctness (N,) float64 at the test-time weights, and embeddings (N, M)."""
     backbone.eval()
     images, labels = split
-    embeddings = torch.cat([backbone(data.images(part)) for part in images.split(EVALUATION_BATCH)])
+    with precision(images.device):
+        parts = images.split(EVALUATION_BATCH[images.device.type])
+        embeddings = torch.cat([backbone(data.images(part)) for part in parts])
     return (loss.logits(embeddings).argmax(1) == labels).double(), embeddings
 
 
 @torch.no_grad()
-def _measure(backbone: Backbone, loss: Loss, data: _Batches, num_classes: int) -> Record:
+def _measure(backbone: Backbone, loss: Loss, data: Batches, num_classes: int) -> Record:
     weight = loss.classifier()
     final: dict[str, float] = {}
     class_angles = {}
@@ -239,6 +226,7 @@ def provenance(device: torch.device) -> dict[str, str]:
         "commit": _commit(),
         "torch": torch.__version__,
         "device": device_name(device),
+        "precision": "float32" if device.type == "cpu" else "bfloat16 autocast",
     }
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from fc_width import train
+from fc_width import step
 from fc_width.recipes import RECIPES, Recipe
 from fc_width.train import build, derived_seed, run
 
@@ -54,13 +54,13 @@ def test_a_record_is_whole_plain_json_and_reproducible(few_digits, loss):
 def test_the_data_order_does_not_depend_on_the_network(few_digits, monkeypatch):
     """Comparisons between widths and losses are paired: one seed, one order, one initial trunk."""
     seen = []
-    original = train._Batches.images
+    original = step.Batches.images
 
     def spy(self, images):
         seen[-1].append(images.sum().item())
         return original(self, images)
 
-    monkeypatch.setattr(train._Batches, "images", spy)
+    monkeypatch.setattr(step.Batches, "images", spy)
     recipes = [
         QUICK,
         dataclasses.replace(QUICK, width=3, loss="w-softmax:1"),
@@ -100,7 +100,7 @@ def test_the_softmax_phase_is_alpha_0(few_digits):
 
 def test_weight_decay_is_on_weights_only(few_digits):
     backbone, loss = build(QUICK, few_digits)
-    decayed, free = train.optimizer_of(QUICK, backbone, loss).param_groups
+    decayed, free = step.optimizer_of(QUICK, backbone, loss).param_groups
     assert decayed["weight_decay"] == 5e-4
     assert free["weight_decay"] == 0
     # 3 convolutions, the FC layer, the classifier
@@ -113,11 +113,11 @@ def test_the_learning_rate_falls_as_the_recipe_says(few_digits, monkeypatch):
     rates = []
     original = torch.optim.SGD.step
 
-    def step(self, *args, **kwargs):
-        rates.append(self.param_groups[0]["lr"])
+    def spy(self, *args, **kwargs):
+        rates.append(float(self.param_groups[0]["lr"]))
         return original(self, *args, **kwargs)
 
-    monkeypatch.setattr(torch.optim.SGD, "step", step)
+    monkeypatch.setattr(torch.optim.SGD, "step", spy)
     run(dataclasses.replace(QUICK, lr=0.01, lr_decay=0.9, lr_decay_steps=3), few_digits)
     assert rates == pytest.approx([0.01 * 0.9 ** (n / 3) for n in range(6)])
 

@@ -1,0 +1,169 @@
+"""A training step made of tensors on the device alone, so that on CUDA it is captured once as a graph and replayed.
+
+Of a small network's step most of the time goes into launching its hundred-odd kernels one by one. Here the place in
+the epoch, the learning rate and the running sums live on the device, nothing waits for it or asks the host, and a
+replay is one launch. On a CPU the same step runs as it is written; a record does not show the difference."""
+
+import contextlib
+import functools
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import torch
+
+from fc_width.backbone import Backbone
+from fc_width.data import Dataset
+from fc_width.loss_names import Loss
+from fc_width.losses import SimplexWSoftmaxLoss, SoftmaxLoss, WSoftmaxLoss
+from fc_width.recipes import Recipe
+
+CAPTURED = (SoftmaxLoss, WSoftmaxLoss, SimplexWSoftmaxLoss)
+"""Losses that never wait for the device; those of other libraries may."""
+
+REHEARSALS = 3
+"""Steps before a capture, in which libraries choose their algorithms and take their workspaces."""
+
+
+class Batches:
+    """A data set on a device as uint8, handed out as normalised float batches (N, channels, H, W), channels last."""
+
+    def __init__(self, dataset: Dataset, device: torch.device) -> None:
+        self.train = dataset.train_images.to(device), dataset.train_labels.to(device)
+        self.test = dataset.test_images.to(device), dataset.test_labels.to(device)
+        mean, std = channel_statistics(dataset)
+        self.mean, self.scale = mean.to(device), (1 / std).to(device)
+
+    def images(self, images: torch.Tensor) -> torch.Tensor:
+        """Normalised images of uint8 ones."""
+        normal = (images.float() - self.mean) * self.scale
+        return normal.contiguous(memory_format=torch.channels_last)
+
+
+@functools.lru_cache(maxsize=2)
+def batches(dataset: Dataset, device: torch.device) -> Batches:
+    """The `Batches` of a data set, one for all runs of this process."""
+    return Batches(dataset, device)
+
+
+@functools.lru_cache(maxsize=4)
+def channel_statistics(dataset: Dataset) -> tuple[torch.Tensor, torch.Tensor]:
+    """Mean and standard deviation of each channel of the training images, (1, channels, 1, 1)."""
+    pixels = dataset.train_images.numpy()
+    mean = pixels.mean(axis=(0, 2, 3), dtype=np.float64)
+    std = pixels.std(axis=(0, 2, 3), dtype=np.float64)
+    mean, std = (torch.from_numpy(each).float().reshape(1, -1, 1, 1) for each in (mean, std))
+    return mean, std
+
+
+def precision(device: torch.device) -> contextlib.AbstractContextManager[Any]:
+    """What the backbone runs in: bfloat16 where autocast allows on CUDA (batch statistics stay float32), float32 on a
+    CPU. The loss is outside of it."""
+    if device.type == "cpu":
+        return contextlib.nullcontext()
+    return torch.autocast(device.type, torch.bfloat16, cache_enabled=False)  # a cached cast would outlive its graph
+
+
+class Step:
+    """The training of one network, a batch at a time.
+
+    *Arguments*: `recipe`; `backbone` and `loss`, on the device, trained in place; `data`.
+
+    *Attributes*: `hits` and `total`, correct samples and summed losses of this epoch, on the device."""
+
+    def __init__(self, recipe: Recipe, backbone: Backbone, loss: Loss, data: Batches) -> None:
+        images, self.labels = data.train
+        self.backbone, self.loss, self.data = backbone, loss, data
+        self.device = images.device
+        self.batch_size = recipe.batch_size
+        self.optimizer = optimizer_of(recipe, backbone, loss)
+        numbers = torch.float64 if self.device.type == "cpu" else torch.float32  # what the fused SGD reads
+        self.rate = torch.zeros((), dtype=numbers, device=self.device)
+        steps = recipe.epochs * -(-len(images) // recipe.batch_size)
+        rates = [recipe.lr * recipe.lr_decay ** (step / recipe.lr_decay_steps) for step in range(steps)]
+        self.rates = torch.tensor(rates, dtype=numbers, device=self.device)
+        self.step = torch.zeros(1, dtype=torch.int64, device=self.device)
+        self.order = torch.arange(len(images), device=self.device)
+        self.place = torch.arange(self.batch_size, device=self.device)  # of the batch in the epoch's order
+        self.hits, self.total = (torch.zeros((), device=self.device) for _ in range(2))
+        self.graph: torch.cuda.CUDAGraph | None = None
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.rate
+            for parameter in group["params"]:  # from the start, so that every step is the same one
+                self.optimizer.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
+
+    def epoch(self, order: torch.Tensor, alpha: float) -> Iterator[None]:
+        """Train on the samples in an order (N,), at α where the loss has one; yields after every step.
+
+        *Raises*: `NonFiniteError` on a CPU if a feature is not finite."""
+        if isinstance(self.loss, WSoftmaxLoss | SimplexWSoftmaxLoss) and alpha != self.loss.alpha:
+            self.loss.alpha, self.graph = alpha, None  # α is a constant of the graph
+        self.backbone.train()
+        self.order.copy_(order)
+        self.place.copy_(torch.arange(self.batch_size, device=self.device))
+        self.hits.zero_()
+        self.total.zero_()
+        for _ in range(len(order) // self.batch_size):
+            self._full_batch()
+            yield
+        rest = len(order) % self.batch_size
+        if rest > 1:  # of one sample, batch norm has no variance to divide by
+            self._batch(rest)
+            yield
+
+    def _full_batch(self) -> None:
+        if self.device.type != "cuda" or not isinstance(self.loss, CAPTURED):
+            self._batch(self.batch_size)
+            return
+        if self.graph is None:
+            self.rehearse()
+            graph = torch.cuda.CUDAGraph()
+            with torch.cuda.graph(graph, stream=torch.cuda.current_stream(self.device)):
+                self._batch(self.batch_size)  # recorded, not run
+            self.graph = graph
+        self.graph.replay()
+
+    def rehearse(self) -> None:
+        """Take this step a few times and put everything that it changes back as it was."""
+        changed = self._state()
+        before = [tensor.clone() for tensor in changed]
+        for _ in range(REHEARSALS):
+            self._batch(self.batch_size)
+            for tensor, value in zip(changed, before, strict=True):
+                tensor.copy_(value)
+        self.optimizer.zero_grad()
+
+    def _batch(self, size: int) -> None:
+        chosen = self.order[self.place[:size]]
+        labels = self.labels[chosen]
+        self.rate.copy_(self.rates[self.step].squeeze(0))
+        with precision(self.device):
+            embeddings = self.backbone(self.data.images(self.data.train[0][chosen]))
+        embeddings = embeddings.float()
+        value = self.loss(embeddings, labels)
+        self.optimizer.zero_grad()
+        value.backward()
+        self.optimizer.step()
+        with torch.no_grad():
+            self.hits += (self.loss.logits(embeddings).argmax(1) == labels).sum()
+            self.total += value
+        self.place += self.batch_size
+        self.step += 1
+
+    def _state(self) -> list[torch.Tensor]:
+        modules = (self.backbone, self.loss)
+        return [
+            *(each.detach() for module in modules for each in (*module.parameters(), *module.buffers())),
+            *(state["momentum_buffer"] for state in self.optimizer.state.values()),
+            *(self.step, self.place, self.hits, self.total),
+        ]
+
+
+def optimizer_of(recipe: Recipe, backbone: Backbone, loss: Loss) -> torch.optim.Optimizer:
+    """SGD with momentum; weight decay on matrices and kernels, not on biases, PReLU and batch norm."""
+    parameters = [*backbone.parameters(), *loss.parameters()]
+    groups = [
+        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": recipe.weight_decay},
+        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
+    ]
+    return torch.optim.SGD(groups, lr=recipe.lr, momentum=recipe.momentum, fused=True)

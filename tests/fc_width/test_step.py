@@ -1,0 +1,104 @@
+"""The step that a GPU replays: the same training as the step that is run, and nothing that waits for the device."""
+
+import dataclasses
+
+import pytest
+import torch
+
+from fc_width import step as module
+from fc_width.backbone import BACKBONES, Backbone
+from fc_width.loss_names import make_loss
+from fc_width.recipes import Recipe
+from fc_width.step import Step, batches
+from fc_width.train import build, run
+
+QUICK = Recipe(epochs=2, softmax_epochs=1, lr=0.05)
+LOSSES = ("softmax", "w-softmax:1", "w-softmax-centred:0.5", "w-softmax-simplex:1")
+
+
+def trained(dataset, device, recipe, rehearse):
+    """Every tensor that training changes, after two epochs."""
+    backbone, loss = build(recipe, dataset)
+    backbone = backbone.to(device).to(memory_format=torch.channels_last)
+    step = Step(recipe, backbone, loss.to(device), batches(dataset, torch.device(device)))
+    order = torch.Generator().manual_seed(0)
+    for epoch in range(2):
+        for number, _ in enumerate(
+            step.epoch(torch.randperm(len(dataset.train_labels), generator=order), float(epoch))
+        ):
+            if rehearse and number == 0:
+                step.rehearse()
+    return {**backbone.state_dict(), **loss.state_dict(), "hits": step.hits, "total": step.total}
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_a_rehearsal_changes_nothing(loss, few_digits):
+    recipe = dataclasses.replace(QUICK, loss=loss)
+    once, twice = (trained(few_digits, "cpu", recipe, rehearse) for rehearse in (False, True))
+    assert once.keys() == twice.keys()
+    assert all(torch.equal(once[name], twice[name]) for name in once)
+
+
+def test_an_epoch_counts_what_it_trains_on(few_digits):
+    """130 samples in batches of 50: two whole ones and the rest; of 101, the last one alone is left out."""
+    for samples, steps in ((130, 3), (101, 2), (100, 2), (50, 1)):
+        few = dataclasses.replace(
+            few_digits, train_images=few_digits.train_images[:samples], train_labels=few_digits.train_labels[:samples]
+        )
+        backbone, loss = build(QUICK, few)
+        step = Step(QUICK, backbone, loss, batches(few, torch.device("cpu")))
+        assert len(list(step.epoch(torch.arange(samples), 0.0))) == steps == int(step.step)
+        assert 0 <= float(step.hits) <= samples
+        assert float(step.rate) == pytest.approx(QUICK.lr * QUICK.lr_decay ** ((steps - 1) / QUICK.lr_decay_steps))
+
+
+def test_the_data_is_on_the_device_once(few_digits, monkeypatch):
+    made = []
+    original = module.Batches.__init__
+    monkeypatch.setattr(module.Batches, "__init__", lambda self, *args: (made.append(1), original(self, *args))[1])
+    few = dataclasses.replace(few_digits)
+    for width in (2, 3):
+        run(dataclasses.replace(QUICK, width=width), few)
+    assert len(made) == 1
+
+
+def test_under_autocast_the_trunk_alone_is_in_less():
+    torch.manual_seed(0)
+    backbone = Backbone(BACKBONES["digits"], (1, 8, 8), 9, "prelu-bn")
+    images = torch.rand(6, 1, 8, 8)
+    seen = {}
+    backbone.trunk.register_forward_hook(lambda module, args, out: seen.update(trunk=out.dtype))
+    backbone.fc.register_forward_hook(lambda module, args, out: seen.update(fc=out.dtype))
+    with torch.autocast("cpu", torch.bfloat16):
+        low = backbone(images)
+    assert seen == {"trunk": torch.bfloat16, "fc": torch.float32}
+    assert low.dtype == torch.float32
+    torch.testing.assert_close(low, backbone(images), rtol=0.05, atol=0.1)
+
+
+@pytest.mark.cuda
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+@pytest.mark.parametrize("loss", LOSSES)
+def test_a_replayed_step_is_the_step(loss, few_digits, monkeypatch):
+    recipe = dataclasses.replace(QUICK, loss=loss)
+    with torch.cuda.stream(torch.cuda.Stream()):
+        replayed = trained(few_digits, "cuda", recipe, False)
+        monkeypatch.setattr(module, "CAPTURED", ())
+        eager = trained(few_digits, "cuda", recipe, False)
+    for name, value in eager.items():
+        torch.testing.assert_close(replayed[name], value, rtol=0.05, atol=0.02)
+
+
+@pytest.mark.cuda
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+@pytest.mark.parametrize("name", LOSSES)
+def test_a_captured_loss_never_waits_for_the_device(name):
+    loss = make_loss(name, 9, 10).cuda()
+    embeddings = torch.randn(50, 9, device="cuda", requires_grad=True)
+    labels = torch.randint(10, (50,), device="cuda")
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        loss(embeddings, labels).backward()
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+    assert embeddings.grad is not None
