@@ -1,9 +1,12 @@
 """Many runs on this machine: worker processes that share the work through the store's claims.
 
-On a CPU, one worker a core with one thread each, the data set in shared memory. There is no queue: every
-worker walks the same list and claims the next run that nobody has, so that sweeps started side by side, or
-after a kill, share the work in the same way."""
+On a CPU, one worker a core with one thread each, the data set in shared memory. On CUDA one worker a GPU, in which
+several runs take turns, each on a stream of its own (see `step`). There is no queue: every worker walks the same
+list and claims the next run that nobody has, so that sweeps started side by side, or after a kill, share the work in
+the same way."""
 
+import errno
+import gc
 import multiprocessing
 import multiprocessing.connection
 import os
@@ -21,13 +24,19 @@ import torch.multiprocessing
 
 from fc_width.data import Dataset
 from fc_width.recipes import Recipe
-from fc_width.store import Store
-from fc_width.train import run
+from fc_width.store import Record, Store
+from fc_width.train import Running
 
 ATTEMPTS = 3
 """How often a run is tried whose worker dies."""
 
 BEAT_SECONDS = 2.0
+
+PACKED = 8
+"""Runs at once on one GPU, unless told otherwise."""
+
+STORE_FAILED = 64
+"""A worker that cannot write to the store ends with this plus the system's error number."""
 
 KEEP_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(2**30), "MALLOC_TRIM_THRESHOLD_": str(2**32)}
 """What glibc reads as a worker starts: activations of a megabyte are reused, not given back and faulted in again every
@@ -44,9 +53,9 @@ class Status:
 
 
 def default_workers(device: torch.device) -> int:
-    """One worker a core that this process may use; one on a GPU."""
+    """How many runs at once: one a core that this process may use; `PACKED` on a GPU."""
     if device.type != "cpu":
-        return 1
+        return PACKED
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
@@ -61,20 +70,22 @@ def run_all(
 ) -> None:
     """Run every recipe that has no record yet; return when all have one.
 
-    *Arguments*: `recipes`; `dataset`, that of all of them; `store`, created; `device`; `workers`, how many
-    processes; `report`, called every `poll_seconds`.
+    *Arguments*: `recipes`; `dataset`, that of all of them; `store`, created; `device`, `cpu`, or `cuda` for every GPU
+    that is visible; `workers`, how many runs at once, on each GPU where there are several; `report`, called every
+    `poll_seconds`.
 
     A run whose worker dies is tried `ATTEMPTS` times, then recorded as failed, with the reason.
 
-    *Raises*: `RuntimeError` if workers die before they have begun a run.
+    *Raises*: `OSError` if records cannot be written (a full disk, say); `RuntimeError` if workers die before they
+    have begun a run.
     """
     wanted = {recipe.run_id: recipe for recipe in recipes}
     for images in (dataset.train_images, dataset.train_labels, dataset.test_images, dataset.test_labels):
         images.share_memory_()
     context = torch.multiprocessing.get_context("spawn")
 
-    def start() -> BaseProcess:
-        arguments = (list(recipes), dataset, store.folder, str(device))
+    def start(place: str) -> BaseProcess:
+        arguments = (list(recipes), dataset, store.folder, place, 1 if device.type == "cpu" else workers)
         process = context.Process(target=_work, args=arguments, daemon=True)
         before = {name: os.environ.get(name) for name in KEEP_MEMORY}
         os.environ.update({name: value for name, value in KEEP_MEMORY.items() if before[name] is None})
@@ -92,7 +103,7 @@ def run_all(
 
     now = status()
     remaining = len(wanted) - len(now.finished)
-    processes = [start() for _ in range(min(workers, remaining))]
+    processes = {start(place): place for place in _places(device, workers)[:remaining]}
     deaths: dict[str, int] = {}
     early_deaths = 0
     try:
@@ -100,10 +111,13 @@ def run_all(
             report(now)
             multiprocessing.connection.wait([process.sentinel for process in processes], timeout=poll_seconds)
             for process in [each for each in processes if each.exitcode is not None]:
-                processes.remove(process)
+                place = processes.pop(process)
                 if process.exitcode == 0:
                     continue
                 lost = store.release_of(process.pid or 0)
+                if (process.exitcode or 0) > STORE_FAILED:
+                    code = (process.exitcode or 0) - STORE_FAILED
+                    raise OSError(code, os.strerror(code), str(store.folder))
                 early_deaths += not lost
                 if early_deaths >= ATTEMPTS:
                     raise RuntimeError(f"workers die before they begin a run: {_reason(process)}")
@@ -111,7 +125,7 @@ def run_all(
                     deaths[run_id] = deaths.get(run_id, 0) + 1
                     if deaths[run_id] >= ATTEMPTS:
                         store.write(_failure(wanted[run_id], f"{_reason(process)}, {ATTEMPTS} times"))
-                processes.append(start())
+                processes[start(place)] = place
             now = status()
         report(now)
     finally:
@@ -127,47 +141,106 @@ def _reason(process: BaseProcess) -> str:
     return f"worker ended by {signal.Signals(-code).name}" if code < 0 else f"worker ended with status {code}"
 
 
-def _failure(recipe: Recipe, error: str) -> dict[str, object]:
+def _failure(recipe: Recipe, error: str) -> Record:
     return {"run_id": recipe.run_id, "recipe": asdict(recipe), "status": "failed", "error": error}
 
 
-def _work(recipes: Sequence[Recipe], dataset: Dataset, folder: Path, device: str) -> None:
+def _places(device: torch.device, workers: int) -> list[str]:
+    """The device of each worker process."""
+    if device.type != "cuda":
+        return [str(device)] * workers
+    return [f"cuda:{index}" for index in range(torch.cuda.device_count())] if device.index is None else [str(device)]
+
+
+def _work(recipes: Sequence[Recipe], dataset: Dataset, folder: Path, device: str, packed: int) -> None:
     """A worker process: claim, run, record, until every recipe has a record."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     torch.set_num_threads(1)
     threadpoolctl.threadpool_limits(1)
-    store = Store(folder)
-    pending = list(recipes)
-    while pending:
-        finished = store.run_ids()
-        pending = [recipe for recipe in pending if recipe.run_id not in finished]
-        claimed = next((recipe for recipe in pending if store.claim(recipe.run_id)), None)
-        if claimed is None:
-            time.sleep(0.2)  # the rest is with other workers, here or elsewhere
-            _exit_if_orphaned()
-        elif claimed.run_id in store.run_ids():  # finished between the look and the claim
-            store.release(claimed.run_id)
-        else:
-            store.write(_attempt(claimed, dataset, device, store))
-            store.release(claimed.run_id)
-
-
-def _attempt(recipe: Recipe, dataset: Dataset, device: str, store: Store) -> dict[str, object]:
-    last = time.monotonic()
-
-    def progress(fraction: float) -> None:
-        nonlocal last
-        if time.monotonic() - last > BEAT_SECONDS:
-            last = time.monotonic()
-            _exit_if_orphaned()
-            store.beat(recipe.run_id, fraction)
-
+    torch.backends.cudnn.benchmark = True  # every shape comes thousands of times
     try:
-        return run(recipe, dataset, device, progress)
-    except Exception as error:
-        where = traceback.extract_tb(error.__traceback__)[-1]
-        return _failure(recipe, f"{type(error).__name__}: {error} ({Path(where.filename).name}:{where.lineno})")
+        _Worker(recipes, dataset, Store(folder), device, packed).work()
+    except OSError as error:
+        os._exit(STORE_FAILED + min(error.errno or errno.EIO, 255 - STORE_FAILED))
+
+
+class _Worker:
+    """Up to `packed` runs in turns."""
+
+    def __init__(self, recipes: Sequence[Recipe], dataset: Dataset, store: Store, device: str, packed: int) -> None:
+        self.pending = list(recipes)
+        self.dataset, self.store, self.device, self.packed = dataset, store, device, packed
+        self.running: dict[str, Running] = {}
+        self.last_beat = time.monotonic()
+
+    def work(self) -> None:
+        """Until every recipe has a record. `OSError` if the store cannot be written."""
+        while self.pending or self.running:
+            if len(self.running) < self.packed and self.pending:
+                self._begin()
+            if not self.running:
+                time.sleep(0.2)  # the rest is with other workers, here or elsewhere
+                _exit_if_orphaned()
+            for run_id in list(self.running):
+                self._advance(run_id)
+
+    def _begin(self) -> None:
+        """Claim the next run that nobody has, if there is one."""
+        finished = self.store.run_ids()
+        self.pending = [recipe for recipe in self.pending if recipe.run_id not in finished]
+        claimed = next((recipe for recipe in self.pending if self.store.claim(recipe.run_id)), None)
+        if claimed is None:
+            return
+        self.pending.remove(claimed)
+        if claimed.run_id in self.store.run_ids():  # finished between the look and the claim
+            self.store.release(claimed.run_id)
+            return
+        try:
+            self.running[claimed.run_id] = Running(claimed, self.dataset, self.device)
+        except Exception as error:
+            self._end(claimed.run_id, _failure(claimed, _described(error)))
+
+    def _advance(self, run_id: str) -> None:
+        running, crowded = self.running[run_id], False
+        try:
+            running.advance()
+        except torch.OutOfMemoryError as error:
+            crowded = len(self.running) > 1
+            if not crowded:
+                self._end(run_id, _failure(running.recipe, _described(error)))
+        except Exception as error:
+            self._end(run_id, _failure(running.recipe, _described(error)))
+            if "CUDA error" in str(error):
+                os._exit(1)  # nothing more can be run in this process
+        if crowded:  # here, where no traceback holds its tensors any more
+            self._make_room(run_id, running.recipe)
+        elif running.record is not None:
+            self._end(run_id, running.record)
+        elif time.monotonic() - self.last_beat > BEAT_SECONDS:
+            self.last_beat = time.monotonic()
+            _exit_if_orphaned()
+            for other, one in self.running.items():
+                self.store.beat(other, one.fraction)
+
+    def _end(self, run_id: str, record: Record) -> None:
+        self.running.pop(run_id, None)
+        self.store.write(record)
+        self.store.release(run_id)
+
+    def _make_room(self, run_id: str, recipe: Recipe) -> None:
+        """Put a run back, and run that many at once no more."""
+        del self.running[run_id]
+        self.packed = len(self.running)
+        self.pending.append(recipe)
+        self.store.release(run_id)
+        gc.collect()
+        torch.cuda.empty_cache()
+
+
+def _described(error: Exception) -> str:
+    where = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{type(error).__name__}: {error} ({Path(where.filename).name}:{where.lineno})"
 
 
 def _exit_if_orphaned() -> None:

@@ -20,6 +20,7 @@ Record = dict[str, Any]
 """A run's outcome, plain JSON: see `fc_width.train.run`."""
 
 STALE_SECONDS = 120.0
+PROBE_BYTES = 2**17  # a few records
 REQUIRED = ("run_id", "recipe", "status")
 STATUSES = ("done", "diverged", "failed")
 
@@ -39,12 +40,14 @@ class Store:
         self._seen: dict[str, tuple[bytes, float]] = {}
 
     def create(self) -> None:
-        """Make the folder, see that it can be written, and clear what killed processes of this machine left
-        half-written."""
+        """Make the folder, see that it can be written and has room, and clear what killed processes of this machine
+        left half-written. `OSError` if not."""
         self.folder.mkdir(parents=True, exist_ok=True)
         probe = self._temporary("probe")
-        probe.write_bytes(b"")
-        probe.unlink()
+        try:
+            probe.write_bytes(bytes(PROBE_BYTES))
+        finally:
+            probe.unlink(missing_ok=True)
         for path in self.folder.glob(".*.tmp"):
             host, _, pid = path.name.removesuffix(".tmp").split("~")[-1].rpartition("@")
             if host == _HOST and pid.isdigit() and not _alive(int(pid)):
@@ -105,8 +108,8 @@ class Store:
         path = self._claim_path(run_id)
         content = self._content(0.0)
         temporary = self._temporary(run_id)
-        temporary.write_bytes(content)
         try:
+            temporary.write_bytes(content)
             for _ in range(2):
                 try:
                     os.link(temporary, path)  # atomic, and fails if the claim exists, on network file systems too
@@ -121,8 +124,11 @@ class Store:
     def beat(self, run_id: str, fraction: float) -> None:
         """Show that this process is still at work on a claimed run, and how far."""
         temporary = self._temporary(run_id)
-        temporary.write_bytes(self._content(fraction))
-        os.replace(temporary, self._claim_path(run_id))
+        try:
+            temporary.write_bytes(self._content(fraction))
+            os.replace(temporary, self._claim_path(run_id))
+        finally:
+            temporary.unlink(missing_ok=True)
 
     def release(self, run_id: str) -> None:
         """Give up a claim."""
