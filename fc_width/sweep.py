@@ -13,13 +13,13 @@ from typing import Annotated, Any, Literal
 
 import torch
 import tyro
-from tqdm import tqdm
 
 from fc_width import report
 from fc_width.backbone import BACKBONES
 from fc_width.data import Dataset, canonical_name, load, num_classes
-from fc_width.engine import Status, default_workers, run_all
+from fc_width.engine import default_workers, run_all
 from fc_width.loss_names import loss_name, parse_loss
+from fc_width.progress import Progress
 from fc_width.recipes import RECIPES, SWEPT, Recipe, default_recipe, sweep_widths
 from fc_width.store import CorruptRecordError, Record, Store
 
@@ -53,7 +53,7 @@ class Options:
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """auto is CUDA where there is a GPU, else the CPU."""
     workers: int | None = None
-    """Worker processes (default: one a core on a CPU, each with one thread; one on a GPU)."""
+    """Runs at once (default: on a CPU one a core, each with one thread; on a GPU several that share it)."""
     data_dir: Path | None = None
     """Folder that holds <data set>/<original files> (default: download into the user's cache)."""
     out: Path | None = None
@@ -226,7 +226,7 @@ def _sweep(options: Options) -> int:
     left = report.duration(todo * seconds / workers)
     print(
         f"{len(runs)} runs of {runs[0].name} in {store.folder}: {len(runs) - todo} done, {todo} to do"
-        + (f", about {left} with {workers} workers on {device.type}" if todo else "")
+        + (f", about {left} with {workers} at once on {device.type}" if todo else "")
     )
     if options.dry_run:
         return 0
@@ -265,21 +265,11 @@ def _run_with_progress(
         raise KeyboardInterrupt
 
     previous = signal.signal(signal.SIGTERM, stop)
-    already = len(store.run_ids() & {run.run_id for run in runs})
-    form = "{percentage:3.0f}% |{bar}| {desc} [{elapsed}, {remaining} left]"
-    interval = 0.3 if sys.stderr.isatty() else 15.0
-    with tqdm(total=len(runs) - already, bar_format=form, mininterval=interval, smoothing=0) as bar:
-
-        def show(status: Status) -> None:
-            running = {k: v for k, v in status.running.items() if k not in status.finished}
-            finished = len(status.finished) - already
-            bar.set_description_str(f"{finished} of {bar.total} runs, {len(running)} running", refresh=False)
-            bar.update(finished + sum(running.values()) - bar.n)
-
-        try:
+    try:
+        with Progress(runs, store, len(dataset.train_images)) as show:
             run_all(runs, dataset, store, device, workers, show)
-        finally:
-            signal.signal(signal.SIGTERM, previous)
+    finally:
+        signal.signal(signal.SIGTERM, previous)
 
 
 if __name__ == "__main__":

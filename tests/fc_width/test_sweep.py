@@ -1,10 +1,12 @@
 """The sweep as a user runs it: its plan, its mistakes, and what it survives."""
 
 import dataclasses
+import itertools
 import json
 import os
 import random
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -162,7 +164,7 @@ def test_a_dry_run_says_how_much_and_writes_nothing(tmp_path, capsys):
     out = tmp_path / "runs"
     assert main([*TINY, "--workers", "2", "--device", "cpu", "--out", str(out), "--dry-run"]) == 0
     said = capsys.readouterr().out
-    assert re.search(r"9 runs of digits in .*: 0 done, 9 to do, about \d+ s with 2 workers on cpu", said)
+    assert re.search(r"9 runs of digits in .*: 0 done, 9 to do, about \d+ s with 2 at once on cpu", said)
     assert not out.exists()
 
 
@@ -198,21 +200,76 @@ def test_records_of_another_recipe_are_refused(undisturbed, capsys):
     assert sorted(os.listdir(out)) == before
 
 
-def test_killed_again_and_again_it_finds_every_record(undisturbed, tmp_path):
-    """SIGKILL of everything at random moments, then of the parent alone; and in the end the same records."""
+def test_killed_thirty_times_it_finds_every_record_once(tmp_path):
+    """SIGKILL of everything, of the parent alone or of a worker, at random moments of a sweep from its first
+    instruction on; and in the end the records of a sweep that nothing happened to."""
+    more = ["--seeds", "20", "--workers", "2"]
+    subprocess.run(command(tmp_path / "undisturbed", *more), check=True, timeout=300, **quiet())
     out = tmp_path / "runs"
     rng = random.Random(0)
-    for kill in range(4):
-        process = subprocess.Popen(command(out, "--workers", "2"), start_new_session=True, **quiet())
-        wait_for_progress(out, process, rng.uniform(0, 1.0))
-        if kill < 2:
-            os.killpg(process.pid, signal.SIGKILL)
+    seen = []
+    for _ in range(30):
+        process = subprocess.Popen(command(out, *more), start_new_session=True, **quiet())
+        time.sleep(rng.uniform(0, 4))
+        whom = rng.choice(("all", "parent", "worker"))
+        if whom == "worker":
+            for pid in [pid for pid in owners(out) if parent_of(pid) == process.pid][:1]:
+                os.kill(pid, signal.SIGKILL)
+            time.sleep(rng.uniform(0, 1))
+        if whom == "parent":
+            process.kill()  # and its workers find out by themselves
         else:
-            process.kill()
+            os.killpg(process.pid, signal.SIGKILL)
         process.wait()
-    subprocess.run(command(out, "--workers", "2"), check=True, timeout=120, **quiet())
-    assert records(out) == undisturbed[0]
+        seen.append(set(Store(out).run_ids()))
+    assert all(before <= after for before, after in itertools.pairwise(seen))
+    subprocess.run(command(out, *more), check=True, timeout=300, **quiet())
+    assert records(out) == records(tmp_path / "undisturbed")
+    assert len(records(out)) == 60
     assert not list(out.glob("*.claim"))
+
+
+DISK = """
+mount -t tmpfs -o size=400k tmpfs "$DISK"
+(until ls "$DISK"/runs/*.json; do sleep 0.05; done; head -c 1M /dev/zero > "$DISK"/filler) > /dev/null 2>&1 &
+"$@"; full=$?
+cp -r "$DISK"/runs "$OUTSIDE"/full
+"$@" 2> "$OUTSIDE"/again; echo $? >> "$OUTSIDE"/again
+rm "$DISK"/filler
+mount -o remount,ro "$DISK"
+"$@" 2> "$OUTSIDE"/readonly; echo $? >> "$OUTSIDE"/readonly
+mount -o remount,rw "$DISK"
+"$@" > /dev/null 2>&1; echo $? > "$OUTSIDE"/room
+cp -r "$DISK"/runs "$OUTSIDE"/done
+exit $full
+"""
+
+
+@pytest.mark.skipif(
+    subprocess.run(["unshare", "-rm", "mount", "-t", "tmpfs", "tmpfs", "/mnt"], capture_output=True).returncode != 0
+    if shutil.which("unshare")
+    else True,
+    reason="needs a mount of its own (unshare -rm)",
+)
+def test_a_full_disk_and_a_read_only_one_say_so_and_lose_nothing(undisturbed, tmp_path):
+    disk, outside = tmp_path / "disk", tmp_path / "outside"
+    disk.mkdir()
+    outside.mkdir()
+    script = ["unshare", "-rm", "sh", "-c", DISK, "sh", *command(disk / "runs", "--workers", "2")]
+    places = {"DISK": str(disk), "OUTSIDE": str(outside)}
+    ended = subprocess.run(script, env=os.environ | places, capture_output=True, text=True, timeout=300)
+    assert ended.returncode == 2, ended.stderr
+    assert ended.stderr.splitlines()[-1].startswith("error: [Errno 28] No space left on device: ")
+    assert "Traceback" not in ended.stderr
+    whole = records(outside / "full")
+    assert 1 <= len(whole) < TINY_RUNS
+    assert all(undisturbed[0][run_id] == record for run_id, record in whole.items())
+    for name, reason in (("again", "[Errno 28] No space left on device"), ("readonly", "[Errno 30] Read-only")):
+        error, status = (outside / name).read_text().splitlines()
+        assert error.startswith(f"error: {reason}")
+        assert status == "2"
+    assert (outside / "room").read_text() == "0\n"
+    assert records(outside / "done") == undisturbed[0]
 
 
 def test_two_sweeps_at_once_share_the_work(undisturbed, tmp_path):
@@ -270,30 +327,6 @@ def test_a_corrupt_record_is_set_aside_and_run_again(undisturbed, tmp_path):
     assert len(list(copy.glob("*.corrupt-*"))) == 1
 
 
-def test_an_exception_in_a_run_is_its_record_and_the_others_go_on(tmp_path, few_digits, monkeypatch):
-    """A failed run has its reason; started again, it is tried again."""
-    from fc_width import engine
-
-    store = Store(tmp_path / "runs")
-    store.create()
-    recipes = plan(Options(widths=(2, 3), losses=("softmax",), seeds=1, epochs=1), 10)
-
-    def run(recipe, dataset, device, progress):
-        if recipe.width == 2:
-            raise MemoryError("no room")
-        return {"run_id": recipe.run_id, "recipe": dataclasses.asdict(recipe), "status": "done"}
-
-    monkeypatch.setattr(engine, "run", run)
-    before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
-    engine._work(recipes, few_digits, store.folder, "cpu")
-    signal.signal(signal.SIGINT, before[0])
-    signal.signal(signal.SIGTERM, before[1])
-    failed, done = (store.read(recipe.run_id) for recipe in recipes)
-    assert failed["status"] == "failed"
-    assert failed["error"].startswith("MemoryError: no room (test_sweep.py:")
-    assert done["status"] == "done"
-
-
 def owners(out):
     found = set()
     for path in out.glob("*.claim"):
@@ -315,17 +348,6 @@ def wait_for(condition, process, seconds=60.0):
         assert time.monotonic() < deadline
         time.sleep(0.02)
     return found
-
-
-def wait_for_progress(out, process, seconds):
-    """Until a run has begun since the start, and some time more (or until the sweep ends)."""
-    deadline = time.monotonic() + 60
-    mine = process.pid
-    while process.poll() is None and time.monotonic() < deadline:
-        if any(parent_of(pid) == mine for pid in owners(out)):
-            time.sleep(seconds)
-            return
-        time.sleep(0.02)
 
 
 def parent_of(pid):

@@ -1,0 +1,85 @@
+"""What a sweep shows while it runs: every result as it comes, and where it stands; on a terminal with a bar, in a log
+file as whole lines."""
+
+import sys
+import time
+from collections import Counter
+from collections.abc import Sequence
+from types import TracebackType
+
+from tqdm import tqdm
+
+from fc_width.engine import Status
+from fc_width.recipes import Recipe
+from fc_width.report import duration
+from fc_width.store import CorruptRecordError, Store
+
+LOG_SECONDS = 30.0
+"""Between two lines on where it stands, in a log file."""
+
+
+class Progress:
+    """Called with a `Status` again and again; to be used in a `with`.
+
+    *Arguments*: `runs`, all of the sweep; `store`; `images`, how many training images one epoch has."""
+
+    def __init__(self, runs: Sequence[Recipe], store: Store, images: int) -> None:
+        self._runs = {run.run_id: run for run in runs}
+        self._store = store
+        self._images = images
+        self._known = store.run_ids() & self._runs.keys()  # reported already
+        self._todo = len(self._runs) - len(self._known)
+        self._counts: Counter[str] = Counter()
+        self._started = self._last_line = time.monotonic()
+        terminal = sys.stderr.isatty()
+        self._bar = tqdm(total=self._todo, bar_format="{percentage:3.0f}% |{bar}| {desc}", disable=not terminal)
+
+    def __enter__(self) -> "Progress":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bar.close()
+
+    def __call__(self, status: Status) -> None:
+        """Show what is new."""
+        for run_id in sorted(status.finished - self._known):
+            self._known.add(run_id)
+            tqdm.write(self._result(run_id), file=sys.stderr)
+        running = {run_id: part for run_id, part in status.running.items() if run_id not in status.finished}
+        if self._bar.disable:
+            if time.monotonic() - self._last_line > LOG_SECONDS:
+                self._last_line = time.monotonic()
+                tqdm.write(self.line(running), file=sys.stderr)
+        else:
+            self._bar.n = self._done(running)
+            self._bar.set_description_str(self.line(running))
+
+    def line(self, running: dict[str, float]) -> str:
+        """Where the sweep stands, in one line, `running` being run ids and the fraction done of each."""
+        ended = sum(self._counts.values())
+        parts = [f"{ended} of {self._todo} runs", f"{len(running)} running"]
+        parts += [f"{self._counts[name]} {name}" for name in ("diverged", "failed") if self._counts[name]]
+        seconds, done = time.monotonic() - self._started, self._done(running)
+        if done and seconds:
+            epochs = next(iter(self._runs.values())).epochs
+            parts.append(f"{done * epochs * self._images / seconds:,.0f} images/s")
+            parts.append(f"{duration(seconds * (self._todo - done) / done)} left")
+        return ", ".join(parts)
+
+    def _done(self, running: dict[str, float]) -> float:
+        return min(sum(self._counts.values()) + sum(running.values()), self._todo)
+
+    def _result(self, run_id: str) -> str:
+        run = self._runs[run_id]
+        try:
+            record = self._store.read(run_id)
+        except (FileNotFoundError, CorruptRecordError):  # another sweep on the folder is about to make it again
+            record = {"status": "gone"}
+        self._counts[record["status"]] += 1
+        if record["status"] == "done":
+            said = f"{100 * record['final']['test_accuracy']:.2f} % in {duration(record['seconds'])}"
+        else:
+            said = f"{record['status']}{': ' + record['error'] if 'error' in record else ''}"
+        return f"M = {run.width}, {run.loss}, {run.feature}, seed {run.seed}: {said}"

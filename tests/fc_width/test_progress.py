@@ -1,0 +1,63 @@
+"""What a sweep shows: every result once, and where it stands."""
+
+import dataclasses
+
+import pytest
+
+from fc_width import progress as module
+from fc_width.engine import Status
+from fc_width.progress import Progress
+from fc_width.recipes import Recipe
+from fc_width.store import Store
+
+RUNS = [Recipe(width=width, epochs=3, softmax_epochs=0) for width in (2, 3, 4, 5)]
+
+
+def record(run, **more):
+    return {"run_id": run.run_id, "recipe": dataclasses.asdict(run), "status": "done", "seconds": 7.2} | more
+
+
+@pytest.fixture
+def store(tmp_path):
+    made = Store(tmp_path)
+    made.create()
+    made.write(record(RUNS[0], final={"test_accuracy": 0.5}))
+    return made
+
+
+def test_a_log_has_every_result_once_and_a_line_now_and_then(store, capsys, monkeypatch):
+    now = 1000.0
+    monkeypatch.setattr(module.time, "monotonic", lambda: now)
+    with Progress(RUNS, store, 1000) as show:
+        show(Status(frozenset({RUNS[0].run_id}), {RUNS[1].run_id: 0.5}))
+        assert capsys.readouterr().err == ""
+        store.write(record(RUNS[1], final={"test_accuracy": 0.9893}))
+        store.write(record(RUNS[2], status="failed", error="worker ended by SIGKILL, 3 times"))
+        now += 60
+        finished = frozenset(run.run_id for run in RUNS[:3])
+        show(Status(finished, {RUNS[3].run_id: 0.5, RUNS[1].run_id: 1.0}))
+        show(Status(finished, {RUNS[3].run_id: 0.5}))
+    lines = capsys.readouterr().err.splitlines()
+    assert set(lines[:2]) == {
+        "M = 3, softmax, prelu-bn, seed 0: 98.93 % in 8 s",
+        "M = 4, softmax, prelu-bn, seed 0: failed: worker ended by SIGKILL, 3 times",
+    }
+    # 2.5 of 3 runs of 3 epochs of 1,000 images in a minute
+    assert lines[2:] == ["2 of 3 runs, 1 running, 1 failed, 125 images/s, 12 s left"]
+
+
+def test_a_terminal_has_a_bar(store, capsys, monkeypatch):
+    monkeypatch.setattr(module.sys.stderr, "isatty", lambda: True, raising=False)
+    with Progress(RUNS, store, 1000) as show:
+        store.write(record(RUNS[3], status="diverged"))
+        show(Status(frozenset({RUNS[0].run_id, RUNS[3].run_id}), {}))
+        assert show._bar.n == 1
+    said = capsys.readouterr().err
+    assert "M = 5, softmax, prelu-bn, seed 0: diverged" in said
+    assert "1 of 3 runs, 0 running, 1 diverged" in said
+
+
+def test_a_record_that_goes_in_between_is_no_error(store, capsys):
+    with Progress(RUNS, store, 1000) as show:
+        show(Status(frozenset({RUNS[0].run_id, RUNS[2].run_id}), {}))
+    assert "seed 0: gone" in capsys.readouterr().err
