@@ -2,7 +2,6 @@
 runs are submitted again, without Ray."""
 
 import os
-import secrets
 import shutil
 import signal
 import socket
@@ -26,7 +25,6 @@ pytest.importorskip("ray")
 ROOT = Path(__file__).parents[2]
 TINY = ["--widths", "1", "9", "--losses", "softmax", "w-softmax-simplex", "--seeds", "3", "--epochs", "2"]
 TINY_RUNS = 9
-MARK = "FC_WIDTH_TEST_CLUSTER"
 START_SECONDS = 60.0
 
 
@@ -34,8 +32,7 @@ class Machines:
     """Ray nodes on this machine, made by the commands that a user gives; `end` ends all of their processes."""
 
     def __init__(self):
-        self.started = []
-        self.mark = secrets.token_hex(8)
+        self.sessions = {}
         self.folder = Path(tempfile.mkdtemp(prefix="fcw", dir="/tmp"))  # short: it holds sockets
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
@@ -44,11 +41,13 @@ class Machines:
     def start(self, *where):
         """A node of one CPU; returns the process id of its raylet."""
         before = self.raylets()
-        log = self.folder / f"{secrets.token_hex(4)}.log"
+        environment = clean_environment() | {"PYTHONPATH": str(ROOT)}
+        log = self.folder / f"{len(self.sessions)}.log"
         small = ["--num-cpus=1", "--num-gpus=0", "--object-store-memory=100000000", "--disable-usage-stats"]
         ray = [sys.executable, "-m", "ray.scripts.scripts", "start", "--block", *where, *small]
         with open(log, "wb") as stream:
-            self.started.append(subprocess.Popen(ray, stdout=stream, stderr=stream, env=self.environment()))
+            process = subprocess.Popen(ray, stdout=stream, stderr=stream, env=environment, start_new_session=True)
+        self.sessions[process.pid] = process
         wait_for(lambda: b"Ray runtime started" in log.read_bytes(), START_SECONDS, log.read_text)
         (raylet,) = self.raylets() - before
         return raylet
@@ -57,15 +56,13 @@ class Machines:
         port = self.address.partition(":")[2]
         return self.start("--head", f"--port={port}", "--include-dashboard=false", f"--temp-dir={self.folder}")
 
-    def environment(self):
-        return clean_environment() | {MARK: self.mark, "PYTHONPATH": str(ROOT)}
-
     def processes(self):
         """Process id → command line of all that belongs to the nodes."""
         found = {}
         for path in Path("/proc").glob("[0-9]*"):
             try:
-                if f"{MARK}={self.mark}".encode() in (path / "environ").read_bytes():
+                state, *_, session = (path / "stat").read_text().rpartition(")")[2].split()[:4]
+                if state != "Z" and int(session) in self.sessions:
                     found[int(path.name)] = (path / "cmdline").read_bytes().replace(b"\0", b" ").decode()
             except OSError:
                 continue
@@ -87,7 +84,7 @@ class Machines:
                 except ProcessLookupError:
                     continue
             time.sleep(0.1)
-        for process in self.started:
+        for process in self.sessions.values():
             process.wait()
         shutil.rmtree(self.folder, ignore_errors=True)
         assert not left
@@ -136,7 +133,7 @@ def test_a_driver_killed_and_started_again_goes_on_and_shares_with_a_sweep_here(
     """And `auto` is the cluster that RAY_ADDRESS names, as it does in a job submitted to it."""
     out = tmp_path / "runs"
     process = start(out, "--cluster", machines.address)
-    wait_for(lambda: list(out.glob("*.json")), 60, process=process)
+    wait_for(lambda: list(out.glob("*.json")) and unfinished(out), 60, process=process)
     process.kill()
     process.communicate()
     wait_for(lambda: not machines.runs(), 20)
@@ -151,7 +148,7 @@ def test_a_driver_killed_and_started_again_goes_on_and_shares_with_a_sweep_here(
         assert each.returncode == 0, error
     assert records(out) == undisturbed
     assert {path: path.stat().st_mtime_ns for path in kept} == kept
-    assert not list(out.glob("*.claim"))
+    assert not unfinished(out)
 
 
 def test_a_run_whose_worker_dies_three_times_has_failed_and_the_others_go_on(machines, tmp_path):
@@ -409,6 +406,11 @@ def records(folder):
         run_id: {key: value for key, value in record.items() if key not in ("seconds", "provenance")}
         for run_id, record in found.items()
     }
+
+
+def unfinished(out):
+    """Ids of the runs that are claimed and have no record."""
+    return {path.stem for path in out.glob("*.claim")} - Store(out).run_ids()
 
 
 def wait_for(condition, seconds, said=None, process=None):
