@@ -71,6 +71,18 @@ def test_the_cost_of_a_sweep(tmp_path, capsys):
     assert "| classes C | 40 | " in capsys.readouterr().out
 
 
+def test_where_the_time_of_a_run_goes(tmp_path, capsys):
+    path = tmp_path / "profile.json"
+    assert main(["profile", "--device", "cpu", "--json", str(path)]) == 0
+    found = json.loads(path.read_text())["measurements"]
+    shares = {each["kind"]: each["share"] for each in found}
+    assert sum(shares.values()) == pytest.approx(1)
+    assert shares["convolutions, backward"] > 0.05
+    assert {"convolutions, forward", "PReLU, both ways", "batch norm, both ways", "optimiser"} <= shares.keys()
+    assert [each["seconds"] for each in found] == sorted((each["seconds"] for each in found), reverse=True)
+    assert "digits, softmax, 1 epoch; cpu: " in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -79,6 +91,7 @@ def test_the_cost_of_a_sweep(tmp_path, capsys):
         (["losses", "--device", "tpu"], "device must be auto, cpu, or cuda where there is one, got 'tpu'"),
         (["sweep", "--recipe", "best"], "unknown recipe 'best': expected one of digits, "),
         (["sweep", "--runs", "0"], "runs must be at least 1, got 0"),
+        (["profile", "--recipe", "best"], "unknown recipe 'best': expected one of digits, "),
         (["cost", "--recipe", "best"], "unknown recipe 'best': expected one of digits, "),
         (["cost", "--runs", "4", "0"], "runs must be at least 1, got (4, 0)"),
         (["cost", "--images", "2"], "images must be shares in 0…1, got (2.0,)"),
