@@ -10,7 +10,7 @@ from typing import NamedTuple
 import pandas as pd
 import tyro
 
-from analysis import figures, figures_angles, figures_network, figures_theory, records, tables
+from analysis import figures, figures_angles, figures_network, figures_theory, paper_tables, records, tables
 from analysis.drawing import Drawing, done
 
 
@@ -128,8 +128,8 @@ def draw_all(out: Path, runs: Path | None = None, needed: Mapping[str, Sequence[
     written = []
     for stem, drawing in drawings(frames, alone=runs is not None):
         written += _save(drawing, stem, out)
-    for stem, text in texts(frames):
-        written.append(out / stem)
+    for name, text in texts(frames, alone=runs is not None):
+        written.append(out / name)
         written[-1].write_text(text, "utf-8")
     return written
 
@@ -148,8 +148,14 @@ def drawings(frames: Mapping[str, Runs], alone: bool = False) -> Iterator[tuple[
         yield from ((f"{e.stem(frame)}-{name}", e.draw(frame)) for e in OF_A_RECIPE if e.applies(frame))
 
 
-def texts(frames: Mapping[str, Runs]) -> Iterator[tuple[str, str]]:
-    """All tables, each with the name of its file."""
+def texts(frames: Mapping[str, Runs], alone: bool = False) -> Iterator[tuple[str, str]]:
+    """All tables, each with the name of its file; `alone` as for `drawings`."""
+    if not alone:
+        together = pd.concat(frames.values(), ignore_index=True)
+        rows = paper_tables.compare(together)
+        yield "tables.md", paper_tables.markdown(rows, together)
+        yield "tables.tex", paper_tables.latex(rows, together)
+        yield "data/tables.csv", rows.to_csv(index=False, float_format="%.6g", lineterminator="\n")
     for name, frame in frames.items():
         yield f"tables-{name}.md", tables.of_a_recipe(frame, name)
 

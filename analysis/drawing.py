@@ -154,7 +154,7 @@ def positions(values: pd.Series, widths: list[int]) -> npt.NDArray[np.float64]:
 
 def width_axis(axes: Axes, widths: list[int], classes: int) -> None:
     """Evenly spaced, whatever the widths, as in the paper; M_min marked."""
-    axes.set_xticks(range(len(widths)), [str(width) for width in widths])
+    axes.set_xticks(range(len(widths)), [str(width) for width in widths], fontsize=8 if len(widths) > 15 else None)
     axes.set_xlabel("Units M of the FC layer (uneven axis)")
     if classes - 1 in widths:
         place = widths.index(classes - 1)

@@ -34,8 +34,9 @@ __all__ = [
     "shown",
 ]
 
-TICKS = (0, 50, 80, 90, 95, 98, 99, 99.5, 99.8, 99.9, 70, 60, 85, 30, 97, 40, 20, 10, 92, 75, 65, 55, 45, 35, 94, 96)
-"""Ticks of the accuracy axis, those first that are to be kept where there is no room for all."""
+DIGITS = (1, 2, 5, 3, 7, 4, 6, 8, 9, 1.5, 2.5, 3.5, 4.5)
+"""Leading digits of the errors that get a tick on the accuracy axis, those first that are to be kept where there is no
+room for all."""
 
 
 def accuracy_against_width(runs: pd.DataFrame) -> Drawing:
@@ -61,11 +62,12 @@ def accuracy_against_width(runs: pd.DataFrame) -> Drawing:
 def _accuracy_axis(axes: Axes, error: pd.Series, nearest: float) -> None:
     """Spaced by log of the error, in %; 100 % at half of the smallest error above 0."""
     axes.set_yscale("function", functions=(_from_accuracy, _to_accuracy))
-    axes.set_ylim(100 - error.max() * 1.3, 100 - error.clip(lower=nearest).min() / 1.15)
-    low, high = axes.get_ylim()
+    bottom, top = (float(_from_accuracy(100 - end)) for end in (error.max(), error.clip(lower=nearest).min()))
+    room = max(0.06 * (top - bottom), 0.02)
+    low, high = max(float(_to_accuracy(bottom - room)), 0.0), float(_to_accuracy(top + room))
+    axes.set_ylim(low, high)
     kept = [100 - nearest] if (error == 0).any() else []
-    room = 0.055 * (_from_accuracy(high) - _from_accuracy(low))
-    for tick in TICKS:
+    for tick in [0.0, *(round(100 - digit * 10.0**power, 6) for digit in DIGITS for power in (1, 0, -1, -2, -3))]:
         if low <= tick <= high and all(abs(_from_accuracy(tick) - _from_accuracy(other)) > room for other in kept):
             kept.append(tick)
     axes.set_yticks(kept, ["100" if (error == 0).any() and tick == 100 - nearest else f"{tick:g}" for tick in kept])
@@ -122,5 +124,6 @@ def _from_accuracy(accuracy: npt.ArrayLike) -> npt.NDArray[np.float64]:
     return found
 
 
-def _to_accuracy(place: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    return 100 - 10 ** -np.asarray(place)
+def _to_accuracy(place: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    found: npt.NDArray[np.float64] = 100 - 10 ** -np.asarray(place, dtype=np.float64)
+    return found

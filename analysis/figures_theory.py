@@ -15,8 +15,8 @@ from theory import bounds
 from theory.margin import biased_angle, boundary_angle, inverted_arc, margin
 from theory.simplex import simplex_weights
 
-FIRST, SECOND = "#0072B2", "#E69F00"
-"""The colours of two classes, apart in grey too."""
+FIRST, SECOND, BIASED = "#0072B2", "#E69F00", "#7A4F00"
+"""The colours of two classes, apart in grey too, and of the second's weight as training sees it."""
 MARGIN, LOOPHOLE = "0.88", "#D55E00"
 CORNERS = [("#0072B2", "o"), ("#D55E00", "^"), ("#009E73", "s"), ("#CC79A7", "D")]
 
@@ -102,7 +102,7 @@ def _boundaries(axes: Axes, row: Any) -> None:
         half = row["margin"]
         wedge = Wedge((0, 0), 1, 90 - half, 90 + half, facecolor=MARGIN, edgecolor="0.4", hatch="...", linewidth=0)
         axes.add_patch(wedge)
-        _arrow(axes, start - row["biased_weight"], SECOND, "$w'_2$", dash=(0, (3, 2)))
+        _arrow(axes, start - row["biased_weight"], BIASED, "$w'_2$", dash=(0, (3, 2)))
     axes.plot([0, 0], [-1, 1], color="black", linewidth=1.2, linestyle=(0, (5, 3)))
     name = "α = 0 (softmax)" if row["alpha"] == 0 else f"α = {row['alpha']:g}"
     axes.set_title(f"{name}: {2 * row['margin']:.3g}°", fontsize=10)

@@ -1,6 +1,7 @@
 """Records → one tidy DataFrame; and records packed into one small file, the source data of the committed
 figures."""
 
+import dataclasses
 import gzip
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,6 +11,7 @@ from typing import Any
 import pandas as pd
 
 from fc_width.data import num_classes
+from fc_width.recipes import RECIPES, SWEPT, Recipe
 from fc_width.store import CorruptRecordError, Store
 
 PACK_SUFFIX = ".jsonl.gz"
@@ -79,6 +81,28 @@ def packs(data: Path, needed: Mapping[str, Sequence[str]]) -> list[Path]:
             "and draw them with  python -m analysis --runs runs/digits"
         )
     return found
+
+
+def recipe_of(run: "pd.Series[Any]") -> Recipe:
+    """The recipe of a row of `load`."""
+    default = dataclasses.asdict(Recipe())
+    return Recipe(**{name: type(value)(run[name]) for name, value in default.items()})
+
+
+def sweep_command(recipe: Recipe, seeds: int) -> str:
+    """The command that makes the runs of a recipe with the first `seeds` seeds, whatever its own seed.
+
+    *Raises*: `KeyError` if its name is not one of `RECIPES`."""
+    base = RECIPES[recipe.name].recipe
+    parts = [f"python -m fc_width.sweep --recipe {recipe.name}"]
+    if recipe.dataset != base.dataset:
+        parts.append(f"--dataset {recipe.dataset}")
+    parts.append(f"--widths {recipe.width} --losses {recipe.loss} --seeds {seeds}")
+    if recipe.feature != "prelu-bn":
+        parts.append(f"--features {recipe.feature}")
+    same = (*SWEPT, "dataset")
+    changes = [f"{name}={ours}" for name, (ours, _) in recipe.differences(base).items() if name not in same]
+    return " ".join([*parts, *(["--set", *changes] if changes else [])])
 
 
 def _records(source: Path) -> Iterator[dict[str, Any]]:
