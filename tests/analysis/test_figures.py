@@ -74,7 +74,7 @@ def test_every_figure_is_drawn_with_its_source(folder, tmp_path):
     out = tmp_path / "figures"
     written = draw_all(out, folder)
     names = {str(path.relative_to(out)) for path in written}
-    stems = ["accuracy-digits", "fig4d-memory-digits", "fig5-angles-digits"]
+    stems = ["accuracy-digits", "fig4d-memory-digits", "fig5-angles-digits", "geometry-digits", "overfitting-digits"]
     drawn = {f for stem in stems for f in (f"pdf/{stem}.pdf", f"{stem}.png", f"data/{stem}.csv")}
     assert names == drawn | {"tables-digits.md"}
     said = (out / "tables-digits.md").read_text("utf-8")
