@@ -34,6 +34,19 @@ def test_the_naive_loss_is_the_one_that_it_is_compared_with():
     torch.testing.assert_close(naive(embeddings, labels), ours(embeddings, labels))
 
 
+@pytest.mark.parametrize("size", [(256, 512, 1000), (64, 128, 3000)])
+def test_with_many_classes_w_softmax_needs_at_most_1_5_times_the_memory_of_softmax(size):
+    embeddings, labels = torch.randn(size[:2], requires_grad=True), torch.randint(size[2], size[:1])
+    peaks = {
+        name: benchmark_losses._peak(benchmark_losses._step(loss, embeddings, labels), torch.device("cpu"))
+        for name, loss in benchmark_losses.losses(*size).items()
+        if name.startswith(("softmax", "W-Softmax"))
+    }
+    softmax, normalised = peaks.pop("softmax"), peaks.pop(benchmark_losses.NORMALISED)
+    assert len(peaks) == 3
+    assert max(peaks.values()) <= 1.5 * softmax < normalised
+
+
 def test_the_ordinary_loop_learns_what_the_engine_learns(tmp_path, capsys):
     path = tmp_path / "sweep.json"
     assert main(["sweep", "--runs", "1", "--rounds", "1", "--epochs", "2", "--workers", "2", "--json", str(path)]) == 0
