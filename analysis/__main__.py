@@ -159,7 +159,7 @@ def draw_all(out: Path, runs: Path | None = None, needed: Mapping[str, Sequence[
 
 def drawings(frames: Mapping[str, Runs], alone: bool = False) -> Iterator[tuple[str, Drawing]]:
     """All figures that the runs of these packs (name → table) allow, one at a time, each with the stem of its files;
-    `alone`: only those that show one pack."""
+    `alone`: only those that show one pack, and those of the first K classes too, which else stand beside the others."""
     if not alone:
         yield from ((stem, draw()) for stem, draw in WITHOUT_RUNS.items())
         together = pd.concat(frames.values(), ignore_index=True)
@@ -167,7 +167,7 @@ def drawings(frames: Mapping[str, Runs], alone: bool = False) -> Iterator[tuple[
         for name, runs in together.groupby("name"):
             yield from ((f"{e.stem(runs)}-{name}", e.draw(runs)) for e in OF_ALL_CLASSES if e.applies(runs))
     for name, frame in frames.items():
-        for feature, runs in frame.groupby("feature"):
+        for feature, runs in frame.groupby("feature") if alone or _all_classes(frame) else ():
             suffix = name if feature == "prelu-bn" else f"{name}-{feature}"
             yield from ((f"{e.stem(runs)}-{suffix}", e.draw(runs)) for e in OF_A_FEATURE if e.applies(runs))
         yield from ((f"{e.stem(frame)}-{name}", e.draw(frame)) for e in OF_A_RECIPE if e.applies(frame))
@@ -182,7 +182,8 @@ def texts(frames: Mapping[str, Runs], alone: bool = False) -> Iterator[tuple[str
         yield "tables.tex", paper_tables.latex(rows, together)
         yield "data/tables.csv", rows.to_csv(index=False, float_format="%.6g", lineterminator="\n")
     for name, frame in frames.items():
-        yield f"tables-{name}.md", tables.of_a_recipe(frame, name)
+        if alone or _all_classes(frame):
+            yield f"tables-{name}.md", tables.of_a_recipe(frame, name)
 
 
 def _pack(runs: Path, data: Path) -> Path:

@@ -33,9 +33,15 @@ COMMITTED: dict[str, tuple[str, ...]] = {
     ),
     "mnist-small-2": ("--dataset mnist:2 --losses softmax --seeds 5",),
     "mnist-small-3": ("--dataset mnist:3 --losses softmax --seeds 5",),
-    "mnist-small-5": ("--dataset mnist:5 --losses softmax --seeds 5", "--dataset mnist:5 --widths 4 --losses w-softmax"),
+    "mnist-small-5": (
+        "--dataset mnist:5 --losses softmax --seeds 5",
+        "--dataset mnist:5 --widths 4 --losses w-softmax",
+    ),
     "mnist-small-6": ("--dataset mnist:6 --widths 5 --losses softmax w-softmax",),
-    "mnist-small-7": ("--dataset mnist:7 --losses softmax --seeds 5", "--dataset mnist:7 --widths 6 --losses w-softmax"),
+    "mnist-small-7": (
+        "--dataset mnist:7 --losses softmax --seeds 5",
+        "--dataset mnist:7 --widths 6 --losses w-softmax",
+    ),
     "mnist-small-8": ("--dataset mnist:8 --widths 7 --losses softmax w-softmax",),
     "mnist-small-9": ("--dataset mnist:9 --widths 8 --losses softmax w-softmax",),
 }
