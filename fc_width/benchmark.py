@@ -1,4 +1,4 @@
-"""``python -m fc_width.benchmark losses`` and ``sweep``: what things cost here, as ratios measured in one go."""
+"""``python -m fc_width.benchmark losses``, ``sweep``, ``cost`` and ``profile``: what things cost here."""
 
 import json
 import platform
@@ -10,17 +10,22 @@ from typing import Any
 import torch
 import tyro
 
-from fc_width import benchmark_losses, benchmark_sweep
+from fc_width import benchmark_cost, benchmark_losses, benchmark_profile, benchmark_sweep
 from fc_width.train import device_name
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line; returns the exit status: 0, or 2 for a bad option."""
-    commands: dict[str, Any] = {"losses": benchmark_losses.Losses, "sweep": benchmark_sweep.Sweep}
+    commands: dict[str, Any] = {
+        "losses": benchmark_losses.Losses,
+        "sweep": benchmark_sweep.Sweep,
+        "cost": benchmark_cost.Cost,
+        "profile": benchmark_profile.Profile,
+    }
     options: Any = tyro.extras.subcommand_cli_from_dict(
         commands, args=arguments, prog="python -m fc_width.benchmark", description=__doc__
     )
-    module: Any = benchmark_losses if isinstance(options, benchmark_losses.Losses) else benchmark_sweep
+    module: Any = sys.modules[type(options).__module__]
     name = ("cuda" if torch.cuda.is_available() else "cpu") if options.device == "auto" else options.device
     try:
         if name not in ("cpu", "cuda") or (name == "cuda" and not torch.cuda.is_available()):

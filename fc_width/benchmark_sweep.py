@@ -57,14 +57,16 @@ class Sweep:
 @dataclass(frozen=True)
 class Measurement:
     """One way: runs per hour and images per second (trained on), medians over rounds; ratio to the ordinary loop's;
-    counted GFLOP/s; peak memory in MiB, of the largest process, and on CUDA of the device; mean test accuracy; and the
-    ends of the 95 % bootstrap interval of its difference to the ordinary loop's, in points."""
+    counted GFLOP/s, and their share of what large matrix products reach here (bfloat16 on CUDA, float32 on all cores
+    of a CPU); peak memory in MiB, of the largest process, on CUDA of the device; mean test accuracy; and the ends of
+    the 95 % bootstrap interval of its difference to the ordinary loop's, in points."""
 
     way: str
     runs_per_hour: float
     images_per_second: float
     ratio: float
     gflops_per_second: float
+    share: float
     peak_mib: float
     accuracy: float
     difference_low: float
@@ -106,6 +108,7 @@ def measure(options: Sweep, device: torch.device, say: Callable[[str], None]) ->
     images = len(dataset.train_images) * base.epochs
     flops = images * _flops(base, dataset) / 1e9
     ordinary = next(iter(ways))
+    peak_rate = _product_rate(device)
     return [
         Measurement(
             name,
@@ -113,6 +116,7 @@ def measure(options: Sweep, device: torch.device, say: Callable[[str], None]) ->
             images / median(seconds[name]),
             median(seconds[ordinary]) / median(seconds[name]),
             flops / median(seconds[name]),
+            flops / median(seconds[name]) / peak_rate,
             peak[name],
             mean(accuracy[name]),
             *_difference(accuracy[name], accuracy[ordinary]),
@@ -124,19 +128,24 @@ def measure(options: Sweep, device: torch.device, say: Callable[[str], None]) ->
 def _in_a_process(
     recipes: list[Recipe], dataset: Dataset, device: str, way: Callable[..., list[float]], **options: Any
 ) -> tuple[float, list[float], float]:
-    """Seconds, accuracies, peak MiB."""
+    """Seconds, accuracies, peak MiB: on a CPU of the largest process, on CUDA of the device, seen from here now and
+    then."""
     context = multiprocessing.get_context("spawn")
     receive, send = context.Pipe(duplex=False)
     process = context.Process(target=_child, args=(send, way, recipes, dataset, device, options))
+    free = [torch.cuda.mem_get_info(device)[0]] if device != "cpu" else []
     process.start()
     send.close()
     try:
+        while not receive.poll(0.1):
+            if free:
+                free.append(torch.cuda.mem_get_info(device)[0])
         seconds, found, most = receive.recv()
     except EOFError:
         raise OSError("a benchmark process died") from None
     finally:
         process.join()
-    return seconds, found, most
+    return seconds, found, (free[0] - min(free)) / 2**20 if free else most
 
 
 def _child(send: Any, way: Any, recipes: list[Recipe], dataset: Dataset, device: str, options: dict[str, Any]) -> None:
@@ -144,8 +153,6 @@ def _child(send: Any, way: Any, recipes: list[Recipe], dataset: Dataset, device:
     found = way(recipes, dataset, device, **options)
     seconds = time.perf_counter() - started
     most = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)) / 1024
-    if device == "cuda":
-        most = max(most, torch.cuda.max_memory_allocated() / 2**20)
     send.send((seconds, found, most))
 
 
@@ -230,6 +237,18 @@ def _flops(recipe: Recipe, dataset: Dataset) -> float:
     return float(counter.get_total_flops()) / 8
 
 
+def _product_rate(device: torch.device) -> float:
+    """GFLOP/s of large matrix products here."""
+    size, dtype = (8192, torch.bfloat16) if device.type == "cuda" else (2048, torch.float32)
+    one = torch.randn(size, size, device=device).to(dtype)
+    rates = []
+    for _ in range(5):
+        started = time.perf_counter()
+        (one @ one).sum().item()
+        rates.append(2 * size**3 / (time.perf_counter() - started) / 1e9)
+    return max(rates)
+
+
 def _difference(found: Sequence[float], base: Sequence[float]) -> tuple[float, float]:
     """95 % bootstrap interval of the difference of means, in points."""
     if found is base or len(found) < 2:
@@ -253,13 +272,13 @@ def describe(options: Sweep, device: torch.device) -> str:
 def table(found: Sequence[Measurement]) -> str:
     """Markdown: a row for each way."""
     lines = [
-        "| way | runs/hour | images/s | ratio | GFLOP/s | peak, MiB | accuracy, % | difference, points (95 %) |",
-        "|---|---:|---:|---:|---:|---:|---:|---:|",
+        "| way | runs/hour | images/s | ratio | GFLOP/s | of matmul | peak, MiB | accuracy, % | difference (95 %) |",
+        "|---|---:|---:|---:|---:|---:|---:|---:|---:|",
     ]
     for each in found:
         lines.append(
             f"| {each.way} | {each.runs_per_hour:.0f} | {each.images_per_second:.0f} | {each.ratio:.2f} "
-            f"| {each.gflops_per_second:.1f} | {each.peak_mib:.0f} | {100 * each.accuracy:.2f} "
+            f"| {each.gflops_per_second:.1f} | {each.share:.0%} | {each.peak_mib:.0f} | {100 * each.accuracy:.2f} "
             f"| {each.difference_low:+.2f} … {each.difference_high:+.2f} |"
         )
     return "\n".join(lines)

@@ -97,14 +97,15 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Named:
-    """A recipe with its expected `seconds` a run and the hardware they were measured on, and the sweep it is
-    meant for."""
+    """A recipe with its expected `seconds` a run and the hardware they were measured on, the sweep it is meant for,
+    and, where it is meant for a GPU, `teraflop`, the counted operations of a run (10¹²)."""
 
     recipe: Recipe
     seconds: float
     hardware: str
     losses: tuple[str, ...] = ("softmax", "w-softmax:1", "w-softmax-centred:1", "w-softmax-simplex:1")
     seeds: int = 3
+    teraflop: float = 0.0
 
 
 EVERY_LOSS = (
@@ -152,7 +153,7 @@ _name(Named(
 _name(Named(
     Recipe(name="paper-mnist", dataset="mnist", backbone="mnist", epochs=20, softmax_epochs=5),
     seconds=8400.0, hardware="two cores of an AMD EPYC (by count of operations; not run)",
-    losses=EVERY_LOSS,
+    losses=EVERY_LOSS, teraflop=20 * 41.0,
 ))  # fmt: skip
 
 # CIFAR as in the paper: batch 256, the paper's learning rate and decay; 100 epochs (19,600 steps), which the paper
@@ -166,6 +167,7 @@ for _classes in (10, 100):
         ),
         seconds=8400.0 * {10: 9.8, 100: 34.2}[_classes],
         hardware="two cores of an AMD EPYC (by count of operations; not run)", losses=EVERY_LOSS,
+        teraflop=100 * {10: 80.0, 100: 281.0}[_classes],
     ))  # fmt: skip
 
 # CIFAR with a small backbone (see `backbone.BACKBONES`), eight epochs at batch 128; the learning rate falls from 0.05

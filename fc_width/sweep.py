@@ -167,9 +167,11 @@ def _described(recipe: Recipe) -> str:
     lines = [f"{field.name} = {getattr(recipe, field.name)!r}" for field in dataclasses.fields(recipe)]
     stages = [f"  {stage}" for stage in BACKBONES[recipe.backbone]]
     seconds = named.seconds * recipe.epochs / named.recipe.epochs
-    return "\n".join(
-        [*lines, "backbone stages:", *stages, f"a run: about {report.duration(seconds)} on {named.hardware}"]
-    )
+    lines += ["backbone stages:", *stages, f"a run: about {report.duration(seconds)} on {named.hardware}"]
+    if named.teraflop:
+        work = named.teraflop * recipe.epochs / named.recipe.epochs
+        lines.append(f"{work:,.0f} TFLOP a run: on one GPU of 790 TFLOP/s at least {work / 790:.1f} s; not measured")
+    return "\n".join(lines)
 
 
 def _recipe(record: Record) -> Recipe:

@@ -1,0 +1,148 @@
+"""How the cost of a sweep grows: ``python -m fc_width.benchmark cost``.
+
+One thing is changed at a time, against one and the same run: the width M, the classes C (the same images, with labels
+dealt out in turn), the training images, and, through the engine, the number of runs. All cases are interleaved;
+what is reported is the median and its ratio to the first value's. On a CPU a run has one thread."""
+
+import dataclasses
+import functools
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+import threadpoolctl
+import torch
+
+from fc_width.data import Dataset, load
+from fc_width.engine import default_workers, run_all
+from fc_width.recipes import RECIPES, Recipe
+from fc_width.store import Store
+from fc_width.train import run
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Seconds of a run against M, C and images, and of a sweep against its number of runs."""
+
+    recipe: str = "digits"
+    """Named recipe, at its own width; with centred W-Softmax."""
+    device: str = "auto"
+    """cuda, cpu, or auto: CUDA where there is one."""
+    widths: tuple[int, ...] = (1, 9, 90, 270)
+    """Widths M."""
+    classes: tuple[int, ...] = (2, 10, 100, 1000)
+    """Numbers of classes C."""
+    images: tuple[float, ...] = (0.25, 0.5, 1.0)
+    """Shares of the training images."""
+    runs: tuple[int, ...] = (2, 4, 8, 16)
+    """Numbers of runs of a sweep."""
+    epochs: int | None = None
+    """Epochs of a run (default: the recipe's)."""
+    rounds: int = 3
+    """Interleaved rounds that the medians are over."""
+    data_dir: Path | None = None
+    """Folder that holds the data set's original files."""
+    json: Path | None = None
+    """File to write the measurements to."""
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """One case: what was changed, to which value, median seconds, and their ratio to the first value's."""
+
+    changed: str
+    value: float
+    seconds: float
+    ratio: float
+
+
+def measure(options: Cost, device: torch.device, say: Callable[[str], None]) -> list[Measurement]:
+    """Every case, interleaved.
+
+    *Raises*: `ValueError` for a recipe that is none, or a value that does not fit."""
+    if options.recipe not in RECIPES:
+        raise ValueError(f"unknown recipe {options.recipe!r}: expected one of {', '.join(RECIPES)}")
+    if any(count < 1 for count in options.runs):
+        raise ValueError(f"runs must be at least 1, got {options.runs}")
+    if any(not 0 < share <= 1 for share in options.images):
+        raise ValueError(f"images must be shares in 0…1, got {options.images}")
+    base = dataclasses.replace(RECIPES[options.recipe].recipe, loss="w-softmax-centred:1", softmax_epochs=0)
+    if options.epochs is not None:
+        base = dataclasses.replace(base, epochs=options.epochs)
+    dataset = load(base.dataset, options.data_dir)
+    cases: list[tuple[str, float, Callable[[], object]]] = []
+
+    def case(changed: str, value: float, recipe: Recipe, data: Dataset) -> None:
+        cases.append((changed, value, lambda: run(recipe, data, device)))
+
+    for width in options.widths:
+        case("width M", width, dataclasses.replace(base, width=width), dataset)
+    for count in options.classes:
+        case("classes C", count, base, _with_classes(dataset, count))
+    for share in options.images:
+        kept = max(1, round(share * len(dataset.train_labels)))
+        case("training images", kept, base, _first(dataset, kept))
+    for count in options.runs:
+        recipes = [dataclasses.replace(base, seed=seed) for seed in range(count)]
+        cases.append(("runs of a sweep", count, functools.partial(_sweep, recipes, dataset, device)))
+    return _interleaved(cases, options.rounds, say)
+
+
+def _interleaved(
+    cases: Sequence[tuple[str, float, Callable[[], object]]], rounds: int, say: Callable[[str], None]
+) -> list[Measurement]:
+    seconds: list[list[float]] = [[] for _ in cases]
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        with threadpoolctl.threadpool_limits(1):
+            for turn in range(rounds + 1):  # the first one warms up
+                say(f"round {turn} of {rounds} …" if turn else "warming up …")
+                for times, (_, _, work) in zip(seconds, cases, strict=True):
+                    started = time.perf_counter()
+                    work()
+                    times.append(time.perf_counter() - started)
+    finally:
+        torch.set_num_threads(threads)
+    base: dict[str, float] = {}
+    found = []
+    for times, (changed, value, _) in zip(seconds, cases, strict=True):
+        middle = median(times[1:])
+        found.append(Measurement(changed, value, middle, middle / base.setdefault(changed, middle)))
+    return found
+
+
+def _with_classes(dataset: Dataset, classes: int) -> Dataset:
+    train, test = (torch.arange(len(labels)) % classes for labels in (dataset.train_labels, dataset.test_labels))
+    return dataclasses.replace(dataset, train_labels=train, test_labels=test, num_classes=classes)
+
+
+def _first(dataset: Dataset, kept: int) -> Dataset:
+    return dataclasses.replace(
+        dataset, train_images=dataset.train_images[:kept], train_labels=dataset.train_labels[:kept]
+    )
+
+
+def _sweep(recipes: list[Recipe], dataset: Dataset, device: torch.device) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        store = Store(Path(folder) / "runs")
+        store.create()
+        run_all(recipes, dataset, store, device, default_workers(device), lambda status: None)
+
+
+def describe(options: Cost, device: torch.device) -> str:
+    """What was measured, for a heading."""
+    return (
+        f"{options.recipe}, centred W-Softmax, median of {options.rounds} interleaved rounds; sweeps with "
+        f"{default_workers(device)} runs at once, their start included"
+    )
+
+
+def table(found: Sequence[Measurement]) -> str:
+    """Markdown: a row for each case."""
+    lines = ["| changed | to | seconds | ratio |", "|---|---:|---:|---:|"]
+    lines += [f"| {each.changed} | {each.value:g} | {each.seconds:.2f} | {each.ratio:.2f} |" for each in found]
+    return "\n".join(lines)
