@@ -33,7 +33,7 @@ import threadpoolctl
 import torch
 
 from fc_width.data import Dataset
-from fc_width.engine import ATTEMPTS, BEAT_SECONDS, KEEP_MEMORY, PACKED, Status, _described, _failure
+from fc_width.engine import ATTEMPTS, BEAT_SECONDS, KEEP_MEMORY, PACKED, Status, described, failure
 from fc_width.recipes import Recipe
 from fc_width.store import Record, Store
 from fc_width.train import Running
@@ -219,7 +219,7 @@ class _Driver:
         self.deaths[run_id] += 1
         again = self.deaths[run_id] < ATTEMPTS
         if not again and run_id not in self.store.run_ids():
-            self.store.write(_failure(self.recipes[run_id], f"{reason}, {ATTEMPTS} times"))
+            self.store.write(failure(self.recipes[run_id], f"{reason}, {ATTEMPTS} times"))
         self._drop(task, run_id)
         if again:
             self._submit(run_id)
@@ -252,9 +252,9 @@ def _task(recipe: Recipe, data: list[Any], device: str, shared: bool) -> Iterato
                 yield running.fraction
         record = running.record
     except torch.OutOfMemoryError as error:
-        record = None if shared else _failure(recipe, _described(error))
+        record = None if shared else failure(recipe, described(error))
     except Exception as error:
-        record = _failure(recipe, _described(error))
+        record = failure(recipe, described(error))
     yield record
 
 
