@@ -1,0 +1,170 @@
+"""The knee: against curves whose knee is known, and against its own promise of how often it is wrong."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from analysis import plateau
+
+WIDTHS = (1, 2, 3, 4, 5, 8, 9, 10, 14, 18, 27, 45, 90, 270)
+RISE = {1: 40.0, 2: 97.0, 3: 98.5, 4: 98.85}  # then 99
+
+
+def runs(curve=RISE, seeds=5, noise=0.0, widths=WIDTHS, rng=None, classes=10, **fields):
+    """Rows as `records.load` gives them; accuracies in percent from `curve`, 99 elsewhere."""
+    rng = rng or np.random.default_rng(0)
+    return pd.DataFrame(
+        {
+            "run_id": f"M{width}_s{seed}",
+            "name": "mnist-small",
+            "dataset": "mnist",
+            "loss": "softmax",
+            "feature": "prelu-bn",
+            "classes": classes,
+            "width": width,
+            "seed": seed,
+            "status": "done",
+            "test_accuracy": (curve.get(width, 99.0) + noise * rng.normal()) / 100,
+            **fields,
+        }
+        for seed in range(seeds)
+        for width in widths
+    )
+
+
+@pytest.mark.parametrize(
+    ("margin", "width"), [(0.1, 5), (0.2, 4), (0.49, 4), (0.51, 3), (1.9, 3), (2.1, 2), (58.9, 2), (59.1, 1)]
+)
+def test_without_noise_the_knee_is_the_first_width_within_the_margin(margin, width):
+    found = plateau.knee(runs(), margin)
+    assert (found.low, found.width, found.high, found.estimate, found.bootstrap) == (width,) * 4 + ((width, width),)
+    assert found.plateau == pytest.approx(0.99)
+    assert (found.seeds, found.failures, found.classes, found.margin) == (5, 0, 10, margin)
+    assert found.widths == WIDTHS[:-2]  # those below 10(C − 1)
+
+
+@pytest.mark.parametrize(
+    ("classes", "members"), [(2, (2, 3, 4, 5, 8, 9)), (3, (4, 5, 8, 9, 10, 14, 18)), (10, (18, 27, 45))]
+)
+def test_the_plateau_is_from_twice_to_ten_times_the_simplex_s_width(classes, members):
+    found = plateau.against_plateau(runs(classes=classes))
+    assert found.widths == members
+
+
+def test_the_plateau_is_each_seed_s_mean_and_a_member_is_held_against_the_others():
+    frame = runs({18: 98.0, 27: 98.2, 45: 99.1, 9: 98.9}, seeds=2)
+    frame.loc[frame["seed"] == 1, "test_accuracy"] -= 0.01
+    found = plateau.against_plateau(frame)
+    mean = (98.0 + 98.2 + 99.1) / 3
+    assert found.plateau.to_numpy() == pytest.approx([mean / 100, mean / 100 - 0.01])
+    for width, expected in {9: 98.9 - mean, 18: 98 - 98.65, 27: 98.2 - 98.55, 45: 99.1 - 98.1, 270: 99 - mean}.items():
+        assert found.differences[width].to_numpy() == pytest.approx([expected] * 2)
+
+
+@pytest.mark.parametrize("fallen", [{90: 90.0, 270: 90.0}, {90: 100.0, 270: 100.0}])
+def test_what_happens_from_ten_times_on_does_not_move_the_knee(fallen):
+    assert plateau.knee(runs(RISE | fallen), 0.1) == plateau.knee(runs(), 0.1)
+
+
+def test_a_dip_above_a_good_width_moves_the_knee_above_the_dip():
+    found = plateau.knee(runs(RISE | {8: 98.0}), 0.1)
+    assert (found.low, found.width, found.estimate) == (9, 9, 9)
+
+
+def test_accuracy_that_still_rises_within_the_plateau_is_seen():
+    found = plateau.knee(runs(RISE | {18: 97.0, 27: 98.9}), 0.1)
+    assert (found.low, found.width) == (27, 27)
+    found = plateau.knee(runs(RISE | {45: 98.0}), 0.1)
+    assert (found.low, found.width, found.high, found.text()) == (None, None, None, "above 45")
+
+
+def test_the_verdicts_are_those_of_scipy_s_one_sided_t_tests():
+    rng = np.random.default_rng(3)
+    frame = pd.DataFrame(
+        {w: -0.1 + shift + 0.05 * rng.normal(size=4) for w, shift in enumerate(np.linspace(-1, 1, 41))}
+    )
+    table = plateau.judge(frame, 0.1)
+    for width, row in table.iterrows():
+        p = {side: stats.ttest_1samp(frame[width], -0.1, alternative=side).pvalue for side in ("greater", "less")}
+        expected = "equivalent" if p["greater"] < 0.05 else "below" if p["less"] < 0.05 else "open"
+        assert row["verdict"] == expected
+        assert row["low"] < row["mean"] == frame[width].mean() < row["high"]
+    assert set(table["verdict"]) == {"equivalent", "below", "open"}
+
+
+def test_one_seed_decides_nothing():
+    found = plateau.knee(runs(seeds=1), 0.1)
+    assert (found.low, found.width, found.high, found.bootstrap) == (1, None, None, (1, None))
+    assert found.estimate == 5
+    assert found.text() == "not decided: 1 or more"
+
+
+def test_two_noisy_seeds_give_a_range_and_many_give_a_width():
+    few = plateau.knee(runs(seeds=2, noise=0.05), 0.1)
+    assert (few.width, few.high) == (None, None)
+    assert few.low <= 5
+    many = plateau.knee(runs(seeds=40, noise=0.05), 0.1)
+    assert (many.low, many.width) == (5, 5)
+    assert many.text() == "5"
+
+
+@pytest.mark.parametrize("status", ["failed", "diverged"])
+def test_a_run_that_failed_counts_as_guessing(status):
+    frame = runs()
+    lost = (frame["width"] == 14) & (frame["seed"] == 3)
+    frame.loc[lost, ["status", "test_accuracy"]] = [status, np.nan]
+    found = plateau.knee(frame, 0.1)
+    assert (found.low, found.width, found.failures, found.plateau) == (5, 18, 1, pytest.approx(0.99))
+    assert found.estimate == 18
+    assert plateau.against_plateau(frame).differences.loc[3, 14] == pytest.approx(10 - 99)
+
+
+def test_a_failure_in_the_plateau_s_range_leaves_the_plateau_sound():
+    frame = runs()
+    frame.loc[(frame["width"] == 27) & (frame["seed"] == 3), "status"] = "diverged"  # with an accuracy or without
+    found = plateau.against_plateau(frame)
+    assert found.widths == (18, 45)
+    assert found.plateau.to_numpy() == pytest.approx([0.99] * 5)
+    assert plateau.knee(frame, 0.1).width == 45
+
+
+def test_runs_that_are_missing_yet_are_left_out():
+    frame = runs(seeds=4)
+    part = frame[(frame["seed"] < 3) | (frame["width"] < 20)]  # the last seed is at work
+    assert plateau.knee(part, 0.1) == plateau.knee(frame[frame["seed"] < 3], 0.1)
+    extra = pd.concat([frame, runs(seeds=1, widths=(7, 36))])  # widths tried with one seed
+    assert plateau.knee(extra, 0.1) == plateau.knee(frame, 0.1)
+
+
+MISTAKES = [
+    (runs().assign(loss=["softmax", "hinge"] * 35), 0.1, "one loss, got hinge, softmax"),
+    (runs().assign(dataset=["mnist", "mnist:5"] * 35), 0.1, "one dataset"),
+    (pd.concat([runs(), runs(seeds=1, widths=(9,))]), 0.1, "more for M=9 seed=0"),
+    (
+        runs(widths=(1, 4, 9, 18, 90)),
+        0.1,
+        r"two widths from 18 on and below 90.*got \[18\].*fc_width.sweep --widths … 18",
+    ),
+    (runs()[:0], 0.1, "no runs"),
+    *((runs(), margin, "margin must be positive") for margin in (0.0, -0.1, np.nan, np.inf)),
+]
+
+
+@pytest.mark.parametrize(("frame", "margin", "message"), MISTAKES)
+def test_a_mistake_is_quoted(frame, margin, message):
+    with pytest.raises(ValueError, match=message):
+        plateau.knee(frame, margin)
+
+
+@pytest.mark.parametrize("seeds", [2, 3, 5])
+def test_the_interval_holds_the_true_knee_as_often_as_it_says(seeds):
+    """The hardest case: M = 3 is worse by exactly the margin, so that only chance puts the knee there; then each end
+    is wrong in 5 % of the cases at most."""
+    rng = np.random.default_rng(7)
+    trials, wrong = 200, 0
+    for _ in range(trials):
+        found = plateau.knee(runs(seeds=seeds, noise=0.03, rng=rng, widths=(1, 2, 3, 4, 9, 18, 27)), 0.5)
+        wrong += not (found.low <= 4 and (found.high is None or found.high >= 4))
+    assert stats.binomtest(wrong, trials, 0.05, alternative="greater").pvalue > 1e-3
+    assert wrong > 0  # the promise is not kept by an interval that says nothing
