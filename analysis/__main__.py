@@ -1,41 +1,109 @@
-"""``python -m analysis``: every figure, with its source data, from records alone. Nothing is trained."""
+"""``python -m analysis``: every figure and table, with its source data, from records alone. Nothing is trained."""
 
 import sys
-from collections.abc import Callable, Sequence
+import textwrap
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import pandas as pd
 import tyro
 
-from analysis import figures, records, tables
+from analysis import figures, figures_angles, figures_network, figures_theory, paper_tables, records, tables
+from analysis.drawing import Drawing, done
 
 
 @dataclass(frozen=True)
 class Options:
-    """Draw the figures from the records of sweeps.
+    """Draw the figures and tables from the records of sweeps.
 
-    Without --runs: from the packed records in OUT/data, the source data of the committed figures.
+    Without --runs: all of them, from the packed records in OUT/data, the source data of the committed figures.
     """
 
     runs: Path | None = None
     """Folder of records that a sweep wrote; packed into OUT/data first, and drawn alone."""
     out: Path = Path("figures")
-    """Folder that the figures go into; their source data goes into its folder data."""
+    """Folder that the figures go into; their source data goes into its folder data, PDFs into its folder pdf."""
 
 
-DRAWINGS: dict[str, Callable[[pd.DataFrame], figures.Drawing]] = {
-    "fig4a-accuracy": figures.accuracy_against_width,
-    "fig4d-memory": figures.memory_against_width,
-    "fig5-angles": figures.mean_angles,
+Runs = pd.DataFrame
+"""Rows of `records.load`."""
+
+
+class Entry(NamedTuple):
+    """A figure that records may allow: the stem of its files, what draws it, and whether these runs allow it."""
+
+    stem: Callable[[Runs], str]
+    draw: Callable[[Runs], Drawing]
+    applies: Callable[[Runs], bool]
+
+
+def _named(stem: str) -> Callable[[Runs], str]:
+    return lambda runs: stem
+
+
+def _accuracy_stem(runs: Runs) -> str:
+    letter = {"mnist": "a", "cifar10": "b", "cifar100": "c"}.get(runs["dataset"].iloc[0])
+    return f"fig4{letter}-accuracy" if letter else "accuracy"
+
+
+def _several_widths(runs: Runs) -> bool:
+    return bool(done(runs)["width"].nunique() > 1)
+
+
+def _all_classes(runs: Runs) -> bool:
+    return ":" not in runs["dataset"].iloc[0]
+
+
+def _memory(runs: Runs) -> bool:
+    return _several_widths(runs) and _all_classes(runs)
+
+
+def _per_class(runs: Runs) -> bool:
+    """The trunk's feature, and linear, which shows the loophole best; `loophole` has the means of all."""
+    at_simplex = (done(runs)["width"] == done(runs)["classes"] - 1).any()
+    return bool(at_simplex) and _all_classes(runs) and runs["feature"].iloc[0] in ("prelu-bn", "linear")
+
+
+def _every_alpha(runs: Runs) -> bool:
+    return bool(done(runs)["loss"].str.fullmatch(r"w-softmax-simplex:0\.5").any())
+
+
+def _in_the_plane(runs: Runs) -> bool:
+    fixed = done(runs)["loss"].str.startswith("w-softmax-simplex")
+    return bool(((done(runs)["width"] == 2) & done(runs)["features"].notna() & fixed).any())
+
+
+# To add a figure, add a line: here if it needs no runs,
+WITHOUT_RUNS: dict[str, Callable[[], Drawing]] = {
+    "fig1-network": figures_network.network,
+    "fig2-boundaries": figures_theory.decision_boundaries,
+    "fig3-simplices": figures_theory.simplices,
+    "fig4d-memory": figures_network.memory_of_the_networks,
+    "best-angles": figures_theory.best_angles,
 }
+# here if it shows the runs of one recipe and one feature (its files are called STEM-RECIPE, or STEM-RECIPE-FEATURE),
+OF_A_FEATURE: list[Entry] = [
+    Entry(_accuracy_stem, figures.accuracy_against_width, _several_widths),
+    Entry(_named("fig4d-memory"), figures.memory_against_width, _memory),
+    Entry(_named("fig5-angles"), figures_angles.mean_angles, _per_class),
+]
+# here if it shows one recipe with all its features (STEM-RECIPE),
+OF_A_RECIPE: list[Entry] = [
+    Entry(_named("loophole"), figures_angles.angle_against_alpha, _every_alpha),
+    Entry(_named("plane"), figures_angles.features_in_the_plane, _in_the_plane),
+]
+# and here if it compares recipes or data sets: it gets the runs of all packs in one table (STEM).
+OF_ALL: list[Entry] = []
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line; returns the exit status: 0, or 2 where there is nothing to draw from."""
     options = tyro.cli(Options, args=arguments, prog="python -m analysis", description=Options.__doc__)
+    needed = records.COMMITTED if options == Options() else {}
     try:
-        for path in draw_all(options.out, options.runs):
+        for path in draw_all(options.out, options.runs, needed):
             print(path)
     except (OSError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
@@ -43,74 +111,72 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def draw_all(out: Path, runs: Path | None = None) -> list[Path]:
+def draw_all(out: Path, runs: Path | None = None, needed: Mapping[str, Sequence[str]] | None = None) -> list[Path]:
     """Draw everything that the records allow.
 
-    *Arguments*: `out`; `runs`, a folder of records to pack into `out`/data and draw; without it, all packs
-    there are drawn.
+    *Arguments*: `out`; `runs`, a folder of records to pack into `out`/data and draw, alone; without it, all packs there
+    are drawn, and what needs no runs; `needed`, the packs that must be there, each with the commands that make it.
 
     *Returns*: the files written.
 
-    *Raises*: `FileNotFoundError` if there are no records, naming the command that makes them.
+    *Raises*: `FileNotFoundError` if there are no records or a needed pack is missing, naming the command that makes
+    them.
     """
     data = out / "data"
-    if runs is None:
-        packs = sorted(data.glob(f"*{records.PACK_SUFFIX}"))
-        if not packs:
-            raise FileNotFoundError(
-                f"no records in {data}: make some with  python -m fc_width.sweep  "
-                "and draw them with  python -m analysis --runs runs/digits"
-            )
-    else:
-        frame = records.load(runs)
-        data.mkdir(parents=True, exist_ok=True)
-        subset = frame["dataset"].iloc[0].partition(":")[2]
-        packs = [data / f"{'-'.join(filter(None, (frame['name'].iloc[0], subset)))}{records.PACK_SUFFIX}"]
-        records.pack(runs, packs[0])
-    theory = _save(figures.best_angles(), "best-angles", out)
-    return theory + [path for pack in packs for path in _draw_pack(pack, out)]
-
-
-def _draw_pack(pack: Path, out: Path) -> list[Path]:
-    frame = records.load(pack)
-    name = pack.name.removesuffix(records.PACK_SUFFIX)
+    packs = records.packs(data, needed or {}) if runs is None else [_pack(runs, data)]
+    frames = {pack.name.removesuffix(records.PACK_SUFFIX): records.load(pack) for pack in packs}
     written = []
-    for feature, runs in frame.groupby("feature"):
-        done = runs[runs["status"] == "done"]
-        suffix = "" if feature == "prelu-bn" else f"-{feature}"
-        for stem, draw in DRAWINGS.items():
-            at_simplex = bool((done["width"] == done["classes"] - 1).any())
-            if at_simplex if draw is figures.mean_angles else done["width"].nunique() > 1:
-                written += _save(draw(runs), f"{stem}-{name}{suffix}", out)
-    if frame["loss"].str.fullmatch(r"w-softmax-simplex:0\.5").any():
-        written += _save(figures.angle_against_alpha(frame), f"loophole-{name}", out)
-    if ((frame["width"] == 2) & frame["features"].notna() & frame["loss"].str.startswith("w-softmax-simplex")).any():
-        written += _save(figures.features_in_the_plane(frame), f"plane-{name}", out)
-    return [*written, _tables(frame, name, out)]
+    for stem, drawing in drawings(frames, alone=runs is not None):
+        written += _save(drawing, stem, out)
+    for name, text in texts(frames, alone=runs is not None):
+        written.append(out / name)
+        written[-1].write_text(text, "utf-8")
+    return written
 
 
-def _tables(frame: pd.DataFrame, name: str, out: Path) -> Path:
-    """All tables of one recipe, in one Markdown file."""
-    seeds = frame.groupby("feature")["seed"].nunique().to_dict()
-    parts = [
-        f"# {name}",
-        f"Written by `python -m analysis`. Seeds: {', '.join(f'{n} ({f})' for f, n in seeds.items())}.",
-    ]
-    for feature, runs in frame.groupby("feature"):
-        if runs["width"].nunique() > 1:
-            parts += [f"## Test accuracy, %, feature {feature}", tables.accuracy_by_width(runs)]
-    if (frame["width"] == frame["classes"] - 1).any():
-        parts += ["## Geometry at M = C − 1", tables.geometry_by_loss(frame)]
-    path = out / f"tables-{name}.md"
-    path.write_text("\n\n".join(parts) + "\n", "utf-8")
-    return path
+def drawings(frames: Mapping[str, Runs], alone: bool = False) -> Iterator[tuple[str, Drawing]]:
+    """All figures that the runs of these packs (name → table) allow, one at a time, each with the stem of its files;
+    `alone`: only those that show one pack."""
+    if not alone:
+        yield from ((stem, draw()) for stem, draw in WITHOUT_RUNS.items())
+        together = pd.concat(frames.values(), ignore_index=True)
+        yield from ((entry.stem(together), entry.draw(together)) for entry in OF_ALL if entry.applies(together))
+    for name, frame in frames.items():
+        for feature, runs in frame.groupby("feature"):
+            suffix = name if feature == "prelu-bn" else f"{name}-{feature}"
+            yield from ((f"{e.stem(runs)}-{suffix}", e.draw(runs)) for e in OF_A_FEATURE if e.applies(runs))
+        yield from ((f"{e.stem(frame)}-{name}", e.draw(frame)) for e in OF_A_RECIPE if e.applies(frame))
 
 
-def _save(drawing: figures.Drawing, stem: str, out: Path) -> list[Path]:
-    drawing.figure.text(0.995, -0.005, drawing.caption, ha="right", va="top", fontsize=5.5, color="0.35", wrap=False)
-    paths = [out / f"{stem}.pdf", out / f"{stem}.png", out / "data" / f"{stem}.csv"]
-    drawing.figure.savefig(paths[0], metadata={"CreationDate": None}, bbox_inches="tight")
-    drawing.figure.savefig(paths[1], dpi=150, metadata={"Software": None}, bbox_inches="tight")
+def texts(frames: Mapping[str, Runs], alone: bool = False) -> Iterator[tuple[str, str]]:
+    """All tables, each with the name of its file; `alone` as for `drawings`."""
+    if not alone:
+        together = pd.concat(frames.values(), ignore_index=True)
+        rows = paper_tables.compare(together)
+        yield "tables.md", paper_tables.markdown(rows, together)
+        yield "tables.tex", paper_tables.latex(rows, together)
+        yield "data/tables.csv", rows.to_csv(index=False, float_format="%.6g", lineterminator="\n")
+    for name, frame in frames.items():
+        yield f"tables-{name}.md", tables.of_a_recipe(frame, name)
+
+
+def _pack(runs: Path, data: Path) -> Path:
+    frame = records.load(runs)
+    subset = frame["dataset"].iloc[0].partition(":")[2]
+    name = "-".join(filter(None, (frame["name"].iloc[0], subset)))
+    records.pack(runs, data / f"{name}{records.PACK_SUFFIX}")
+    return data / f"{name}{records.PACK_SUFFIX}"
+
+
+def _save(drawing: Drawing, stem: str, out: Path) -> list[Path]:
+    wide = int(19 * drawing.figure.get_figwidth())
+    text = "\n".join(textwrap.wrap(drawing.caption, wide))
+    drawing.figure.text(0.995, -0.01, text, ha="right", va="top", fontsize=7, color="0.25")
+    paths = [out / f"{stem}.png", out / "pdf" / f"{stem}.pdf", out / "data" / f"{stem}.csv"]
+    for path in paths:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    drawing.figure.savefig(paths[0], dpi=150, metadata={"Software": None}, bbox_inches="tight")
+    drawing.figure.savefig(paths[1], metadata={"CreationDate": None}, bbox_inches="tight")
     drawing.source.to_csv(paths[2], index=False, float_format="%.6g", lineterminator="\n")
     return paths
 

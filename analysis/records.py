@@ -1,18 +1,35 @@
 """Records → one tidy DataFrame; and records packed into one small file, the source data of the committed
 figures."""
 
+import dataclasses
 import gzip
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from fc_width.data import num_classes
+from fc_width.recipes import RECIPES, SWEPT, Recipe
 from fc_width.store import CorruptRecordError, Store
 
 PACK_SUFFIX = ".jsonl.gz"
+
+_EVERY_KIND = (
+    "--widths 9 --features linear prelu-bn bn-relu --losses softmax "
+    "w-softmax:{0,0.5,1,1.5} w-softmax-centred:{0,0.5,1,1.5} w-softmax-simplex:{0,0.5,1,1.5}"
+)
+COMMITTED: dict[str, tuple[str, ...]] = {
+    "digits": (f"--dataset digits {_EVERY_KIND}",),
+    "digits-3": (
+        "--dataset digits:3 --widths 2 --features linear --epochs 30 "
+        "--losses softmax w-softmax:1.5 w-softmax-centred:1.5 w-softmax-simplex:1.5",
+    ),
+    "mnist-small": ("--dataset mnist --seeds 2", f"--dataset mnist {_EVERY_KIND}"),
+}
+"""The packs that the committed figures and tables rest on, each with the options of the sweeps that make its records.
+Whoever commits a pack adds its line."""
 
 
 def load(source: str | Path) -> pd.DataFrame:
@@ -44,6 +61,48 @@ def pack(folder: str | Path, file: Path) -> None:
     with open(temporary, "wb") as raw, gzip.GzipFile("", "wb", 9, raw, mtime=0) as stream:
         stream.write("".join(f"{line}\n" for line in lines).encode())
     temporary.replace(file)
+
+
+def packs(data: Path, needed: Mapping[str, Sequence[str]]) -> list[Path]:
+    """The packed files in a folder, by name.
+
+    *Arguments*: `data`, the folder; `needed`, the packs that must be there, each with the options of the sweeps that
+    make it.
+
+    *Raises*: `FileNotFoundError` if one is missing, or if there is none, naming the command that makes it."""
+    for name, sweeps in needed.items():
+        if not (file := data / f"{name}{PACK_SUFFIX}").exists():
+            made = "".join(f"python -m fc_width.sweep {options} && " for options in sweeps)
+            raise FileNotFoundError(f"no {file}: make it with  {made}python -m analysis --runs runs/{name}")
+    found = sorted(data.glob(f"*{PACK_SUFFIX}"))
+    if not found:
+        raise FileNotFoundError(
+            f"no records in {data}: make some with  python -m fc_width.sweep  "
+            "and draw them with  python -m analysis --runs runs/digits"
+        )
+    return found
+
+
+def recipe_of(run: "pd.Series[Any]") -> Recipe:
+    """The recipe of a row of `load`."""
+    default = dataclasses.asdict(Recipe())
+    return Recipe(**{name: type(value)(run[name]) for name, value in default.items()})
+
+
+def sweep_command(recipe: Recipe, seeds: int) -> str:
+    """The command that makes the runs of a recipe with the first `seeds` seeds, whatever its own seed.
+
+    *Raises*: `KeyError` if its name is not one of `RECIPES`."""
+    base = RECIPES[recipe.name].recipe
+    parts = [f"python -m fc_width.sweep --recipe {recipe.name}"]
+    if recipe.dataset != base.dataset:
+        parts.append(f"--dataset {recipe.dataset}")
+    parts.append(f"--widths {recipe.width} --losses {recipe.loss} --seeds {seeds}")
+    if recipe.feature != "prelu-bn":
+        parts.append(f"--features {recipe.feature}")
+    same = (*SWEPT, "dataset")
+    changes = [f"{name}={ours}" for name, (ours, _) in recipe.differences(base).items() if name not in same]
+    return " ".join([*parts, *(["--set", *changes] if changes else [])])
 
 
 def _records(source: Path) -> Iterator[dict[str, Any]]:

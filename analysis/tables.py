@@ -2,7 +2,22 @@
 
 import pandas as pd
 
-from analysis import figures
+from analysis import drawing
+
+
+def of_a_recipe(frame: pd.DataFrame, name: str) -> str:
+    """All tables of one recipe, as the text of one Markdown file with the heading `name`."""
+    seeds = frame.groupby("feature")["seed"].nunique().to_dict()
+    parts = [
+        f"# {name}",
+        f"Written by `python -m analysis`. Seeds: {', '.join(f'{n} ({f})' for f, n in seeds.items())}.",
+    ]
+    for feature, runs in frame.groupby("feature"):
+        if runs["width"].nunique() > 1:
+            parts += [f"## Test accuracy, %, feature {feature}", accuracy_by_width(runs)]
+    if (frame["width"] == frame["classes"] - 1).any():
+        parts += ["## Geometry at M = C − 1", geometry_by_loss(frame)]
+    return "\n\n".join(parts) + "\n"
 
 
 def accuracy_by_width(runs: pd.DataFrame) -> str:
@@ -10,9 +25,9 @@ def accuracy_by_width(runs: pd.DataFrame) -> str:
 
     *Arguments*: `runs`, rows of `records.load` of one recipe and feature.
     """
-    done = figures.shown(runs)
+    done = drawing.shown(runs)
     table = _cells(100 * done["test_accuracy"], [done["width"], done["loss"]])
-    return _markdown(table[figures.in_order(done["loss"])], "M")
+    return _markdown(table[drawing.in_order(done["loss"])], "M")
 
 
 def geometry_by_loss(runs: pd.DataFrame) -> str:
@@ -32,7 +47,7 @@ def geometry_by_loss(runs: pd.DataFrame) -> str:
 def _place(loss: str) -> tuple[int, float]:
     """Softmax, then each kind of weights by α, then the rest."""
     weights, _, alpha = loss.partition(":")
-    kinds = ["softmax", *figures.VARIANTS]
+    kinds = ["softmax", *drawing.VARIANTS]
     return (kinds.index(weights) if weights in kinds else len(kinds), float(alpha or 0))
 
 

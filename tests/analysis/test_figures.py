@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis import figures, records
+from analysis import figures, figures_angles, figures_theory, records
 from analysis.__main__ import draw_all, main
 from fc_width.recipes import Recipe
 from fc_width.store import Store
@@ -96,14 +96,14 @@ def test_every_figure_is_drawn_with_its_source(folder, tmp_path):
     out = tmp_path / "figures"
     written = draw_all(out, folder)
     names = {str(path.relative_to(out)) for path in written}
-    stems = ["best-angles", "fig4a-accuracy-digits", "fig4d-memory-digits", "fig5-angles-digits"]
-    drawn = {f for stem in stems for f in (f"{stem}.pdf", f"{stem}.png", f"data/{stem}.csv")}
+    stems = ["accuracy-digits", "fig4d-memory-digits", "fig5-angles-digits"]
+    drawn = {f for stem in stems for f in (f"pdf/{stem}.pdf", f"{stem}.png", f"data/{stem}.csv")}
     assert names == drawn | {"tables-digits.md"}
     said = (out / "tables-digits.md").read_text("utf-8")
     assert "| 4 | 95.10 ± 0.10 | 95.10 ± 0.10 |  |" in said
     assert "| w-softmax-simplex:1 | 14.50 ± 0.00 |" in said
     assert all(path.stat().st_size > 200 for path in written)
-    accuracy = pd.read_csv(out / "data" / "fig4a-accuracy-digits.csv")
+    accuracy = pd.read_csv(out / "data" / "accuracy-digits.csv")
     assert len(accuracy) == 27
     assert set(accuracy["loss"]) == set(LOSSES)
     angles = pd.read_csv(out / "data" / "fig5-angles-digits.csv")
@@ -122,7 +122,8 @@ def test_redrawing_from_the_packed_records_gives_the_same_files(folder, tmp_path
     written = draw_all(out, folder)
     before = {path: path.read_bytes() for path in written}
     shutil.rmtree(folder)
-    assert draw_all(out) == written
+    again = draw_all(out)
+    assert set(written) < set(again)
     assert {path: path.read_bytes() for path in written} == before
 
 
@@ -173,14 +174,14 @@ def test_the_angle_against_alpha_needs_the_three_kinds_of_weights(tmp_path):
     source = pd.read_csv(out / "data" / "loophole-digits.csv")
     assert len(source) == 36
     assert sorted(source["alpha"].unique()) == [0, 0.5, 1]
-    drawing = figures.angle_against_alpha(records.load(store.folder))
+    drawing = figures_angles.angle_against_alpha(records.load(store.folder))
     assert [axes.get_title() for axes in drawing.figure.axes] == ["feature: linear", "feature: prelu-bn"]
     lines = {line.get_label(): list(line.get_ydata()) for line in drawing.figure.axes[0].lines}
     assert lines["as printed"] == lines["fixed simplex"] == [14.5, 14.5, 14.5]
 
 
 def test_the_best_angles_are_the_theory_s():
-    source = figures.best_angles((10,)).source.set_index("M")
+    source = figures_theory.best_angles((10,)).source.set_index("M")
     assert source.loc[8, "lower"] == pytest.approx(90)
     assert source.loc[9, "lower"] == pytest.approx(96.3794, abs=1e-4)
     assert source["exact"].all()
@@ -201,7 +202,7 @@ def test_the_plane_shows_the_features_and_weights_of_the_records(tmp_path):
     out = tmp_path / "figures"
     assert out / "plane-digits-3.png" in draw_all(out, store.folder)
     assert (out / "data" / "digits-3.jsonl.gz").exists()
-    drawing = figures.features_in_the_plane(records.load(store.folder))
+    drawing = figures_angles.features_in_the_plane(records.load(store.folder))
     assert [axes.get_title() for axes in drawing.figure.axes] == [
         "W-Softmax α = 1, as printed\nmean angle 14.5°",
         "W-Softmax α = 1, fixed simplex\nmean angle 14.5°",

@@ -1,0 +1,178 @@
+"""What all figures share: the shape of a drawing, one look for each loss, captions, the axis of widths.
+
+Every seed is shown faintly, the median over seeds as a line, a 95 % bootstrap interval of it as a band. Losses differ
+in colour (Okabe & Ito's, safe for the colour-blind), in marker and in dash, so that a grey print tells them apart."""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import matplotlib
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from scipy import stats
+
+from fc_width.backbone import CHANGES
+
+Style = tuple[str, str, str, str]
+"""Label, colour, marker, dash."""
+
+STYLES: dict[str, Style] = {
+    "softmax": ("softmax", "#000000", "o", "-"),
+    "w-softmax:0.5": ("W-Softmax α = 0.5", "#E69F00", "s", "--"),
+    "w-softmax:1": ("W-Softmax α = 1", "#0072B2", "^", "-."),
+    "w-softmax:1.5": ("W-Softmax α = 1.5", "#009E73", "v", ":"),
+    "w-softmax-centred:1": ("W-Softmax α = 1, centred", "#CC79A7", "D", "--"),
+    "w-softmax-simplex:1": ("W-Softmax α = 1, fixed simplex", "#D55E00", "*", "-"),
+}
+SPARE = [
+    ("#56B4E9", "P", "-"),
+    ("#D55E00", "X", "--"),
+    ("#999999", "<", "-."),
+    ("#009E73", ">", ":"),
+    ("#0072B2", "h", "--"),
+    ("#CC79A7", "p", "-."),
+]
+"""Colour, marker and dash of losses that `STYLES` does not name."""
+
+VARIANTS: dict[str, Style] = {  # how the weights are made
+    "w-softmax": ("as printed", "#0072B2", "^", "-"),
+    "w-softmax-centred": ("centred weights", "#CC79A7", "D", "--"),
+    "w-softmax-simplex": ("fixed simplex", "#D55E00", "*", ":"),
+}
+
+TITLES = {"digits": "Digits", "mnist": "MNIST", "fashion-mnist": "Fashion-MNIST"}
+TITLES |= {"cifar10": "CIFAR10", "cifar100": "CIFAR100"}
+
+
+class Drawing(NamedTuple):
+    """A figure, the table of what it shows, and what a reader must know of it."""
+
+    figure: Figure
+    source: pd.DataFrame
+    caption: str
+
+
+def styles(losses: Iterable[str]) -> dict[str, Style]:
+    """The look of each loss, those of `STYLES` first and in its order, the others told apart by `SPARE`."""
+    ordered = in_order(losses)
+    spare = [loss for loss in ordered if loss not in STYLES]
+    looks = {loss: (loss_title(loss), *SPARE[index % len(SPARE)]) for index, loss in enumerate(spare)}
+    return {loss: STYLES.get(loss) or looks[loss] for loss in ordered}
+
+
+def in_order(losses: Iterable[str]) -> list[str]:
+    """The distinct losses, those of `STYLES` first and in its order."""
+    present = set(losses)
+    return [loss for loss in STYLES if loss in present] + sorted(present - set(STYLES))
+
+
+def loss_title(loss: str) -> str:
+    """How a reader is told of a loss: `w-softmax-centred:1.5` → W-Softmax α = 1.5, centred weights."""
+    weights, _, alpha = loss.partition(":")
+    return f"W-Softmax α = {alpha}, {VARIANTS[weights][0]}" if weights in VARIANTS else loss
+
+
+def dataset_title(dataset: str) -> str:
+    """How a reader is told of a data set: `mnist:5` → MNIST, first 5 classes."""
+    name, _, first = dataset.partition(":")
+    return TITLES.get(name, name) + (f", first {first} classes" if first else "")
+
+
+def title(runs: pd.DataFrame) -> str:
+    """The data set, and whether the network is the paper's: a small one is never shown without a word."""
+    first = runs.iloc[0]
+    size = "small network" if first["backbone"] in CHANGES else "the paper's network"
+    return f"{dataset_title(first['dataset'])}: {size} (recipe {first['name']})"
+
+
+def done(runs: pd.DataFrame) -> pd.DataFrame:
+    """Finished runs."""
+    return runs[runs["status"] == "done"]
+
+
+def shown(runs: pd.DataFrame) -> pd.DataFrame:
+    """Finished runs of the losses of `STYLES`, and of any other loss that was run at several widths."""
+    finished = done(runs)
+    several = finished.groupby("loss")["width"].transform("nunique") > 1
+    return finished[several | finished["loss"].isin(STYLES)]
+
+
+def caption(runs: pd.DataFrame) -> str:
+    """What was run: recipe, data, backbone, seeds, and on what."""
+    first = runs.iloc[0]
+    devices = ", ".join(sorted(runs["device"].dropna().unique()))
+    feature = ", ".join(sorted(runs["feature"].unique()))
+    epochs = f"{first['epochs']} epochs, the first {first['softmax_epochs']} of W-Softmax at α = 0"
+    lost = int((runs["status"] != "done").sum())
+    counts = done(runs).groupby(["loss", "width", "feature"])["seed"].nunique()
+    low, most = (int(counts.min()), int(counts.max())) if len(counts) else (0, 0)
+    seeds = f"{most} seed{'s' * (most != 1)}" if low == most else f"{low} to {most} seeds"
+    changes = CHANGES.get(first["backbone"])
+    return (
+        f"{first['name']}: {first['dataset']}, backbone {first['backbone']}"
+        + (f" (the paper's changed: {changes})" if changes else "")
+        + f", feature {feature}, {epochs}; {seeds}, {len(runs)} runs"
+        + (f", {lost} of them not done" if lost else "")
+        + f"; {devices}"
+    )
+
+
+def interval(values: pd.Series) -> tuple[float, float]:
+    """The 95 % bootstrap interval (percentiles) of the median; the value itself where there is one seed."""
+    if len(values) < 2 or values.nunique() == 1:
+        return float(values.min()), float(values.max())
+    found = stats.bootstrap((values.to_numpy(),), np.median, method="percentile", n_resamples=2000, rng=0)
+    return float(found.confidence_interval.low), float(found.confidence_interval.high)
+
+
+def series(axes: Axes, look: Style, places: npt.NDArray[np.float64], values: pd.Series) -> None:
+    """Seeds faintly, the median, and the 95 % bootstrap band of the median."""
+    label, colour, marker, dash = look
+    frame = pd.DataFrame({"place": places, "value": values.to_numpy()})
+    axes.plot(frame["place"], frame["value"], marker, color=colour, alpha=0.25, markersize=3, linestyle="none")
+    summary = frame.groupby("place")["value"].agg(["median", interval])
+    low, high = np.array(summary["interval"].tolist()).T
+    axes.fill_between(summary.index, low, high, color=colour, alpha=0.15, linewidth=0)
+    axes.plot(
+        summary.index,
+        summary["median"],
+        marker + dash,
+        color=colour,
+        label=label,
+        markersize=13 if marker == "*" else 5,
+        linewidth=1.2,
+    )
+
+
+def positions(values: pd.Series, widths: list[int]) -> npt.NDArray[np.float64]:
+    """The place of each width on the axis of `width_axis`: 0, 1, 2, …"""
+    return np.searchsorted(widths, values.to_numpy()).astype(np.float64)
+
+
+def width_axis(axes: Axes, widths: list[int], classes: int) -> None:
+    """Evenly spaced, whatever the widths, as in the paper; M_min marked."""
+    axes.set_xticks(range(len(widths)), [str(width) for width in widths], fontsize=8 if len(widths) > 15 else None)
+    axes.set_xlabel("Units M of the FC layer (uneven axis)")
+    if classes - 1 in widths:
+        place = widths.index(classes - 1)
+        axes.axvline(place, color="0.4", linewidth=1, linestyle=(0, (4, 3)), zorder=0)
+        axes.annotate(
+            f"$M_{{min}}$ = C − 1 = {classes - 1}",
+            (place, 1.01),
+            xycoords=("data", "axes fraction"),
+            ha="center",
+        )
+    axes.grid(axis="y", color="0.92")
+    axes.set_axisbelow(True)
+
+
+def legend_above(figure: Figure, axes: Axes, heading: str) -> None:
+    """One legend for all panels, that of `axes`, above them, under the heading of the figure."""
+    handles, labels = axes.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper center", ncols=3, fontsize=8, title=heading, title_fontsize=10)
+
+
+matplotlib.rcParams["svg.hashsalt"] = "fc-width"

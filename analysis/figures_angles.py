@@ -1,0 +1,160 @@
+"""Fig. 5 and what it does not show: where learned features stand to the weights of their classes."""
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from analysis.drawing import (
+    VARIANTS,
+    Drawing,
+    Style,
+    caption,
+    done,
+    in_order,
+    legend_above,
+    loss_title,
+    shown,
+    styles,
+    title,
+)
+
+MANY = 20
+"""Classes above which there is no room to name each."""
+
+CLASS_STYLES = [("#0072B2", "o"), ("#D55E00", "^"), ("#009E73", "s"), ("#CC79A7", "D"), ("#000000", "v")]
+
+
+def mean_angles(runs: pd.DataFrame) -> Drawing:
+    """Fig. 5: mean angle between a feature and its class's weight (Eq. 14), per class, on train and test, at
+    M = C − 1; of many classes, each loss's in order of their angle."""
+    classes = int(runs["classes"].iloc[0])
+    at = shown(runs)
+    at = at[at["width"] == classes - 1]
+    source = pd.DataFrame(
+        {"loss": loss, "seed": seed, "split": split, "class": label, "mean_angle": angle}
+        for loss, seed, angles in zip(at["loss"], at["seed"], at["class_angles"], strict=True)
+        for split in ("train", "test")
+        for label, angle in enumerate(angles[split])
+    ).sort_values(["split", "loss", "seed", "class"], ignore_index=True)
+    looks = styles(source["loss"])
+    figure = Figure(figsize=(9, 4.9), layout="constrained")
+    heading = f"{title(runs)}, M = C − 1 = {classes - 1}, feature {runs['feature'].iloc[0]}"
+    panels = figure.subplots(1, 2, sharey=True)
+    for axes, split in zip(panels, ("train", "test"), strict=True):
+        for index, (loss, look) in enumerate(looks.items()):
+            rows = source[(source["split"] == split) & (source["loss"] == loss)]
+            if classes > MANY:
+                _sorted_classes(axes, rows, look)
+            else:
+                _each_class(axes, rows, look, 0.11 * (index - (len(looks) - 1) / 2))
+        axes.axhline(90, color="0.5", linewidth=0.8, linestyle=(0, (1, 3)))
+        axes.set_title({"train": "Training set", "test": "Test set"}[split], fontsize=10)
+        axes.set_xlabel("Classes, in order of their angle" if classes > MANY else "Class")
+        axes.set_xticks(range(0, classes, 10 if classes > MANY else 1))
+        axes.grid(axis="y", color="0.9")
+    panels[0].set_ylabel("Mean angle to the own class's weight (degrees)")
+    top = 1.1 * source["mean_angle"].max()
+    panels[0].set_ylim(0, top if top < 70 else max(top, 95))
+    legend_above(figure, panels[0], heading)
+    return Drawing(figure, source, caption(runs))
+
+
+def _each_class(axes: Axes, rows: pd.DataFrame, look: Style, shift: float) -> None:
+    label, colour, marker, _ = look
+    axes.plot(rows["class"] + shift, rows["mean_angle"], marker, color=colour, alpha=0.3, markersize=3)
+    median = rows.groupby("class")["mean_angle"].median()
+    axes.plot(median.index + shift, median, marker, color=colour, markersize=5, label=label)
+
+
+def _sorted_classes(axes: Axes, rows: pd.DataFrame, look: Style) -> None:
+    label, colour, marker, dash = look
+    median = np.sort(rows.groupby("class")["mean_angle"].median())
+    axes.plot(median, dash, marker=marker, markevery=(5, 15), color=colour, markersize=5, label=label)
+
+
+def angle_against_alpha(runs: pd.DataFrame) -> Drawing:
+    """Mean angle of test features to their class's weight against α, by weights and by feature, at M = C − 1."""
+    at = done(runs[(runs["width"] == runs["classes"] - 1) & runs["loss"].str.startswith("w-softmax")])
+    split = at["loss"].str.split(":", expand=True)
+    source = pd.DataFrame(
+        {
+            "feature": at["feature"],
+            "weights": split[0],
+            "alpha": split[1].astype(float),
+            "seed": at["seed"],
+            "test_angle": at["test_angle"],
+            "test_inverted": at["test_inverted"],
+            "test_accuracy": at["test_accuracy"],
+        }
+    ).sort_values(["feature", "weights", "alpha", "seed"], ignore_index=True)
+    features = sorted(source["feature"].unique())
+    figure = Figure(figsize=(3.1 * len(features) + 0.6, 4.1), layout="constrained")
+    panels = figure.subplots(1, len(features), sharey=True, squeeze=False)[0]
+    for axes, feature in zip(panels, features, strict=True):
+        for weights, (label, colour, marker, dash) in VARIANTS.items():
+            rows = source[(source["feature"] == feature) & (source["weights"] == weights)]
+            axes.plot(
+                rows["alpha"], rows["test_angle"], marker, color=colour, alpha=0.3, markersize=3, linestyle="none"
+            )
+            median = rows.groupby("alpha")["test_angle"].median()
+            axes.plot(median.index, median, marker + dash, color=colour, label=label, markersize=6)
+        axes.axhline(90, color="0.5", linewidth=0.8, linestyle=(0, (1, 3)))
+        axes.set_title(f"feature: {feature}", fontsize=10)
+        axes.set_xlabel("α")
+        axes.set_xticks(sorted(source["alpha"].unique()))
+        axes.grid(axis="y", color="0.9")
+    panels[0].set_ylabel("Mean angle to the own class's weight,\ntest set (degrees)")
+    panels[0].set_ylim(0, max(95, 1.05 * source["test_angle"].max()))
+    legend_above(figure, panels[0], f"{title(at)}, M = C − 1 = {int(at['width'].iloc[0])}")
+    return Drawing(figure, source, caption(at))
+
+
+def features_in_the_plane(runs: pd.DataFrame) -> Drawing:
+    """Test features and weights of the runs with M = 2 of one seed, the first, and one feature, `linear` if it was run:
+    a panel for each loss, lengths divided by the longest feature's."""
+    plane = done(runs[(runs["width"] == 2) & runs["features"].notna()])
+    feature = min(plane["feature"], key=lambda name: (name != "linear", name))
+    plane = plane[plane["feature"] == feature]
+    plane = plane[plane["seed"] == plane["seed"].min()]
+    by_loss = {loss: plane[plane["loss"] == loss].iloc[0] for loss in in_order(plane["loss"])}
+    source = pd.concat(
+        [
+            pd.DataFrame(
+                np.vstack([run["features"]["embeddings"], run["features"]["weight"]]), columns=["x1", "x2"]
+            ).assign(
+                loss=loss,
+                seed=run["seed"],
+                kind=["feature"] * len(run["features"]["labels"]) + ["weight"] * int(run["classes"]),
+                label=[*run["features"]["labels"], *range(int(run["classes"]))],
+            )
+            for loss, run in by_loss.items()
+        ],
+        ignore_index=True,
+    )
+    columns = len(by_loss) if len(by_loss) < 5 else 3
+    rows_of_panels = -(-len(by_loss) // columns)
+    figure = Figure(figsize=(2.9 * columns, 3.3 * rows_of_panels + 0.4), layout="constrained")
+    figure.suptitle(f"{title(plane)}, M = 2, feature {feature}", fontsize=10)
+    panels = list(figure.subplots(rows_of_panels, columns, squeeze=False).flat)
+    for axes in panels[len(by_loss) :]:
+        axes.remove()
+    for axes, (loss, run) in zip(panels, by_loss.items(), strict=False):
+        rows = source[source["loss"] == loss]
+        longest = np.hypot(*rows.loc[rows["kind"] == "feature", ["x1", "x2"]].to_numpy().T).max()
+        for label in range(int(run["classes"])):
+            colour, marker = CLASS_STYLES[label % len(CLASS_STYLES)]
+            own = rows[rows["label"] == label]
+            at = own.loc[own["kind"] == "feature", ["x1", "x2"]].to_numpy() / longest
+            axes.plot(*at.T, marker, color=colour, markersize=3, alpha=0.5, linestyle="none")
+            tip = own.loc[own["kind"] == "weight", ["x1", "x2"]].to_numpy()[0]
+            tip = tip / np.hypot(*tip)
+            axes.annotate("", tip, (0, 0), arrowprops={"arrowstyle": "-|>", "color": colour, "linewidth": 1.6})
+            axes.text(*(1.14 * tip), str(label), color=colour, ha="center", va="center", fontsize=9)
+        axes.set_title(f"{loss_title(loss)}\nmean angle {run['test_angle']:.1f}°", fontsize=9)
+        axes.set_aspect("equal")
+        axes.set_xlim(-1.3, 1.3)
+        axes.set_ylim(-1.3, 1.3)
+        axes.set_xticks([])
+        axes.set_yticks([])
+    return Drawing(figure, source, caption(plane) + "; arrows: unit weights, points: test features of the same class")
