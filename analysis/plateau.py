@@ -35,6 +35,9 @@ from analysis import paired
 PLATEAU = (2.0, 10.0)
 """From which multiple of C − 1, up to which (not included), widths make up the plateau."""
 
+MARGINS = (0.1, 0.5)
+"""Points of accuracy that a width may lose and still be as good: those that are reported."""
+
 LEVEL = 0.95
 """Of each one-sided interval."""
 
@@ -90,8 +93,8 @@ class AgainstPlateau:
 def against_plateau(runs: pd.DataFrame) -> AgainstPlateau:
     """Each run's accuracy less its seed's plateau, as defined above, at all widths.
 
-    Only seeds with a run at every width of the plateau take part. Its widths are those in its range where no run failed;
-    where seeds or widths are missing, those widths and seeds that leave the most runs.
+    Only seeds with a run at every width of the plateau take part. Its widths are those in its range where no run
+    failed; where runs are missing, those widths and seeds that leave the most runs.
 
     *Arguments*: `runs`, rows of `records.load` of one recipe, data set, loss and feature.
 
@@ -196,8 +199,8 @@ def _first(widths: list[int], good: npt.NDArray[np.bool_]) -> int | None:
 
 def _places(good: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
     """Along the last axis: the first place from which on all are good, its length if the last is not."""
-    run: npt.NDArray[np.float64] = np.logical_and.accumulate(good[..., ::-1], axis=-1).sum(-1, dtype=np.float64)
-    return good.shape[-1] - run
+    from_the_end = np.logical_and.accumulate(good[..., ::-1], axis=-1)
+    return np.asarray(good.shape[-1] - from_the_end.sum(-1), np.float64)
 
 
 def _bootstrap(differences: npt.NDArray[np.float64], widths: list[int], margin: float) -> tuple[int | None, int | None]:

@@ -3,54 +3,32 @@
 import dataclasses
 import gzip
 import shutil
+import subprocess
+from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+import torch
+import tyro
 
-from analysis import figures, figures_angles, figures_theory, records
-from analysis.__main__ import draw_all, main
-from fc_width.recipes import Recipe
+from analysis import __main__ as command_line
+from analysis import drawing, figures, figures_angles, figures_network, figures_theory, records
+from analysis.__main__ import Entry, draw_all, drawings, main, texts
+from fc_width.backbone import BACKBONES, Backbone
+from fc_width.recipes import RECIPES, Recipe, sweep_widths
 from fc_width.store import Store
+from fc_width.sweep import Options, plan
+from theory.margin import biased_weights
+
+FIGURES = Path(__file__).parents[2] / "figures"
 
 LOSSES = ("softmax", "w-softmax:1", "w-softmax-simplex:1")
 
 
-def record(recipe, accuracy):
-    angles = [float(10 + label + 5 * recipe.seed) for label in range(10)]
-    return {
-        "run_id": recipe.run_id,
-        "recipe": dataclasses.asdict(recipe),
-        "status": "done",
-        "train_accuracy": [accuracy],
-        "test_accuracy": [accuracy],
-        "final": {
-            "train_accuracy": accuracy,
-            "test_accuracy": accuracy,
-            "test_angle": 14.5,
-            "test_inverted": 0.0,
-        },
-        "class_angles": {"train": [angle - 1 for angle in angles], "test": angles},
-        "geometry": {"nc1": None, "smallest_angle": 80.0},
-        "correct": "//8=",
-        "parameters": {
-            "fc": 129 * recipe.width,
-            "classifier": 0 if "simplex" in recipe.loss else 10 * recipe.width,
-        },
-        "bytes": {},
-        "seconds": 1.0,
-        "provenance": {
-            "version": "0",
-            "commit": "abc",
-            "torch": "2",
-            "device": "cpu: test",
-            "data_sha256": "0",
-        },
-    }
-
-
 @pytest.fixture
-def folder(tmp_path):
+def folder(tmp_path, record):
     store = Store(tmp_path / "runs")
     store.create()
     for seed in range(3):
@@ -161,7 +139,7 @@ def test_no_records_is_an_error_that_names_the_command(arguments, tmp_path, monk
     assert not list(tmp_path.iterdir())
 
 
-def test_the_angle_against_alpha_needs_the_three_kinds_of_weights(tmp_path):
+def test_the_angle_against_alpha_needs_the_three_kinds_of_weights(tmp_path, record):
     store = Store(tmp_path / "runs")
     store.create()
     for seed in range(2):
@@ -187,7 +165,7 @@ def test_the_best_angles_are_the_theory_s():
     assert source["exact"].all()
 
 
-def test_the_plane_shows_the_features_and_weights_of_the_records(tmp_path):
+def test_the_plane_shows_the_features_and_weights_of_the_records(tmp_path, record):
     store = Store(tmp_path / "runs")
     store.create()
     for seed in range(2):
@@ -214,7 +192,7 @@ def test_the_plane_shows_the_features_and_weights_of_the_records(tmp_path):
     assert set(drawing.source["seed"]) == {0}
 
 
-def test_an_accuracy_of_100_percent_has_a_place_on_the_axis(tmp_path):
+def test_an_accuracy_of_100_percent_has_a_place_on_the_axis(tmp_path, record):
     store = Store(tmp_path / "runs")
     store.create()
     for width, accuracy in ((1, 0.5), (9, 0.99), (18, 1.0)):
@@ -223,3 +201,218 @@ def test_an_accuracy_of_100_percent_has_a_place_on_the_axis(tmp_path):
     ticks = {text.get_text(): place for text, place in zip(axes.get_yticklabels(), axes.get_yticks(), strict=True)}
     assert ticks["100"] == pytest.approx(99.5)  # half of the smallest error above 0
     assert axes.lines[1].get_ydata() == pytest.approx([50, 99, 99.5])
+
+
+@pytest.mark.parametrize("name", ["cifar100-small", "cifar10-small", "mnist-small", "paper-mnist"])
+def test_accuracies_of_every_data_set_fit_their_axis(name, tmp_path, record):
+    recipe = RECIPES[name].recipe
+    classes = recipe.width + 1
+    store = Store(tmp_path / "runs")
+    store.create()
+    for width in sweep_widths(classes):
+        for loss in ("softmax", "hinge"):
+            accuracy = 1 / classes + 0.8 * (1 - 1 / classes) * (1 - 0.5**width)
+            store.write(record(dataclasses.replace(recipe, width=width, loss=loss), accuracy))
+    made = figures.accuracy_against_width(records.load(store.folder))
+    (axes,) = made.figure.axes
+    low, high = axes.get_ylim()
+    assert low >= 0
+    assert all(low <= y <= high for line in axes.lines if line.get_label()[0] != "_" for y in line.get_ydata())
+    ticks = axes.get_yticks()
+    assert 4 <= len(ticks) <= 14
+    assert [text.get_text() for text in axes.get_yticklabels()] == [f"{tick:g}" for tick in ticks]
+    made.figure.canvas.draw()
+    boxes = [text.get_window_extent() for text in axes.get_xticklabels()]
+    assert len(boxes) == len(sweep_widths(classes))
+    assert all(one.x1 < other.x0 for one, other in pairwise(boxes))
+
+
+@pytest.mark.parametrize(
+    ("name", "dataset", "stem"),
+    [
+        ("mnist-small", "mnist", "fig4a-accuracy-mnist-small"),
+        ("paper-mnist", "mnist", "fig4a-accuracy-paper-mnist"),
+        ("cifar10-small", "cifar10", "fig4b-accuracy-cifar10-small"),
+        ("paper-cifar100", "cifar100", "fig4c-accuracy-paper-cifar100"),
+        ("fashion-mnist-small", "fashion-mnist", "accuracy-fashion-mnist-small"),
+        ("mnist-small", "mnist:2", "accuracy-mnist-small-2"),
+        ("cifar100-small", "cifar100:20", "accuracy-cifar100-small-20"),
+    ],
+)
+def test_a_figure_names_its_data_and_whether_its_network_is_the_paper_s(name, dataset, stem, tmp_path, record):
+    store = Store(tmp_path / "runs")
+    store.create()
+    for width in (1, 2):
+        store.write(record(dataclasses.replace(RECIPES[name].recipe, dataset=dataset, width=width), 0.5))
+    frame = records.load(store.folder)
+    pack = command_line._pack(store.folder, tmp_path)
+    made = dict(drawings({pack.name.removesuffix(records.PACK_SUFFIX): frame}, alone=True))
+    assert stem in made
+    heading = made[stem].figure.get_suptitle()
+    assert ("the paper's network" in heading) == name.startswith("paper-")
+    assert ("small network" in heading) == name.endswith("-small")
+    assert (", first " in heading) == (":" in dataset)
+
+
+def test_no_two_losses_look_the_same():
+    losses = [*drawing.STYLES, "hinge", "l-softmax", "a-softmax", "cosface", "w-softmax-centred:0.5"]
+    looks = drawing.styles(reversed(losses))
+    assert len({look[1:] for look in looks.values()}) == len({look[0] for look in looks.values()}) == len(losses)
+    assert {marker for _, _, marker, _ in looks.values()} == {look[2] for look in looks.values()}
+    assert len({look[2] for look in looks.values()}) == len(losses)  # a grey print has the markers alone
+
+
+@pytest.mark.parametrize(
+    ("name", "channels", "inputs"),
+    [
+        ("mnist", [1, *[64] * 10], 576),
+        ("cifar10", [3, *[64] * 5, *[96] * 4, *[128] * 4], 2048),
+        ("cifar100", [3, *[96] * 5, *[192] * 4, *[384] * 4], 6144),
+    ],
+)
+def test_the_layers_are_those_of_the_paper_s_networks(name, channels, inputs):
+    rows = figures_network.layers(name)
+    shape, classes = figures_network.NETWORKS[name]
+    convolutions = rows[rows["layer"] == "convolution 3×3"]
+    expected = [9 * a * b + b for a, b in pairwise(channels)]
+    assert convolutions["parameters"].tolist() == expected
+    counts = rows[rows["layer"] != "convolution 3×3"].groupby("layer")["parameters"].sum()
+    width = classes - 1
+    assert counts["FC layer"] == width * (inputs + 1)
+    assert counts["classifier"] == width * classes
+    assert counts["PReLU"] == sum(channels[1:]) + width
+    assert counts["batch norm"] == 2 * counts["PReLU"]
+    sizes = [int(length) for length in rows[rows["layer"] == "max pool 2×2"]["output"].iloc[-1].split("×")]
+    assert np.prod(sizes) == inputs
+    model = Backbone(BACKBONES[name], shape, width)
+    assert rows["parameters"].sum() - counts["classifier"] == sum(p.numel() for p in model.parameters())
+
+
+def test_the_memory_of_the_paper_s_networks_is_counted():
+    before = torch.random.get_rng_state()
+    source = figures_network.memory_of_the_networks().source.set_index(["network", "classifier", "width"]).sort_index()
+    assert torch.equal(torch.random.get_rng_state(), before)
+    for name, inputs, classes in (("mnist", 576, 10), ("cifar10", 2048, 10), ("cifar100", 6144, 100)):
+        learned = source.loc[name, "learned"]
+        assert learned.index.tolist() == sweep_widths(classes)
+        assert (learned["fc_bytes"] == 4 * learned.index * (inputs + 1)).all()
+        assert (learned["classifier_bytes"] == 4 * learned.index * classes).all()
+        simplex = source.loc[name, "simplex"]
+        assert simplex.index.tolist() == [classes - 1]
+        assert simplex["classifier_bytes"].tolist() == [0]
+        assert simplex["fc_bytes"].tolist() == [learned.loc[classes - 1, "fc_bytes"]]
+
+
+def test_the_shaded_features_are_right_in_training_and_wrong_at_test():
+    source = figures_theory.decision_boundaries().source
+    assert source["alpha"].tolist() == [0, 0.5, 1, 1.5]
+    turns = np.radians(np.arange(0.25, 360, 0.5))  # from w_1 towards w_2
+    features = np.stack([np.cos(turns), np.sin(turns)], 1)
+    weights = np.array([[1, 0], [np.cos(np.radians(120)), np.sin(np.radians(120))]])
+    for _, row in source.iterrows():
+        trained = features @ biased_weights(weights, 0, row["alpha"]).T
+        tested = features @ weights.T
+        inverted = (trained[:, 0] > trained[:, 1]) & (tested[:, 0] < tested[:, 1])
+        shaded = (np.degrees(turns) > row["inverted_from"]) & (np.degrees(turns) < row["inverted_to"])
+        assert (inverted == shaded).all()
+        assert shaded.sum() == pytest.approx(2 * row["margin"], abs=1)
+
+
+def test_the_margin_and_the_loophole_are_drawn():
+    panels = figures_theory.decision_boundaries().figure.axes
+    assert [axes.get_title() for axes in panels] == [
+        "α = 0 (softmax): 0°",
+        "α = 0.5: 30°",
+        "α = 1: 60°",
+        "α = 1.5: 79.1°",
+    ]
+    wedges = [sorted((patch.theta1, patch.theta2) for patch in axes.patches) for axes in panels]
+    assert wedges[0] == []
+    assert np.array(wedges[2]) == pytest.approx(np.array([(-90, -60), (60, 120), (240, 270)]))
+    assert [text.get_text() for text in panels[1].texts if text.get_text()] == ["$w_1$", "$w_2$", "$w'_2$"]
+
+
+def test_the_simplices_have_equal_angles():
+    source = figures_theory.simplices().source
+    assert source["C"].tolist() == [2, 2, 3, 3, 3, 4, 4, 4, 4]
+    for C, rows in source.groupby("C"):
+        vectors = rows[[f"x{axis + 1}" for axis in range(C - 1)]].to_numpy(dtype=float)
+        cosines = (vectors @ vectors.T)[~np.eye(C, dtype=bool)]
+        assert np.degrees(np.arccos(cosines.clip(-1, 1))) == pytest.approx(rows["angle"].iloc[0])
+    assert source.groupby("C")["angle"].first().tolist() == pytest.approx([180, 120, 109.4712206])
+
+
+def test_a_figure_across_recipes_gets_the_runs_of_all_packs(folder, tmp_path, monkeypatch, record):
+    out = tmp_path / "figures"
+    draw_all(out, folder)
+    store = Store(tmp_path / "more")
+    store.create()
+    store.write(record(RECIPES["mnist-small"].recipe, 0.99))
+    draw_all(out, store.folder)
+    seen = []
+
+    def draw(runs):
+        seen.append(runs.groupby("name").size().to_dict())
+        return drawing.Drawing(figures_theory.Figure(), runs[["run_id"]], "")
+
+    never = Entry(lambda runs: "never", draw, lambda runs: False)
+    monkeypatch.setattr(command_line, "OF_ALL", [Entry(lambda runs: "across", draw, lambda runs: True), never])
+    frames = {name: records.load(out / "data" / f"{name}.jsonl.gz") for name in ("digits", "mnist-small")}
+    stems = [stem for stem, _ in drawings(frames)]
+    assert stems.count("across") == 1
+    assert "never" not in stems
+    assert seen == [{"digits": 28, "mnist-small": 1}]
+
+
+@pytest.mark.parametrize("missing", records.COMMITTED)
+def test_a_missing_pack_is_an_error_that_names_the_command(missing, tmp_path, monkeypatch, capsys):
+    data = tmp_path / "figures" / "data"
+    data.mkdir(parents=True)
+    for name in records.COMMITTED:
+        if name != missing:
+            shutil.copy(FIGURES / "data" / f"{name}.jsonl.gz", data)
+    monkeypatch.chdir(tmp_path)
+    assert main([]) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert f"{missing}.jsonl.gz" in error
+    assert all(f"python -m fc_width.sweep {options}" in error for options in records.COMMITTED[missing])
+    assert error.rstrip().endswith(f"python -m analysis --runs runs/{missing}")
+
+
+@pytest.mark.parametrize("name", records.COMMITTED)
+def test_the_commands_of_a_pack_make_its_runs(name):
+    made = set()
+    for options in records.COMMITTED[name]:
+        words = subprocess.run(["bash", "-c", f"printf '%s\\n' {options}"], capture_output=True, text=True, check=True)
+        asked = tyro.cli(Options, args=words.stdout.split())
+        runs = records.load(FIGURES / "data" / f"{name}.jsonl.gz")
+        made |= {run.run_id for run in plan(asked, int(runs["classes"].iloc[0]))}
+    assert set(runs["run_id"]) <= made
+
+
+def test_what_is_committed_is_what_the_committed_records_give():
+    packs = {path.name.removesuffix(records.PACK_SUFFIX) for path in (FIGURES / "data").glob("*.jsonl.gz")}
+    assert packs == set(records.COMMITTED), "a pack and its line in records.COMMITTED go together"
+    frames = {name: records.load(FIGURES / "data" / f"{name}.jsonl.gz") for name in sorted(packs)}
+    expected = set()
+    for stem, made in drawings(frames):
+        expected |= {f"{stem}.png", f"pdf/{stem}.pdf", f"data/{stem}.csv"}
+        text = made.source.to_csv(index=False, float_format="%.6g")
+        (FIGURES / f"{stem}.png").stat()
+        assert _same_table(text, (FIGURES / "data" / f"{stem}.csv").read_text("utf-8")), stem
+    for name, text in texts(frames):
+        assert text == (FIGURES / name).read_text("utf-8"), name
+    there = {str(path.relative_to(FIGURES)) for kind in ("png", "pdf", "csv") for path in FIGURES.rglob(f"*.{kind}")}
+    assert there == expected | {"data/tables.csv"}, "a figure that nothing draws any more, or one that is not committed"
+
+
+def _same_table(one, other):
+    """Equal texts, but for the last digits of numbers, which another machine may round the other way."""
+    rows, others = ([line.split(",") for line in text.splitlines()] for text in (one, other))
+    same = len(rows) == len(others) and all(len(a) == len(b) for a, b in zip(rows, others, strict=True))
+    return same and all(
+        a == b or float(a) == pytest.approx(float(b), rel=1e-4, abs=1e-9)
+        for row, twin in zip(rows, others, strict=True)
+        for a, b in zip(row, twin, strict=True)
+    )

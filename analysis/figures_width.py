@@ -1,0 +1,228 @@
+"""Figures beyond the paper: does the knee of accuracy follow C − 1, what the learned weights' angles are against the
+best possible, and whether wide layers overfit.
+
+Drawn like `analysis.figures`: colours safe for the colour-blind, markers and dashes that a grey print tells apart."""
+
+import math
+from collections.abc import Iterable, Sequence
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import NullLocator
+
+from analysis import captions, figures, figures_geometry, figures_overfitting, plateau
+from theory import bounds
+
+MARGIN_STYLES = {0.1: ("#000000", "o", "-"), 0.5: ("#D55E00", "s", "--")}
+
+
+def drawings(frames: Sequence[pd.DataFrame]) -> dict[str, figures.Drawing]:
+    """All of this module's figures that the records allow.
+
+    *Arguments*: `frames`, tables of `records.load`, of any recipes and data sets.
+
+    *Returns*: stem of the file → drawing; a feature other than `prelu-bn` is part of the stem, as elsewhere.
+    """
+    found = {}
+    several = [runs for runs in _sweeps(frames) if _has_plateau(runs)]
+    if several:
+        found["knee"] = knee_against_classes(several)
+        for name in dict.fromkeys(_name(runs) for runs in several):
+            found[f"rise-{name}"] = rise_to_the_plateau([runs for runs in several if _name(runs) == name])
+    for frame in frames:
+        for _, runs in frame.groupby(["name", "dataset", "feature"]):
+            name, dataset, feature = runs[["name", "dataset", "feature"]].astype(str).iloc[0]
+            done = figures.shown(runs)
+            stem = "-".join(filter(None, (name, dataset.partition(":")[2], "" if feature == "prelu-bn" else feature)))
+            if done["width"].nunique() > 1:
+                found[f"geometry-{stem}"] = figures_geometry.geometry_against_bound(runs)
+            if len(figures_overfitting.changes(done)):
+                found[f"overfitting-{stem}"] = figures_overfitting.overfitting(runs)
+    return found
+
+
+def knee_against_classes(frames: Sequence[pd.DataFrame], loss: str = "softmax") -> figures.Drawing:
+    """The measured knee (`plateau.knee`) at both margins against the number of classes; over it C − 1 and ⌈C/2⌉, the
+    width at which the best possible angle reaches 90°. A panel a recipe.
+
+    *Arguments*: `frames`, tables of `records.load`, one or more data sets each; `loss`, of which.
+
+    *Raises*: `ValueError` if none of them has runs to take a plateau from.
+    """
+    sweeps = [runs for runs in _sweeps(frames, loss) if _has_plateau(runs)]
+    if not sweeps:
+        raise ValueError(f"no {loss} runs with a plateau among the records: python -m fc_width.sweep --losses {loss}")
+    source = pd.DataFrame(_knee_row(runs, margin) for runs in sweeps for margin in plateau.MARGINS)
+    source = source.sort_values(["name", "classes", "margin"], ignore_index=True)
+    names = list(dict.fromkeys(source["name"]))
+    figure = Figure(figsize=(4.4 * len(names) + 1.6, 4.8), layout="constrained")
+    panels = figure.subplots(1, len(names), sharey=True, squeeze=False)[0]
+    for axes, name in zip(panels, names, strict=True):
+        rows = source[source["name"] == name]
+        lines = rows.drop_duplicates("classes")
+        axes.plot(lines["classes"], lines["simplex"], "-", color="#56B4E9", linewidth=3.5, label="C − 1")
+        axes.plot(
+            lines["classes"],
+            lines["right_angle"],
+            ":",
+            color="#00513B",
+            linewidth=1.8,
+            label="⌈C/2⌉, where the best possible\nsmallest angle reaches 90°",
+        )
+        for margin in plateau.MARGINS:
+            _knees(axes, rows[rows["margin"] == margin], margin)
+        axes.set_xscale("log")
+        axes.set_yscale("log")
+        axes.set_xticks(lines["classes"], [str(classes) for classes in lines["classes"]])
+        axes.set_xlim(lines["classes"].min() / 1.25, lines["classes"].max() * 1.25)
+        top = max(float(source["top"].max()), float(source["simplex"].max())) * 1.35
+        ticks = [tick for tick in (1, 2, 3, 5, 10, 20, 50, 100, 200, 500, 1000) if tick <= top]
+        axes.set_yticks(ticks, list(map(str, ticks)))
+        axes.set_ylim(0.8, top)
+        for axis in (axes.xaxis, axes.yaxis):
+            axis.set_minor_locator(NullLocator())
+        axes.set_title(name, fontsize=10)
+        axes.set_xlabel("Number of classes C (log axis)")
+        axes.grid(axis="y", color="0.92")
+        axes.set_axisbelow(True)
+    panels[0].set_ylabel("Units M of the FC layer (log axis)")
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper center", ncols=2, fontsize=8)
+    return figures.Drawing(
+        figure,
+        source,
+        captions.below(
+            figure,
+            f"{loss}. Knee: the smallest tested M shown, as all wider ones, to lose less than the margin against the "
+            "mean over 2(C − 1) ≤ M < 10(C − 1), seeds paired, one-sided 95 %; bar: the widths between which it lies, "
+            f"with an arrow where none is shown; dash: where the means alone would put it. {captions.told(sweeps)}",
+        ),
+    )
+
+
+def rise_to_the_plateau(frames: Sequence[pd.DataFrame], loss: str = "softmax") -> figures.Drawing:
+    """Accuracy less the plateau's against M, a panel for each number of classes, of one recipe."""
+    sweeps = sorted(_sweeps(frames, loss), key=lambda runs: int(runs["classes"].iloc[0]))
+    found = [plateau.against_plateau(runs) for runs in sweeps]
+    source = pd.DataFrame(
+        {"C": each.classes, "width": width, "seed": seed, "difference": difference}
+        for each in found
+        for width, column in each.differences.items()
+        for seed, difference in column.dropna().items()
+    )
+    rows = math.ceil(len(found) / 3)
+    columns = min(len(found), 3)
+    figure = Figure(figsize=(3.3 * columns + 0.6, 2.9 * rows + 0.5), layout="constrained")
+    panels = figure.subplots(rows, columns, sharey=True, squeeze=False).ravel()
+    for axes, each in zip(panels, found, strict=False):
+        _rise(axes, each)
+    for axes in panels[len(found) :]:
+        axes.set_axis_off()
+    low = float(source["difference"].min())
+    panels[0].set_yscale("symlog", linthresh=0.5, linscale=1.2)
+    ticks = [tick for tick in (-80, -50, -20, -10, -5, -2, -1) if tick > low] + [-0.5, -0.1, 0.1, 0.5]
+    panels[0].set_yticks(ticks, [f"{tick:g}".replace("-", "−") for tick in ticks])
+    panels[0].set_ylim(low * 1.2, 0.6)
+    panels[0].yaxis.set_minor_locator(NullLocator())
+    for place in range(0, len(panels), columns):
+        panels[place].set_ylabel("Accuracy less the\nplateau's (points)")
+    handles, labels = panels[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper center", ncols=3, fontsize=8)
+    caption = f"{loss}; shaded: the widths of the plateau; linear within ±0.5 points, else log. {captions.told(sweeps)}"
+    return figures.Drawing(figure, source, captions.below(figure, caption))
+
+
+def right_angle_width(C: int) -> int:
+    """The least M at which the best possible smallest angle between C vectors is 90° or more."""
+    M = C - 1
+    while M > 1 and bounds.largest_min_angle(C, M - 1).lower >= math.pi / 2 - bounds.TINY:
+        M -= 1
+    return M
+
+
+def _sweeps(frames: Iterable[pd.DataFrame], loss: str = "softmax", feature: str = "prelu-bn") -> list[pd.DataFrame]:
+    """The runs of one loss and feature, a table for each recipe and data set."""
+    runs = [frame[(frame["loss"] == loss) & (frame["feature"] == feature)] for frame in frames]
+    return [sweep for each in runs for _, sweep in each.groupby(["name", "dataset"])]
+
+
+def _has_plateau(runs: pd.DataFrame) -> bool:
+    try:
+        return bool(plateau.against_plateau(runs).widths)
+    except ValueError:
+        return False
+
+
+def _name(runs: pd.DataFrame) -> str:
+    return str(runs["name"].iloc[0])
+
+
+def _knee_row(runs: pd.DataFrame, margin: float) -> dict[str, object]:
+    found = plateau.knee(runs, margin)
+    return {
+        "name": _name(runs),
+        "dataset": runs["dataset"].iloc[0],
+        "classes": found.classes,
+        "margin": margin,
+        "knee": found.width,
+        "low": found.low,
+        "high": found.high,
+        "estimate": found.estimate,
+        "bootstrap_low": found.bootstrap[0],
+        "bootstrap_high": found.bootstrap[1],
+        "plateau": found.plateau,
+        "seeds": found.seeds,
+        "failures": found.failures,
+        "top": found.widths[-1],
+        "simplex": found.classes - 1,
+        "half": -(-found.classes // 2),
+        "right_angle": right_angle_width(found.classes),
+    }
+
+
+def _knees(axes: Axes, rows: pd.DataFrame, margin: float) -> None:
+    colour, marker, dash = MARGIN_STYLES[margin]
+    shift = 0.97 if margin == min(MARGIN_STYLES) else 1.03
+    for row in rows.to_dict("records"):
+        place, top, decided = row["classes"] * shift, row["top"], not pd.isna(row["high"])
+        if pd.isna(row["low"]):
+            axes.plot(place, top, "x", color=colour)
+            continue
+        axes.plot([place, place], [row["low"], row["high"] if decided else top], dash, color=colour, linewidth=1.6)
+        if not decided:
+            axes.plot(place, top, "^", color=colour, markersize=6)
+            if not pd.isna(row["estimate"]):
+                axes.plot(place, row["estimate"], "_", color=colour, markersize=11, markeredgewidth=2)
+    known = rows[rows["knee"].notna()]
+    face = colour if margin == min(MARGIN_STYLES) else "white"
+    label = f"knee, margin {margin:g} points"
+    axes.plot(
+        known["classes"] * shift,
+        known["knee"],
+        marker,
+        color=colour,
+        markerfacecolor=face,
+        markersize=7,
+        linestyle="none",
+        label=label,
+    )
+
+
+def _rise(axes: Axes, found: plateau.AgainstPlateau) -> None:
+    """Seeds faintly, their mean, the margins, and the widths to compare with."""
+    differences = found.differences
+    widths = [int(width) for width in differences.columns.tolist()]
+    axes.axvspan(found.widths[0] * 0.9, found.widths[-1] * 1.1, color="0.93", linewidth=0, zorder=0)
+    for _, values in differences.iterrows():
+        axes.plot(widths, values, ".", color="#000000", alpha=0.3, markersize=4)
+    axes.plot(widths, differences.mean(), "o-", color="#000000", markersize=4, linewidth=1, label="mean over seeds")
+    for margin, (colour, _, dash) in MARGIN_STYLES.items():
+        axes.axhline(-margin, color=colour, linewidth=0.9, linestyle=dash, label=f"margin {margin:g} points")
+    axes.axvline(found.classes - 1, color="#56B4E9", linewidth=3.5, label="C − 1", zorder=1)
+    axes.axvline(-(-found.classes // 2), color="#00513B", linewidth=1.8, linestyle=":", label="⌈C/2⌉", zorder=1)
+    axes.set_xscale("log")
+    ticks = [tick for tick in (1, 2, 3, 5, 10, 30, 100, 300, 1000, 3000) if tick <= max(widths)]
+    axes.set_xticks(ticks, list(map(str, ticks)))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.set_title(f"C = {found.classes}: plateau {100 * found.plateau.mean():.2f} %", fontsize=10)
+    axes.set_xlabel("Units M (log axis)", fontsize=9)

@@ -1,0 +1,165 @@
+"""Figures beyond the paper: what they show is what the records, `plateau`, `paired` and `theory.bounds` say."""
+
+import base64
+import math
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from analysis import figures_geometry, figures_overfitting, figures_width, paired, plateau, records
+from fc_width.recipes import sweep_widths
+from theory import bounds
+
+COMMITTED = Path(__file__).parents[2] / "figures" / "data"
+IMAGES = 2000
+
+
+def runs(classes=10, loss="softmax", seeds=3, good_from=4, name="mnist-small", widths=None, fall=0.0, rng=None):
+    """Rows as `records.load` gives them: 99 % from `good_from` on, 95 % below, `fall` less from 10(C − 1) on."""
+    rng = rng or np.random.default_rng(1)
+    rows = []
+    for width in widths or sweep_widths(classes):
+        for seed in range(seeds):
+            share = 0.99 if width >= good_from else 0.95
+            bits = rng.random(IMAGES) < share - (fall if width >= 10 * (classes - 1) else 0.0)
+            rows.append(
+                {
+                    "run_id": f"{loss}_{classes}_M{width}_s{seed}",
+                    "status": "done",
+                    "name": name,
+                    "dataset": "mnist" if classes == 10 else f"mnist:{classes}",
+                    "loss": loss,
+                    "feature": "prelu-bn",
+                    "classes": classes,
+                    "width": width,
+                    "seed": seed,
+                    "test_accuracy": bits.mean(),
+                    "correct": base64.b64encode(np.packbits(bits).tobytes()).decode(),
+                    "device": "cpu: test",
+                    "smallest_angle": 10.0 + seed,
+                    "nc1": 0.1 * width,
+                    "nc2_means": 1.2,
+                    "nc2_weights": 1.1,
+                    "nc3": 0.3,
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def texts(axes):
+    return [label.get_text() for label in (axes.title, axes.xaxis.label, axes.yaxis.label)]
+
+
+def test_the_knee_is_drawn_where_plateau_puts_it():
+    frames = [runs(classes, good_from=4) for classes in (5, 10)] + [runs(7, name="other", good_from=3)]
+    drawing = figures_width.knee_against_classes(frames)
+    assert [axes.get_title() for axes in drawing.figure.axes] == ["mnist-small", "other"]
+    source = drawing.source.set_index(["classes", "margin"])
+    for frame, classes in zip(frames, (5, 10, 7), strict=True):
+        for margin in plateau.MARGINS:
+            expected = plateau.knee(frame, margin)
+            row = source.loc[(classes, margin)]
+            for column, value in {"knee": expected.width, "low": expected.low, "high": expected.high}.items():
+                assert row[column] == value or (value is None and math.isnan(row[column]))
+            half = -(-classes // 2)
+            assert (row["simplex"], row["half"], row["right_angle"]) == (classes - 1, half, half)
+    lines = {line.get_label(): line for line in drawing.figure.axes[0].lines}
+    assert lines["C − 1"].get_xydata().tolist() == [[5, 4], [10, 9]]
+    knees = lines["knee, margin 0.5 points"]
+    shown = source.xs(0.5, level="margin").query("name == 'mnist-small'")["knee"].dropna()
+    assert knees.get_ydata().tolist() == shown.tolist()
+    assert "mnist-small (mnist, mnist:5)" in drawing.caption
+
+
+def test_what_is_not_decided_is_drawn_as_an_arrow_not_as_a_knee():
+    (axes,) = figures_width.knee_against_classes([runs(10, seeds=1)]).figure.axes
+    lines = {line.get_label(): line for line in axes.lines}
+    assert not len(lines["knee, margin 0.1 points"].get_xdata())
+    assert [line.get_ydata()[0] for line in axes.lines if line.get_marker() == "^"] == [45, 45]
+
+
+def test_the_right_angle_is_reached_at_half_the_classes():
+    assert [figures_width.right_angle_width(C) for C in range(2, 20)] == [-(-C // 2) for C in range(2, 20)]
+
+
+def test_the_rise_is_drawn_for_each_number_of_classes():
+    frames = [runs(10), runs(3, good_from=2)]
+    drawing = figures_width.rise_to_the_plateau(frames)
+    three, ten, *_ = drawing.figure.axes
+    assert three.get_title().startswith("C = 3: plateau")
+    found = plateau.against_plateau(frames[0])
+    lines = {line.get_label(): line for line in ten.lines}
+    assert lines["mean over seeds"].get_ydata() == pytest.approx(found.differences.mean().to_numpy())
+    assert lines["C − 1"].get_xdata()[0] == 9
+    assert len(drawing.source) == 3 * (len(sweep_widths(10)) + len(sweep_widths(3)))
+
+
+def test_the_geometry_stands_over_the_bounds():
+    frame = pd.concat([runs(), runs(loss="w-softmax-simplex:1", widths=[9])])
+    drawing = figures_geometry.geometry_against_bound(frame)
+    assert len(drawing.source) == len(frame)
+    at = drawing.source[drawing.source["width"] == 4].iloc[0]
+    best = bounds.largest_min_angle(10, 4)
+    assert (at["bound_lower"], at["bound_upper"]) == pytest.approx((math.degrees(best.lower), math.degrees(best.upper)))
+    assert at["bound_nc2_floor"] == pytest.approx(bounds.nc2_floor(10, 4))
+    lines = {line.get_label(): line for line in drawing.figure.axes[0].lines}
+    assert lines["softmax"].get_ydata().tolist() == [11.0] * len(sweep_widths(10))
+    assert lines["W-Softmax α = 1, fixed simplex"].get_xdata().tolist() == [sweep_widths(10).index(9)]
+
+
+def test_no_committed_record_beats_the_bounds():
+    packs = sorted(COMMITTED.glob("*.jsonl.gz"))
+    assert packs
+    for pack in packs:
+        frame = records.load(pack)
+        for _, row in frame[frame["status"] == "done"].iterrows():
+            C, M = int(row["classes"]), int(row["width"])
+            assert math.radians(row["smallest_angle"]) <= bounds.largest_min_angle(C, M).upper + 1e-6
+            for measure in ("nc2_means", "nc2_weights"):
+                if measure in row and not pd.isna(row[measure]):
+                    assert row[measure] >= bounds.nc2_floor(C, M) - 1e-6
+
+
+def test_overfitting_is_the_paired_change_since_the_simplex_s_width():
+    rng = np.random.default_rng(5)
+    frame = pd.concat([runs(fall=0.02, rng=rng), runs(loss="w-softmax:1", rng=rng)])
+    drawing = figures_overfitting.overfitting(frame)
+    source = drawing.source.set_index(["loss", "factor"])
+    assert sorted(source.index) == [(loss, factor) for loss in ("softmax", "w-softmax:1") for factor in (10, 20, 30)]
+    at = {(loss, width): rows for (loss, width), rows in frame.groupby(["loss", "width"])}
+    for (loss, factor), row in source.iterrows():
+        expected = paired.compare(at[loss, 9 * factor], at[loss, 9])
+        assert (row["change"], row["low"], row["high"]) == (expected.difference, expected.low, expected.high)
+        assert row["p_pooled"] == expected.p_pooled
+    assert source.loc["softmax", "change"].between(-3.5, -0.8).all()
+    by_seed = frame.pivot(index="seed", columns=["loss", "width"], values="test_accuracy") * 100
+    gain = (by_seed["w-softmax:1"][90] - by_seed["w-softmax:1"][9]) - (by_seed["softmax"][90] - by_seed["softmax"][9])
+    row = source.loc[("w-softmax:1", 10)]
+    assert (row["against_softmax"], row["against_softmax_low"], row["against_softmax_high"]) == pytest.approx(
+        paired.mean_interval(gain.to_numpy())
+    )
+    assert source.loc["softmax", "against_softmax"].isna().all()
+    assert "Smallest difference that one pair" in drawing.caption
+    assert "24 runs" in drawing.caption
+
+
+def test_the_records_decide_what_is_drawn():
+    few = runs(widths=[4, 9], seeds=2)
+    assert set(figures_width.drawings([few])) == {"geometry-mnist-small"}
+    both = figures_width.drawings([runs(), runs(5)])
+    assert set(both) == {"knee", "rise-mnist-small"} | {
+        f"{kind}-mnist-small{part}" for kind in ("geometry", "overfitting") for part in ("", "-5")
+    }
+    for drawing in both.values():
+        assert len(drawing.source)
+        drawing.figure.draw_without_rendering()
+        assert all(any(texts(axes)) for axes in drawing.figure.axes if axes.axison and axes.lines)
+
+
+def test_what_cannot_be_drawn_is_told():
+    with pytest.raises(ValueError, match=r"no softmax runs with a plateau.*fc_width.sweep"):
+        figures_width.knee_against_classes([runs(widths=[4, 9])])
+    with pytest.raises(ValueError, match="no loss was run at M = C − 1 and at 10"):
+        figures_overfitting.overfitting(runs(widths=[4, 9]))
