@@ -28,6 +28,10 @@ LEVEL = 0.05
 
 MIN_SEEDS = 3
 
+FEATURE = "prelu-bn"
+"""What follows the M units, as it follows every convolution of the trunk (Sec. 5.1)."""
+
+Kind = Literal["runs", "benchmark", "network"]
 State = Literal["shown", "against", "open", "missing"]
 
 
@@ -132,7 +136,7 @@ class Runs:
 
     *Attributes*: `recipe`; `dataset`, without its `:K`; `feature`; `frames`, number of classes → rows of
     `records.load`; `classes`, C, whose rows are those of all classes; `changes`, what differs from the paper's
-    network, else "".
+    network, else ""; `kind`, what it is that `frames` hold.
     """
 
     recipe: str
@@ -141,6 +145,7 @@ class Runs:
     frames: dict[int, pd.DataFrame] = field(repr=False)
     classes: int
     changes: str = ""
+    kind: Kind = "runs"
 
     @property
     def margin(self) -> float:
@@ -211,9 +216,9 @@ class Experiment:
     against what, in one line; `dataset`, the paper's; `contrasts`, the test itself, None if nothing here can run it;
     `losses` and `widths` (C → widths, None for all of a sweep) of the runs that it needs, each with every class or with
     the first k of `classes`; `paper_only`, whether only the paper's own network can tell; `features`, whether it is
-    also shown for other features than the trunk's; `figure`, the pattern of a figure's name; `also`, the claim of
-    `theory` that judges the same sentence; `reason`, `command`, why it is not run and what would run it, where
-    these are not the general ones.
+    also shown for other features than the trunk's; `on`, the kind of `Runs`; `figure`, the pattern of a figure's name;
+    `also`, the claim of `theory` that judges the same sentence; `reason`, `command`, why it is not run and what would
+    run it, where these are not the general ones.
     """
 
     id: str
@@ -227,6 +232,7 @@ class Experiment:
     classes: Sequence[int] = ()
     paper_only: bool = False
     features: bool = False
+    on: Kind = "runs"
     figure: str = ""
     also: str = ""
     reason: str = ""

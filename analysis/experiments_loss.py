@@ -168,6 +168,7 @@ LOSS_ALONE = Experiment(
     "interval, so a wide margin) at each of the paper's batches and classes.",
     "benchmark",
     loss_speed,
+    on="benchmark",
     also="efficiency",
     command="python -m fc_width.benchmark losses > figures/benchmark-losses.md",
 )

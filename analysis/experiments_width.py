@@ -245,6 +245,7 @@ def _of(dataset: str) -> tuple[Experiment, ...]:
             "In the paper's network 10 and 30 times M_min take more than 9 and 27 times the parameters, by count.",
             dataset,
             memory,
+            on="network",
             figure="fig4d-memory",
             command="python -m analysis",
         ),
@@ -264,13 +265,14 @@ def _of_subsets(dataset: str) -> Experiment:
         minimum_width_of(sizes),
         (SOFTMAX,),
         classes=sizes,
+        figure="knee*",
         also="min-width",
     )
 
 
 OVERFITTING = tuple(
     Experiment(name, "Fig. 4a, Sec. 5.2", statement, test, "mnist", contrasts, losses, _to_the_widest, figure=figure)
-    for figure in ("*accuracy-{recipe}",)
+    for figure in ("overfitting*-{recipe}",)
     for name, statement, test, contrasts, losses in (
         (
             "overfits",
