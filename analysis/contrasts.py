@@ -202,7 +202,8 @@ class Runs:
         frames = [self.rows(*each) for each in (one, other)]
         if not all(map(len, frames)):
             return pd.Series(dtype=float)
-        both = frames[0].join(frames[1], how="inner", lsuffix="_one", rsuffix="_other")
+        columns = ["status", "device", "seconds"]
+        both = frames[0][columns].add_suffix("_one").join(frames[1][columns].add_suffix("_other"), how="inner")
         both = both[(both[["status_one", "status_other"]] == "done").all(axis=1)]
         both = both[both["device_one"] == both["device_other"]]
         return 100 * (both["seconds_one"].astype(float) / both["seconds_other"].astype(float) - 1)

@@ -118,7 +118,7 @@ def rows(runs: Sequence[Runs], max_classes: int = 256) -> list[Row]:
     *Arguments*: `runs`, as `evidence.load` gives them; `max_classes`, the largest C of the theory's exact checks.
     """
     judged = [_theory(judge(claim, max_classes)) for claim in all_claims()]
-    measured = [_experiment(each, runs) for each in all_experiments()]
+    measured = [judge_experiment(each, runs) for each in all_experiments()]
     place = {row.id: (list(SECTIONS).index(row.section), index, 0) for index, row in enumerate(judged)}
     for row in measured:
         own = list(SECTIONS).index(row.section)
@@ -157,7 +157,8 @@ def _theory(found: Judgement) -> Row:
     )
 
 
-def _experiment(claim: Experiment, runs: Sequence[Runs]) -> Row:
+def judge_experiment(claim: Experiment, runs: Sequence[Runs]) -> Row:
+    """An experimental claim with its verdict on `runs`."""
     evidence = _evidence(claim, runs)
     main = next((each for each in evidence if each.counts), None)
     paper = f"paper-{claim.dataset}"
