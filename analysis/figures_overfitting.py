@@ -101,7 +101,8 @@ def _detectable(source: pd.DataFrame) -> str:
     least = source["smallest_detectable"].dropna()
     if not len(least):
         return ""
+    found = " to ".join(dict.fromkeys(f"{each:.2f}" for each in (least.min(), least.max())))
     return (
         " Smallest difference that one pair of networks can show on this test set (McNemar at 5 %, power 80 %): "
-        f"{least.min():.2f} to {least.max():.2f} points."
+        f"{found} points."
     )

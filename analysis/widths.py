@@ -1,0 +1,68 @@
+"""What is known of each width: the best possible angle, the memory, and from records the knee."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import pandas as pd
+
+from analysis import plateau
+from analysis.embeddings import EffectiveRank
+from theory import bounds
+
+BYTES = 4  # float32
+
+
+@dataclass(frozen=True)
+class Advice:
+    """What is known of the widths.
+
+    *Attributes*: `classes`, C; `features`; `widths`, a row a width (`cost`); `knees`, a row a loss, feature and margin,
+    and what is wrong with runs that have none; `rank` of the features, and `kept`, accuracy by number of principal
+    axes, as rows.
+    """
+
+    classes: int
+    features: int
+    widths: list[dict[str, Any]]
+    knees: list[dict[str, Any]] = field(default_factory=list)
+    rank: EffectiveRank | None = None
+    kept: list[dict[str, Any]] = field(default_factory=list)
+
+
+def cost(classes: int, features: int, widths: Sequence[int]) -> list[dict[str, Any]]:
+    """Angle and memory at each width.
+
+    *Returns*: rows of `M`; `lower`, `upper` (degrees), `exact` and `source` of the best possible smallest angle;
+    `fc_parameters` = features × M + M and `classifier_parameters` = C × M, and their `_bytes` in float32;
+    `simplex_saves`, the bytes that the fixed simplex does without, at M = C − 1, else None.
+
+    *Raises*: `ValueError` for fewer than 2 classes, or a width below 1.
+    """
+    rows = []
+    for row in bounds.table(classes, widths):
+        M = int(str(row["M"]))
+        counts = {"fc": features * M + M, "classifier": classes * M}
+        kept = {key: row[key] for key in ("M", "lower", "upper", "exact", "source")}
+        kept |= {f"{part}_parameters": count for part, count in counts.items()}
+        kept |= {f"{part}_bytes": BYTES * count for part, count in counts.items()}
+        rows.append(kept | {"simplex_saves": BYTES * counts["classifier"] if classes - 1 == M else None})
+    return rows
+
+
+def knees(runs: pd.DataFrame) -> list[dict[str, Any]]:
+    """`plateau.knee` of every loss and feature that was swept, at each of the margins; with `problem` in its place
+    where there is no plateau."""
+    rows: list[dict[str, Any]] = []
+    for _, own in runs.groupby(["dataset", "loss", "feature"]):
+        what = {column: str(own[column].iloc[0]) for column in ("dataset", "loss", "feature")}
+        if own["width"].nunique() < 2:
+            continue
+        for margin in plateau.MARGINS:
+            try:
+                found = plateau.knee(own, margin)
+            except ValueError as error:
+                rows.append(what | {"margin": margin, "problem": str(error)})
+            else:
+                rows.append(what | asdict(found) | {"text": found.text()})
+    return rows

@@ -1,0 +1,189 @@
+"""The advice: costs against arithmetic and `theory.bounds`, knees against `plateau`, and one-line errors."""
+
+import base64
+import dataclasses
+import json
+import math
+
+import numpy as np
+import pytest
+
+from analysis import plateau, records
+from analysis.advise import main
+from analysis.embeddings import effective_rank
+from fc_width.recipes import Recipe
+from fc_width.store import Store
+from theory import bounds
+
+
+def advice(arguments, tmp_path, capsys):
+    """What the command says, and what it writes."""
+    assert main([*map(str, arguments), "--json", str(tmp_path / "advice.json")]) == 0
+    return capsys.readouterr().out, json.loads((tmp_path / "advice.json").read_text("utf-8"))
+
+
+@pytest.fixture
+def runs(tmp_path):
+    """Softmax is at its best from M = 4 on; W-Softmax was run at one width."""
+    store = Store(tmp_path / "runs")
+    store.create()
+    rng = np.random.default_rng(0)
+    for seed in range(4):
+        for width, loss in [*((m, "softmax") for m in (1, 2, 4, 9, 18, 27, 45)), (9, "w-softmax:1")]:
+            recipe = Recipe(name="digits", width=width, seed=seed, loss=loss)
+            bits = np.arange(2000) >= {1: 900, 2: 60}.get(width, 20) + rng.integers(0, 2)
+            store.write(
+                {
+                    "run_id": recipe.run_id,
+                    "recipe": dataclasses.asdict(recipe),
+                    "status": "done",
+                    "classes": 10,
+                    "final": {"test_accuracy": float(bits.mean())},
+                    "correct": base64.b64encode(np.packbits(bits).tobytes()).decode(),
+                    "parameters": {"fc": 129 * width, "classifier": 10 * width},
+                }
+            )
+    return store.folder
+
+
+def test_what_a_width_costs_and_what_angle_it_buys(tmp_path, capsys):
+    said, written = advice(["--classes", 1000, "--features", 2048], tmp_path, capsys)
+    rows = {row["M"]: row for row in written["widths"]}
+    assert {500, 998, 999, 1000} <= set(rows)
+    assert rows[999]["fc_parameters"] == 2048 * 999 + 999
+    assert rows[999]["fc_bytes"] == 4 * 2049 * 999
+    assert rows[999]["classifier_bytes"] == rows[999]["simplex_saves"] == 4 * 1000 * 999
+    assert rows[998]["simplex_saves"] is None
+    assert math.radians(rows[999]["lower"]) == pytest.approx(math.acos(-1 / 999))
+    for M, row in rows.items():
+        bound = bounds.largest_min_angle(1000, M)
+        assert math.radians(row["lower"]) >= bound.lower
+        assert math.radians(row["upper"]) == pytest.approx(bound.upper)
+    line = next(line for line in said.splitlines() if line.split()[:1] == ["999"])
+    assert line.split() == ["999", "90.06°", "7.8", "MiB", "3.8", "MiB", "11.6", "MiB", "3.8", "MiB"]
+    assert "makes equal angles between 1000 weight vectors possible" in written["recommendation"][0]
+    assert "not the width that accuracy needs" in written["recommendation"][0]
+    assert "Nothing here measures accuracy" in written["recommendation"][1]
+    assert said.endswith("\n".join(written["recommendation"]) + "\n")
+    assert "33 % of layer and classifier" in written["recommendation"][2]
+
+
+def test_the_widths_are_those_asked_for(tmp_path, capsys):
+    _, written = advice(["--classes", 10, "--features", 64, "--widths", 7, 3], tmp_path, capsys)
+    assert [row["M"] for row in written["widths"]] == [3, 7]
+    assert (written["knees"], written["rank"], written["kept"]) == ([], None, [])
+
+
+def test_the_knee_of_one_s_own_runs(runs, tmp_path, capsys):
+    said, written = advice(["--runs", runs], tmp_path, capsys)
+    assert (written["classes"], written["features"]) == (10, 128)
+    frame = records.load(runs)
+    softmax = frame[frame["loss"] == "softmax"]
+    assert [row["margin"] for row in written["knees"]] == list(plateau.MARGINS)
+    for row in written["knees"]:
+        expected = plateau.knee(softmax, row["margin"])
+        assert (row["width"], row["low"], row["plateau"], row["seeds"]) == (4, 4, expected.plateau, 4)
+        assert expected.width == 4
+    assert "digits, softmax, prelu-bn, margin 0.1 points: 4  (4 seeds; C − 1 = 9)" in said
+    taken, full = 4 * (129 * 4 + 40) / 1024, 4 * (129 * 9 + 90) / 1024
+    assert written["recommendation"][1].startswith("Take M = 4: on your runs it is shown to lose less than 0.1 points")
+    assert (
+        f"with {taken:.1f} KiB of layer and classifier against {full:.1f} KiB at C − 1." in written["recommendation"][1]
+    )
+    assert "Nothing here measures" not in said
+
+
+def test_one_seed_is_told_to_be_too_few(runs, tmp_path, capsys):
+    for path in runs.glob("*_s[123]_*.json"):
+        path.unlink()
+    said, written = advice(["--runs", runs], tmp_path, capsys)
+    assert [row["width"] for row in written["knees"]] == [None, None]
+    assert "Your runs do not decide the knee within 0.1 points" in said
+    assert "Take M" not in said
+
+
+def test_runs_without_a_plateau_say_what_to_run(runs, tmp_path, capsys):
+    for path in [*runs.glob("*_M18_*.json"), *runs.glob("*_M27_*.json")]:
+        path.unlink()
+    said, written = advice(["--runs", runs], tmp_path, capsys)
+    assert all("python -m fc_width.sweep --widths … 18" in row["problem"] for row in written["knees"])
+    assert "Nothing here measures accuracy" in said
+
+
+def test_the_features_of_an_existing_model(tmp_path, capsys):
+    rng = np.random.default_rng(0)
+    labels = np.arange(300) % 4
+    features = 5 * np.eye(4, 32)[labels] + 0.5 * rng.normal(size=(300, 32))
+    np.save(tmp_path / "x.npy", features.astype(np.float32))
+    np.save(tmp_path / "y.npy", labels)
+    arguments = ["--embeddings", tmp_path / "x.npy", "--labels", tmp_path / "y.npy"]
+    said, written = advice(arguments, tmp_path, capsys)
+    assert (written["classes"], written["features"]) == (4, 32)
+    assert written["rank"]["participation"] == pytest.approx(effective_rank(features).participation, rel=1e-4)
+    kept = {row["width"]: row["accuracy"] for row in written["kept"]}
+    assert sorted(kept) == [1, 2, 3, 4, 5, 6, 9, 15, 30, 32]
+    assert kept[3] == kept[32] == 1
+    assert kept[1] < 0.95
+    near = min(width for width, accuracy in kept.items() if accuracy >= 0.995)
+    assert f"PCA to {near} keeps the accuracy within 0.5 points of all 32" in said
+    said, written = advice(["--classes", 4, "--embeddings", tmp_path / "x.npy"], tmp_path, capsys)
+    assert written["kept"] == []
+    assert f"effective rank {written['rank']['participation']:.1f} (participation ratio)" in said
+
+
+def _save(path, content):
+    np.save(path, content, allow_pickle=True)
+
+
+FILES = {
+    "nan.npy": lambda path: _save(path, np.array([[1.0, np.nan], [0, 1]])),
+    "flat.npy": lambda path: _save(path, np.arange(6.0)),
+    "objects.npy": lambda path: _save(path, np.array([{}, []], dtype=object)),
+    "text.npy": lambda path: path.write_text("hello", "utf-8"),
+    "empty.npy": lambda path: path.write_bytes(b""),
+    "archive.npz": lambda path: np.savez(path, x=np.eye(2)),
+    "good.npy": lambda path: _save(path, np.random.default_rng(0).normal(size=(8, 3))),
+    "words.npy": lambda path: _save(path, np.array([["a", "b"]] * 2)),
+    "short.npy": lambda path: _save(path, np.arange(7)),
+    "real.npy": lambda path: _save(path, np.linspace(0, 1, 8)),
+    "labels.npy": lambda path: _save(path, np.arange(8) % 2),
+    "single.npy": lambda path: _save(path, np.arange(8)),
+}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ("", "what is the number of classes, C? Give --classes"),
+        ("--classes 10", "Give --features"),
+        ("--classes 1 --features 4", "C must be at least 2, got C=1"),
+        ("--classes 10 --features 0", "features must be at least 1, got 0"),
+        ("--classes 10 --features 4 --widths 0", "M must be at least 1, got M=0"),
+        ("--classes 10 --features 4 --labels labels.npy", "give both"),
+        ("--classes 10 --runs nothing", "no records in nothing"),
+        ("--classes 7 --runs runs", "differs: 7 by --classes, 10 by --runs"),
+        ("--classes 2 --embeddings absent.npy", "no file absent.npy"),
+        ("--classes 2 --embeddings nan.npy", "nan.npy: 1 of 2 rows hold NaN or infinity"),
+        ("--classes 2 --embeddings flat.npy", "flat.npy: features must have shape (N, D) with N ≥ 2, got (6,)"),
+        ("--classes 2 --embeddings objects.npy", "objects.npy: not a .npy file"),
+        ("--classes 2 --embeddings text.npy", "text.npy: not a .npy file"),
+        ("--classes 2 --embeddings empty.npy", "empty.npy: not a .npy file"),
+        ("--classes 2 --embeddings archive.npz", "archive.npz: expected one array (.npy), got an archive (.npz)"),
+        ("--classes 2 --embeddings words.npy", "words.npy: features must be real numbers, got <U1"),
+        ("--embeddings good.npy --labels short.npy", "short.npy: expected a label a row, shape (8,), got (7,)"),
+        ("--embeddings good.npy --labels real.npy", "real.npy: labels must be integers or text, got float64"),
+        ("--embeddings good.npy --labels labels.npy --classes 3", "differs: 3 by --classes, 2 by --labels"),
+        ("--embeddings good.npy --labels single.npy", "at least two classes of at least two rows each"),
+        ("--classes 10 --features 4 --json no/such/folder.json", "no/such/folder.json"),
+    ],
+)
+def test_a_mistake_is_one_line(arguments, message, runs, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    for name, make in FILES.items():
+        make(tmp_path / name)
+    assert main(arguments.split()) == 2
+    shown = capsys.readouterr()
+    assert shown.err.startswith("error: ")
+    assert shown.err.count("\n") == 1
+    assert message in shown.err
+    assert not shown.out

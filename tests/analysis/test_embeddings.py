@@ -1,0 +1,105 @@
+"""Effective rank against spectra that are known, PCA accuracy against scikit-learn's own pipeline."""
+
+import math
+
+import numpy as np
+import pytest
+from sklearn.decomposition import PCA
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import StratifiedKFold, cross_val_predict
+from sklearn.neighbors import NearestCentroid
+from sklearn.pipeline import make_pipeline
+
+from analysis import embeddings
+
+
+def spectrum(variances, shift=0.0):
+    """Rows whose covariance matrix has these eigenvalues, in a rotated frame."""
+    D = len(variances)
+    rows = np.vstack([sign * math.sqrt(D * v) * np.eye(D)[i] for i, v in enumerate(variances) for sign in (1, -1)])
+    return rows @ np.linalg.qr(np.random.default_rng(0).normal(size=(D, D)))[0] + shift
+
+
+@pytest.mark.parametrize(
+    ("variances", "participation", "entropy", "at_99"),
+    [
+        ([1, 1, 1, 1], 4, 4, 4),
+        ([5, 5, 0, 0, 0], 2, 2, 2),
+        ([7, 0], 1, 1, 1),
+        ([3, 1], 1.6, math.exp(-(0.75 * math.log(0.75) + 0.25 * math.log(0.25))), 2),
+        ([98.5, 0.6, 0.9], 1e4 / (98.5**2 + 0.6**2 + 0.9**2), None, 2),
+    ],
+)
+def test_the_effective_rank_of_a_known_spectrum(variances, participation, entropy, at_99):
+    found = embeddings.effective_rank(spectrum(variances, shift=100.0))
+    assert found.participation == pytest.approx(participation, rel=1e-6)
+    assert entropy is None or found.entropy == pytest.approx(entropy, rel=1e-6)
+    assert (found.at_99, found.rows, found.width) == (at_99, 2 * len(variances), len(variances))
+    assert found.participation <= found.entropy * (1 + 1e-9)
+
+
+def test_features_that_do_not_vary_have_no_rank():
+    with pytest.raises(ValueError, match="the same in every row"):
+        embeddings.effective_rank(np.ones((5, 3)))
+
+
+def blobs(classes=4, width=12, rows=240, noise=1.0):
+    rng = np.random.default_rng(2)
+    labels = rng.integers(0, classes, rows)
+    means = np.zeros((classes, width))
+    means[:, :classes] = 3 * np.eye(classes)
+    return means[labels] + noise * rng.normal(size=(rows, width)) * np.linspace(1, 0.2, width), labels
+
+
+@pytest.mark.parametrize(
+    ("name", "model"), [("nearest-mean", NearestCentroid()), ("logistic", LogisticRegression(max_iter=2000))]
+)
+def test_the_accuracy_on_principal_axes_is_scikit_learn_s(name, model):
+    features, labels = blobs(noise=2.0)
+    table = embeddings.pca_accuracy(features, labels, (1, 3, 8, 500, 0), name).set_index("width")
+    assert table.index.tolist() == [1, 3, 8, 12]
+    folds = StratifiedKFold(5, shuffle=True, random_state=0)
+    for width, row in table.iterrows():
+        pipeline = make_pipeline(PCA(width, svd_solver="full"), model)
+        expected = (cross_val_predict(pipeline, features, labels, cv=folds) == labels).mean()
+        # the logistic regression is regularised, and on another scale
+        assert row["accuracy"] == pytest.approx(expected, abs=1e-9 if name == "nearest-mean" else 0.03)
+        assert row["loss"] == pytest.approx(100 * (table.loc[12, "accuracy"] - row["accuracy"]))
+    assert table["accuracy"].iloc[0] < table["accuracy"].iloc[1] - 0.1
+
+
+def test_classes_on_a_simplex_lie_on_one_axis_less_than_classes():
+    features, labels = blobs(noise=0.1)
+    table = embeddings.pca_accuracy(features, labels, range(1, 6)).set_index("width")
+    assert (table["accuracy"].loc[3:] == 1).all()
+    assert table.loc[1, "accuracy"] < 1
+    assert embeddings.effective_rank(features).participation == pytest.approx(3, abs=0.1)
+
+
+def test_the_files_are_read(tmp_path):
+    features, labels = blobs()
+    np.save(tmp_path / "x.npy", features.astype(np.float16))
+    np.save(tmp_path / "y.npy", np.array(["cat", "dog", "emu", "fox"])[labels])
+    found, classes = embeddings.read(tmp_path / "x.npy", tmp_path / "y.npy")
+    assert found.dtype == np.float64
+    assert (found == features.astype(np.float16)).all()
+    assert classes.tolist() == labels.tolist()
+    assert embeddings.read(tmp_path / "x.npy")[1] is None
+
+
+def test_of_many_rows_the_same_are_always_chosen(tmp_path, monkeypatch):
+    monkeypatch.setattr(embeddings, "ROWS", 50)
+    np.save(tmp_path / "x.npy", np.arange(400.0).reshape(200, 2))
+    np.save(tmp_path / "y.npy", np.arange(200) % 4)
+    (features, labels), again = (embeddings.read(tmp_path / "x.npy", tmp_path / "y.npy") for _ in range(2))
+    assert features.shape == (50, 2)
+    assert (features == again[0]).all()
+    assert (features[:, 0] / 2 % 4 == labels).all()
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"), [([0] * 6, "at least two classes"), ([0, 0, 0, 1, 1, 2], r"got \[1, 2, 3\]")]
+)
+def test_classes_too_small_to_divide_are_refused(labels, message):
+    with pytest.raises(ValueError, match=message):
+        embeddings.pca_accuracy(np.eye(6), np.array(labels), (2,))
