@@ -10,8 +10,19 @@ from typing import NamedTuple
 import pandas as pd
 import tyro
 
-from analysis import figures, figures_angles, figures_network, figures_theory, paper_tables, records, tables
-from analysis.drawing import Drawing, done
+from analysis import (
+    figures,
+    figures_angles,
+    figures_geometry,
+    figures_network,
+    figures_overfitting,
+    figures_theory,
+    figures_width,
+    paper_tables,
+    records,
+    tables,
+)
+from analysis.drawing import Drawing, done, shown
 
 
 @dataclass(frozen=True)
@@ -56,7 +67,7 @@ def _all_classes(runs: Runs) -> bool:
     return ":" not in runs["dataset"].iloc[0]
 
 
-def _memory(runs: Runs) -> bool:
+def _all_widths(runs: Runs) -> bool:
     return _several_widths(runs) and _all_classes(runs)
 
 
@@ -64,6 +75,10 @@ def _per_class(runs: Runs) -> bool:
     """The trunk's feature, and linear, which shows the loophole best; `loophole` has the means of all."""
     at_simplex = (done(runs)["width"] == done(runs)["classes"] - 1).any()
     return bool(at_simplex) and _all_classes(runs) and runs["feature"].iloc[0] in ("prelu-bn", "linear")
+
+
+def _wide(runs: Runs) -> bool:
+    return _all_classes(runs) and len(figures_overfitting.changes(shown(runs))) > 0
 
 
 def _every_alpha(runs: Runs) -> bool:
@@ -86,16 +101,24 @@ WITHOUT_RUNS: dict[str, Callable[[], Drawing]] = {
 # here if it shows the runs of one recipe and one feature (its files are called STEM-RECIPE, or STEM-RECIPE-FEATURE),
 OF_A_FEATURE: list[Entry] = [
     Entry(_accuracy_stem, figures.accuracy_against_width, _several_widths),
-    Entry(_named("fig4d-memory"), figures.memory_against_width, _memory),
+    Entry(_named("fig4d-memory"), figures.memory_against_width, _all_widths),
     Entry(_named("fig5-angles"), figures_angles.mean_angles, _per_class),
+    Entry(_named("geometry"), figures_geometry.geometry_against_bound, _all_widths),
+    Entry(_named("overfitting"), figures_overfitting.overfitting, _wide),
 ]
 # here if it shows one recipe with all its features (STEM-RECIPE),
 OF_A_RECIPE: list[Entry] = [
     Entry(_named("loophole"), figures_angles.angle_against_alpha, _every_alpha),
     Entry(_named("plane"), figures_angles.features_in_the_plane, _in_the_plane),
 ]
-# and here if it compares recipes or data sets: it gets the runs of all packs in one table (STEM).
-OF_ALL: list[Entry] = []
+# here if it compares numbers of classes: it gets the runs of all packs of one recipe in one table (STEM-RECIPE),
+OF_ALL_CLASSES: list[Entry] = [
+    Entry(_named("rise"), lambda runs: figures_width.rise_to_the_plateau([runs]), figures_width.any_plateau),
+]
+# and here if it compares recipes: it gets the runs of all packs in one table (STEM).
+OF_ALL: list[Entry] = [
+    Entry(_named("knee"), lambda runs: figures_width.knee_against_classes([runs]), figures_width.any_plateau),
+]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -136,13 +159,15 @@ def draw_all(out: Path, runs: Path | None = None, needed: Mapping[str, Sequence[
 
 def drawings(frames: Mapping[str, Runs], alone: bool = False) -> Iterator[tuple[str, Drawing]]:
     """All figures that the runs of these packs (name → table) allow, one at a time, each with the stem of its files;
-    `alone`: only those that show one pack."""
+    `alone`: only those that show one pack, and those of the first K classes too, which else stand beside the others."""
     if not alone:
         yield from ((stem, draw()) for stem, draw in WITHOUT_RUNS.items())
         together = pd.concat(frames.values(), ignore_index=True)
         yield from ((entry.stem(together), entry.draw(together)) for entry in OF_ALL if entry.applies(together))
+        for name, runs in together.groupby("name"):
+            yield from ((f"{e.stem(runs)}-{name}", e.draw(runs)) for e in OF_ALL_CLASSES if e.applies(runs))
     for name, frame in frames.items():
-        for feature, runs in frame.groupby("feature"):
+        for feature, runs in frame.groupby("feature") if alone or _all_classes(frame) else ():
             suffix = name if feature == "prelu-bn" else f"{name}-{feature}"
             yield from ((f"{e.stem(runs)}-{suffix}", e.draw(runs)) for e in OF_A_FEATURE if e.applies(runs))
         yield from ((f"{e.stem(frame)}-{name}", e.draw(frame)) for e in OF_A_RECIPE if e.applies(frame))
@@ -157,7 +182,8 @@ def texts(frames: Mapping[str, Runs], alone: bool = False) -> Iterator[tuple[str
         yield "tables.tex", paper_tables.latex(rows, together)
         yield "data/tables.csv", rows.to_csv(index=False, float_format="%.6g", lineterminator="\n")
     for name, frame in frames.items():
-        yield f"tables-{name}.md", tables.of_a_recipe(frame, name)
+        if alone or _all_classes(frame):
+            yield f"tables-{name}.md", tables.of_a_recipe(frame, name)
 
 
 def _pack(runs: Path, data: Path) -> Path:

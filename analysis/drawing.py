@@ -3,7 +3,7 @@
 Every seed is shown faintly, the median over seeds as a line, a 95 % bootstrap interval of it as a band. Losses differ
 in colour (Okabe & Ito's, safe for the colour-blind), in marker and in dash, so that a grey print tells them apart."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import matplotlib
@@ -101,23 +101,42 @@ def shown(runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def caption(runs: pd.DataFrame) -> str:
-    """What was run: recipe, data, backbone, seeds, and on what."""
+    """What was run, of one recipe: recipe, data, backbone, seeds, and on what."""
     first = runs.iloc[0]
-    devices = ", ".join(sorted(runs["device"].dropna().unique()))
-    feature = ", ".join(sorted(runs["feature"].unique()))
     epochs = f"{first['epochs']} epochs, the first {first['softmax_epochs']} of W-Softmax at α = 0"
-    lost = int((runs["status"] != "done").sum())
-    counts = done(runs).groupby(["loss", "width", "feature"])["seed"].nunique()
-    low, most = (int(counts.min()), int(counts.max())) if len(counts) else (0, 0)
-    seeds = f"{most} seed{'s' * (most != 1)}" if low == most else f"{low} to {most} seeds"
     changes = CHANGES.get(first["backbone"])
     return (
         f"{first['name']}: {first['dataset']}, backbone {first['backbone']}"
         + (f" (the paper's changed: {changes})" if changes else "")
-        + f", feature {feature}, {epochs}; {seeds}, {len(runs)} runs"
-        + (f", {lost} of them not done" if lost else "")
-        + f"; {devices}"
+        + f", feature {_features(runs)}, {epochs}; {_counts(runs)}"
     )
+
+
+def caption_of_several(sweeps: Sequence[pd.DataFrame]) -> str:
+    """What was run, of several recipes or data sets: which, how often, and on what."""
+    runs = pd.concat(sweeps)
+    datasets = ", ".join(
+        f"{name} ({', '.join(sorted(rows['dataset'].unique()))})" for name, rows in runs.groupby("name")
+    )
+    return f"{datasets}, feature {_features(runs)}; {_counts(runs)}"
+
+
+def _features(runs: pd.DataFrame) -> str:
+    return ", ".join(sorted(runs["feature"].unique()))
+
+
+def _counts(runs: pd.DataFrame) -> str:
+    """Seeds of a point, runs, those not done, devices."""
+    counts = done(runs).groupby(["name", "dataset", "loss", "width", "feature"])["seed"].nunique()
+    low, most = (int(counts.min()), int(counts.max())) if len(counts) else (0, 0)
+    lost = int((runs["status"] != "done").sum())
+    devices = ", ".join(sorted(runs["device"].dropna().unique())) if "device" in runs else ""
+    parts = [
+        f"{most} seed{'s' * (most != 1)}" if low == most else f"{low} to {most} seeds",
+        f"{len(runs)} runs",
+        f"{lost} of them not done" if lost else "",
+    ]
+    return "; ".join(filter(None, [", ".join(filter(None, parts)), devices]))
 
 
 def interval(values: pd.Series) -> tuple[float, float]:

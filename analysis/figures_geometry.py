@@ -6,7 +6,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
 
-from analysis import captions, figures
+from analysis import drawing
+from analysis.drawing import Drawing, Style
 from theory import bounds
 
 BEST = "best possible at this width\n(theory.bounds)"
@@ -19,13 +20,13 @@ GEOMETRY = {
 }
 
 
-def geometry_against_bound(runs: pd.DataFrame) -> figures.Drawing:
+def geometry_against_bound(runs: pd.DataFrame) -> Drawing:
     """Smallest angle of the learned weights and NC1–NC3 against M, a line for each loss, over the best possible angle
     and the floor of NC2 (`theory.bounds`).
 
     *Arguments*: `runs`, rows of `records.load` of one recipe, data set and feature.
     """
-    done = figures.shown(runs)
+    done = drawing.shown(runs)
     classes = int(done["classes"].iloc[0])
     measures = [measure for measure in GEOMETRY if measure in done]
     source = done[["loss", "width", "seed", *measures]].sort_values(["loss", "width", "seed"], ignore_index=True)
@@ -35,8 +36,8 @@ def geometry_against_bound(runs: pd.DataFrame) -> figures.Drawing:
     figure = Figure(figsize=(10, 6), layout="constrained")
     panels = figure.subplots(2, 3).ravel()
     for axes, measure in zip(panels, measures, strict=False):
-        for loss in figures.in_order(source["loss"]):
-            _line(axes, loss, source[source["loss"] == loss], measure, widths)
+        for loss, look in drawing.styles(source["loss"]).items():
+            _line(axes, look, source[source["loss"] == loss], measure, widths)
         if measure == "smallest_angle":
             axes.fill_between(range(len(widths)), best["lower"], best["upper"], color="0.5", alpha=0.3, linewidth=0)
             _bound(axes, best["upper"], BEST)
@@ -60,14 +61,14 @@ def geometry_against_bound(runs: pd.DataFrame) -> figures.Drawing:
     for axes in panels[: len(measures)]:
         entries |= {label: handle for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)}
     panels[-1].legend(list(entries.values()), list(entries), loc="center", fontsize=9, frameon=False)
-    told = captions.told([runs[runs["loss"].isin(source["loss"])]])
+    told = drawing.caption(runs[runs["loss"].isin(source["loss"])])
     caption = f"Median over seeds, each seed faint; dashed, M = C − 1 = {classes - 1}. {told}"
-    return figures.Drawing(figure, source, captions.below(figure, caption))
+    return Drawing(figure, source, caption)
 
 
-def _line(axes: Axes, loss: str, rows: pd.DataFrame, measure: str, widths: list[int]) -> None:
+def _line(axes: Axes, look: Style, rows: pd.DataFrame, measure: str, widths: list[int]) -> None:
     rows = rows[rows[measure].notna()]
-    label, colour, marker, dash = captions.style(loss)
+    label, colour, marker, dash = look
     size = 12 if marker == "*" else 4
     places = np.searchsorted(widths, rows["width"])
     axes.plot(places, rows[measure], marker, color=colour, alpha=0.25, markersize=3, linestyle="none")

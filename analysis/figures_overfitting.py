@@ -7,13 +7,14 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from analysis import captions, figures, paired
+from analysis import drawing, paired
+from analysis.drawing import Drawing
 
 FACTORS = (10, 20, 30)
 """Multiples of C − 1 at which the paper sees overfitting (Sec. 5.2)."""
 
 
-def overfitting(runs: pd.DataFrame) -> figures.Drawing:
+def overfitting(runs: pd.DataFrame) -> Drawing:
     """What 10, 20 and 30 times C − 1 units do to the test accuracy, seeds paired: against C − 1 units, and that less
     what they do with softmax.
 
@@ -21,7 +22,7 @@ def overfitting(runs: pd.DataFrame) -> figures.Drawing:
 
     *Raises*: `ValueError` if there is no loss with runs at C − 1 and at one of these.
     """
-    source = changes(figures.shown(runs))
+    source = changes(drawing.shown(runs))
     if not len(source):
         raise ValueError("no loss was run at M = C − 1 and at 10, 20 or 30 times that with the same seed")
     against = bool(source["against_softmax"].notna().any())
@@ -35,15 +36,15 @@ def overfitting(runs: pd.DataFrame) -> figures.Drawing:
         panels[1].set_title("That, less the same with softmax", fontsize=10)
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper center", ncols=3, fontsize=8)
     widths = {int(runs["classes"].iloc[0]) - 1, *source["width"]}
-    told = captions.told([runs[runs["loss"].isin(source["loss"]) & runs["width"].isin(widths)]])
+    told = drawing.caption(runs[runs["loss"].isin(source["loss"]) & runs["width"].isin(widths)])
     caption = f"Means and 95 % t intervals over paired seeds.{_detectable(source)} {told}"
-    return figures.Drawing(figure, source, captions.below(figure, caption))
+    return Drawing(figure, source, caption)
 
 
 def changes(done: pd.DataFrame) -> pd.DataFrame:
     """A row a loss and multiple of C − 1: the change of accuracy since C − 1, and that less softmax's."""
     rows = []
-    for loss in figures.in_order(done["loss"]) if len(done) else []:
+    for loss in drawing.in_order(done["loss"]) if len(done) else []:
         own = done[done["loss"] == loss]
         simplex = int(own["classes"].iloc[0]) - 1
         at = {factor: own[own["width"] == factor * simplex] for factor in (1, *FACTORS)}
@@ -77,13 +78,12 @@ def _against_softmax(done: pd.DataFrame, loss: str, factor: int, simplex: int) -
 
 def _intervals(axes: Axes, source: pd.DataFrame, column: str) -> None:
     """Means with 95 % intervals, losses side by side at each multiple of C − 1."""
-    losses = figures.in_order(source["loss"])
+    looks = drawing.styles(source["loss"])
     mean, low, high = (column, f"{column}_low", f"{column}_high") if column else ("change", "low", "high")
     factors = sorted(source["factor"].unique())
-    for index, loss in enumerate(losses):
+    for index, (loss, (label, colour, marker, _)) in enumerate(looks.items()):
         rows = source[source["loss"] == loss]
-        places = np.searchsorted(factors, rows["factor"]) + 0.13 * (index - (len(losses) - 1) / 2)
-        label, colour, marker, _ = captions.style(loss)
+        places = np.searchsorted(factors, rows["factor"]) + 0.13 * (index - (len(looks) - 1) / 2)
         known = np.isfinite(rows[low]).to_numpy()
         bars = np.abs(rows[[low, high]].to_numpy().T - rows[mean].to_numpy())[:, known]
         axes.errorbar(places[known], rows[mean][known], bars, fmt="none", ecolor=colour, capsize=3, linewidth=1.3)

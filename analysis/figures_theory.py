@@ -105,7 +105,7 @@ def _boundaries(axes: Axes, row: Any) -> None:
         _arrow(axes, start - row["biased_weight"], BIASED, "$w'_2$", dash=(0, (3, 2)))
     axes.plot([0, 0], [-1, 1], color="black", linewidth=1.2, linestyle=(0, (5, 3)))
     name = "α = 0 (softmax)" if row["alpha"] == 0 else f"α = {row['alpha']:g}"
-    axes.set_title(f"{name}: {2 * row['margin']:.3g}°", fontsize=10)
+    axes.set_title(f"{name}: margin {2 * row['margin']:.3g}°", fontsize=10)
     axes.set_aspect("equal")
     axes.set_xlim(-1.15, 1.15)
     axes.set_ylim(-1.05, 1.2)

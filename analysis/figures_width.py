@@ -11,38 +11,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
-from analysis import captions, figures, figures_geometry, figures_overfitting, plateau
+from analysis import plateau
+from analysis.drawing import Drawing, caption_of_several
 from theory import bounds
 
 MARGIN_STYLES = {0.1: ("#000000", "o", "-"), 0.5: ("#D55E00", "s", "--")}
 
 
-def drawings(frames: Sequence[pd.DataFrame]) -> dict[str, figures.Drawing]:
-    """All of this module's figures that the records allow.
-
-    *Arguments*: `frames`, tables of `records.load`, of any recipes and data sets.
-
-    *Returns*: stem of the file → drawing; a feature other than `prelu-bn` is part of the stem, as elsewhere.
-    """
-    found = {}
-    several = [runs for runs in _sweeps(frames) if _has_plateau(runs)]
-    if several:
-        found["knee"] = knee_against_classes(several)
-        for name in dict.fromkeys(_name(runs) for runs in several):
-            found[f"rise-{name}"] = rise_to_the_plateau([runs for runs in several if _name(runs) == name])
-    for frame in frames:
-        for _, runs in frame.groupby(["name", "dataset", "feature"]):
-            name, dataset, feature = runs[["name", "dataset", "feature"]].astype(str).iloc[0]
-            done = figures.shown(runs)
-            stem = "-".join(filter(None, (name, dataset.partition(":")[2], "" if feature == "prelu-bn" else feature)))
-            if done["width"].nunique() > 1:
-                found[f"geometry-{stem}"] = figures_geometry.geometry_against_bound(runs)
-            if len(figures_overfitting.changes(done)):
-                found[f"overfitting-{stem}"] = figures_overfitting.overfitting(runs)
-    return found
-
-
-def knee_against_classes(frames: Sequence[pd.DataFrame], loss: str = "softmax") -> figures.Drawing:
+def knee_against_classes(frames: Sequence[pd.DataFrame], loss: str = "softmax") -> Drawing:
     """The measured knee (`plateau.knee`) at both margins against the number of classes; over it C − 1 and ⌈C/2⌉, the
     width at which the best possible angle reaches 90°. A panel a recipe.
 
@@ -88,21 +64,18 @@ def knee_against_classes(frames: Sequence[pd.DataFrame], loss: str = "softmax") 
         axes.set_axisbelow(True)
     panels[0].set_ylabel("Units M of the FC layer (log axis)")
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper center", ncols=2, fontsize=8)
-    return figures.Drawing(
+    return Drawing(
         figure,
         source,
-        captions.below(
-            figure,
-            f"{loss}. Knee: the smallest tested M shown, as all wider ones, to lose less than the margin against the "
-            "mean over 2(C − 1) ≤ M < 10(C − 1), seeds paired, one-sided 95 %; bar: the widths between which it lies, "
-            f"with an arrow where none is shown; dash: where the means alone would put it. {captions.told(sweeps)}",
-        ),
+        f"{loss}. Knee: the smallest tested M shown, as all wider ones, to lose less than the margin against the "
+        "mean over 2(C − 1) ≤ M < 10(C − 1), seeds paired, one-sided 95 %; bar: the widths between which it lies, "
+        f"with an arrow where none is shown; dash: where the means alone would put it. {caption_of_several(sweeps)}",
     )
 
 
-def rise_to_the_plateau(frames: Sequence[pd.DataFrame], loss: str = "softmax") -> figures.Drawing:
+def rise_to_the_plateau(frames: Sequence[pd.DataFrame], loss: str = "softmax") -> Drawing:
     """Accuracy less the plateau's against M, a panel for each number of classes, of one recipe."""
-    sweeps = sorted(_sweeps(frames, loss), key=lambda runs: int(runs["classes"].iloc[0]))
+    sweeps = sorted(filter(_has_plateau, _sweeps(frames, loss)), key=lambda runs: int(runs["classes"].iloc[0]))
     found = [plateau.against_plateau(runs) for runs in sweeps]
     source = pd.DataFrame(
         {"C": each.classes, "width": width, "seed": seed, "difference": difference}
@@ -128,8 +101,14 @@ def rise_to_the_plateau(frames: Sequence[pd.DataFrame], loss: str = "softmax") -
         panels[place].set_ylabel("Accuracy less the\nplateau's (points)")
     handles, labels = panels[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper center", ncols=3, fontsize=8)
-    caption = f"{loss}; shaded: the widths of the plateau; linear within ±0.5 points, else log. {captions.told(sweeps)}"
-    return figures.Drawing(figure, source, captions.below(figure, caption))
+    told = caption_of_several(sweeps)
+    caption = f"{loss}; shaded: the widths of the plateau; linear within ±0.5 points, else log. {told}"
+    return Drawing(figure, source, caption)
+
+
+def any_plateau(runs: pd.DataFrame, loss: str = "softmax") -> bool:
+    """Whether any of these runs, of any recipes and data sets, have a plateau to take a knee from."""
+    return any(map(_has_plateau, _sweeps([runs], loss)))
 
 
 def right_angle_width(C: int) -> int:

@@ -26,7 +26,24 @@ COMMITTED: dict[str, tuple[str, ...]] = {
         "--dataset digits:3 --widths 2 --features linear --epochs 30 "
         "--losses softmax w-softmax:1.5 w-softmax-centred:1.5 w-softmax-simplex:1.5",
     ),
-    "mnist-small": ("--dataset mnist --seeds 2", f"--dataset mnist {_EVERY_KIND}"),
+    "mnist-small": (
+        "--dataset mnist --seeds 2",
+        "--dataset mnist --losses softmax --seeds 5",
+        f"--dataset mnist {_EVERY_KIND}",
+    ),
+    "mnist-small-2": ("--dataset mnist:2 --losses softmax --seeds 5",),
+    "mnist-small-3": ("--dataset mnist:3 --losses softmax --seeds 5",),
+    "mnist-small-5": (
+        "--dataset mnist:5 --losses softmax --seeds 5",
+        "--dataset mnist:5 --widths 4 --losses w-softmax",
+    ),
+    "mnist-small-6": ("--dataset mnist:6 --widths 5 --losses softmax w-softmax",),
+    "mnist-small-7": (
+        "--dataset mnist:7 --losses softmax --seeds 5",
+        "--dataset mnist:7 --widths 6 --losses w-softmax",
+    ),
+    "mnist-small-8": ("--dataset mnist:8 --widths 7 --losses softmax w-softmax",),
+    "mnist-small-9": ("--dataset mnist:9 --widths 8 --losses softmax w-softmax",),
 }
 """The packs that the committed figures and tables rest on, each with the options of the sweeps that make its records.
 Whoever commits a pack adds its line."""

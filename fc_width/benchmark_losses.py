@@ -178,7 +178,7 @@ def _peak(step: Callable[[], None], device: torch.device) -> float:
         torch.cuda.reset_peak_memory_stats(device)
         step()
         return torch.cuda.max_memory_allocated(device) - before
-    with _quiet():
+    with quiet():
         with torch.profiler.profile(profile_memory=True):  # the first one counts its own buffers
             step()
         tracemalloc.start()
@@ -196,7 +196,7 @@ def _peak(step: Callable[[], None], device: torch.device) -> float:
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Keep the profiler's own messages off the terminal."""
     sys.stderr.flush()
     saved = os.dup(2)

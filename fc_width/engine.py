@@ -124,7 +124,7 @@ def run_all(
                 for run_id in lost:
                     deaths[run_id] = deaths.get(run_id, 0) + 1
                     if deaths[run_id] >= ATTEMPTS:
-                        store.write(_failure(wanted[run_id], f"{_reason(process)}, {ATTEMPTS} times"))
+                        store.write(failure(wanted[run_id], f"{_reason(process)}, {ATTEMPTS} times"))
                 processes[start(place)] = place
             now = status()
         report(now)
@@ -141,7 +141,8 @@ def _reason(process: BaseProcess) -> str:
     return f"worker ended by {signal.Signals(-code).name}" if code < 0 else f"worker ended with status {code}"
 
 
-def _failure(recipe: Recipe, error: str) -> Record:
+def failure(recipe: Recipe, error: str) -> Record:
+    """The record of a run that failed, with the reason."""
     return {"run_id": recipe.run_id, "recipe": asdict(recipe), "status": "failed", "error": error}
 
 
@@ -199,7 +200,7 @@ class _Worker:
         try:
             self.running[claimed.run_id] = Running(claimed, self.dataset, self.device)
         except Exception as error:
-            self._end(claimed.run_id, _failure(claimed, _described(error)))
+            self._end(claimed.run_id, failure(claimed, described(error)))
 
     def _advance(self, run_id: str) -> None:
         running, crowded = self.running[run_id], False
@@ -208,9 +209,9 @@ class _Worker:
         except torch.OutOfMemoryError as error:
             crowded = len(self.running) > 1
             if not crowded:
-                self._end(run_id, _failure(running.recipe, _described(error)))
+                self._end(run_id, failure(running.recipe, described(error)))
         except Exception as error:
-            self._end(run_id, _failure(running.recipe, _described(error)))
+            self._end(run_id, failure(running.recipe, described(error)))
             if "CUDA error" in str(error):
                 os._exit(1)  # nothing more can be run in this process
         if crowded:  # here, where no traceback holds its tensors any more
@@ -238,7 +239,8 @@ class _Worker:
         torch.cuda.empty_cache()
 
 
-def _described(error: Exception) -> str:
+def described(error: Exception) -> str:
+    """An exception in one line, with the place it comes from."""
     where = traceback.extract_tb(error.__traceback__)[-1]
     return f"{type(error).__name__}: {error} ({Path(where.filename).name}:{where.lineno})"
 

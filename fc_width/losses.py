@@ -69,8 +69,8 @@ class Watched(nn.Module):
         lengths: torch.Tensor | None = None,
     ) -> torch.Tensor:
         """Remember z_c (N,), the embeddings and ‖w_c‖ (N,) where it is not 1; returns the loss."""
-        self._last = target.detach(), embeddings.detach(), lengths
-        if loss.device.type == "cpu" and not torch.compiler.is_compiling() and not math.isfinite(loss.item()):
+        self.__dict__["_last"] = target.detach(), embeddings.detach(), lengths  # torch.nn.Module looks at what is set
+        if loss.is_cpu and not torch.compiler.is_compiling() and not math.isfinite(loss.item()):
             row = (~torch.isfinite(embeddings)).any(1).nonzero()
             if len(row):
                 bad = embeddings[row[0, 0]].detach()

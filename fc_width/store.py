@@ -52,6 +52,8 @@ class Store:
             host, _, pid = path.name.removesuffix(".tmp").split("~")[-1].rpartition("@")
             if host == _HOST and pid.isdigit() and not _alive(int(pid)):
                 path.unlink(missing_ok=True)
+        for run_id in self.run_ids():  # a claim whose owner was killed after its record was in place
+            self.release(run_id)
 
     def run_ids(self) -> set[str]:
         """The ids of all records in the folder."""

@@ -8,13 +8,14 @@ import signal
 import statistics
 import sys
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import torch
 import tyro
 
-from fc_width import report
+from fc_width import cluster, report
 from fc_width.backbone import BACKBONES
 from fc_width.data import Dataset, canonical_name, load, num_classes
 from fc_width.engine import default_workers, run_all
@@ -54,6 +55,8 @@ class Options:
     """auto is CUDA where there is a GPU, else the CPU."""
     workers: int | None = None
     """Runs at once (default: on a CPU one a core, each with one thread; on a GPU several that share it)."""
+    cluster: str | None = None
+    """Run on a Ray cluster that this machine is part of: auto, or HOST:PORT of its head."""
     data_dir: Path | None = None
     """Folder that holds <data set>/<original files> (default: download into the user's cache)."""
     out: Path | None = None
@@ -204,6 +207,11 @@ def _sweep(options: Options) -> int:
     if options.show_recipe:
         print(_described(base))
         return 0
+    with nullcontext() if options.cluster is None else cluster.connect(options.cluster) as there:
+        return _run(options, base, there)
+
+
+def _run(options: Options, base: Recipe, there: cluster.Cluster | None) -> int:
     dataset = None
     classes = num_classes(base.dataset)
     if classes is None:
@@ -212,8 +220,12 @@ def _sweep(options: Options) -> int:
     runs = plan(options, classes)
     subset = base.dataset.partition(":")[2]
     store = Store(options.out or Path("runs") / (f"{base.name}-{subset}" if subset else base.name))
-    device = torch.device(_device(options.device))
-    workers = default_workers(device) if options.workers is None else options.workers
+    if there is not None:
+        device = there.device(options.device)
+        workers = there.workers(device, options.workers)
+    else:
+        device = torch.device(_device(options.device))
+        workers = default_workers(device) if options.workers is None else options.workers
     if workers < 1:
         raise ValueError(f"workers must be at least 1, got {workers}")
     corrupt = check_folder(store, runs)
@@ -239,7 +251,7 @@ def _sweep(options: Options) -> int:
         for run_id in retried:
             store.discard(run_id)
         try:
-            _run_with_progress(runs, dataset, store, device, workers)
+            _run_with_progress(runs, dataset, store, device, workers, there)
         except KeyboardInterrupt:
             print("\ninterrupted; the same command goes on from here", file=sys.stderr)
             return 130
@@ -261,7 +273,12 @@ def _device(name: str) -> str:
 
 
 def _run_with_progress(
-    runs: Sequence[Recipe], dataset: Dataset, store: Store, device: torch.device, workers: int
+    runs: Sequence[Recipe],
+    dataset: Dataset,
+    store: Store,
+    device: torch.device,
+    workers: int,
+    there: cluster.Cluster | None,
 ) -> None:
     def stop(signum: int, frame: object) -> None:
         raise KeyboardInterrupt
@@ -269,7 +286,7 @@ def _run_with_progress(
     previous = signal.signal(signal.SIGTERM, stop)
     try:
         with Progress(runs, store, len(dataset.train_images)) as show:
-            run_all(runs, dataset, store, device, workers, show)
+            (there.run_all if there else run_all)(runs, dataset, store, device, workers, show)
     finally:
         signal.signal(signal.SIGTERM, previous)
 

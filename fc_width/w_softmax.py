@@ -11,8 +11,8 @@ the second formula gives z_c too: n_cc = 1 + α.) A gradient D by z' goes back a
     ∂z_nj = D_nj/n_cj, and α Σ_j D_nj/n_cj more to ∂z_nc;      ∂g_cj = −α D_nj z'_nj/n_cj².
 
 Near α = 1 and w_j = −w_c both αz_c + z_j and n_cj cancel: what is left of a rounding error ε is ε/gap². There
-float64 is used, in which that is below what rounding the weights to float32 has done already; and for small batches,
-in numpy: the cost of those is in the calls, and numpy's are cheaper.
+float64 is used, in which that is below what rounding the weights to float32 has done already. Small batches are
+computed in numpy: the cost of those is in the calls, and numpy's are cheaper.
 """
 
 import contextlib
@@ -26,7 +26,7 @@ from torch.nn import functional as F
 EPS = 1e-12  # rows shorter than this count as this long, as in torch.nn.functional.normalize
 VANISHING = 1e-14  # n_cj² below this is the 0/0 of Eq. 1
 CLOSE = 0.05  # n_cj² below this needs float64; above, float32 is right to 1e-5
-SMALL = 2**18  # N·M·C up to which a batch is small
+SMALL = 2**20  # N·M·C up to which a batch is small
 
 
 class NonFiniteError(ValueError):
@@ -80,103 +80,21 @@ def w_softmax_loss(
     """
     check_alpha(alpha)
     check_shapes(embeddings, labels, weight.shape[1])
-    if alpha and embeddings.device.type == "cpu" and embeddings.numel() * len(weight) <= SMALL and not _compiling():
+    if alpha and not _compiling():  # at α = 0 there is nothing to fuse; a compiler fuses the plain formula
         seen: list[torch.Tensor] = []
-        loss = _SmallLoss.apply(embeddings, weight, labels, alpha, center, seen)
+        loss = _Loss.apply(embeddings, weight, labels, alpha, center, seen)
         return loss, seen[0]
     check_range(labels, len(weight))
-    if not alpha or _compiling():  # at α = 0 there is nothing to fuse; a compiler fuses the plain formula
-        logits = w_softmax_logits(embeddings, weight - weight.mean(0) if center else weight, labels, alpha)
-    else:
-        logits = _FusedLogits.apply(embeddings, weight, labels, alpha, center)
+    logits = w_softmax_logits(embeddings, weight - weight.mean(0) if center else weight, labels, alpha)
     return F.cross_entropy(logits, labels), logits.detach().gather(1, labels[:, None]).squeeze(1)
 
 
 _compiling = torch.compiler.is_compiling
 
 
-class _FusedLogits(torch.autograd.Function):
-    """The rows are never normalised in memory: their inverse lengths scale the columns of the products. The rows w_c
-    that g needs, all of them or, where C > N, the samples' own, ride as further samples in the products."""
-
-    @staticmethod
-    def forward(
-        ctx: Any, embeddings: torch.Tensor, weight: torch.Tensor, labels: torch.Tensor, alpha: float, center: bool
-    ) -> torch.Tensor:
-        wide = torch.promote_types(embeddings.dtype, torch.float32)
-        close = (1 - alpha) * (1 - alpha) < CLOSE
-        precise = torch.float64 if close and embeddings.is_cuda else wide  # asking the values would wait for the device
-        with full_precision(embeddings.device.type):
-            logits, square, *saved = _forward(embeddings, weight.to(precise), labels, alpha, center)
-            if close and precise != torch.float64 and float(square.amin()) < CLOSE:
-                logits, _, *saved = _forward(embeddings, weight.double(), labels, alpha, center)
-        ctx.save_for_backward(labels, logits, *saved)
-        ctx.alpha, ctx.center, ctx.dtypes = alpha, center, (embeddings.dtype, weight.dtype)
-        return logits.to(wide)
-
-    @staticmethod
-    @torch.autograd.function.once_differentiable
-    def backward(ctx: Any, grad: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
-        with full_precision(grad.device.type):
-            by_x, by_w = _backward(grad, ctx.alpha, *ctx.saved_tensors)
-            if ctx.center:
-                by_w.sub_(by_w.mean(0))
-        return by_x.to(ctx.dtypes[0]), by_w.to(ctx.dtypes[1]), None, None, None
-
-
-def _forward(
-    x: torch.Tensor, w: torch.Tensor, labels: torch.Tensor, alpha: float, center: bool
-) -> tuple[torch.Tensor, ...]:
-    """Logits, n², then what `_backward` needs."""
-    if center:
-        w = w - w.mean(0)
-    inverse = torch.linalg.vector_norm(w, dim=1).clamp_min_(EPS).reciprocal_()
-    by_class = len(w) <= len(x)
-    both = torch.cat([x, w * inverse[:, None] if by_class else w[labels] * inverse[labels, None]])
-    z, square = (both @ w.T).mul_(inverse).split([len(x), len(both) - len(x)])
-    square.mul_(2 * alpha).add_(1 + alpha * alpha)
-    over = square.rsqrt() if w.dtype == torch.float32 else F.threshold(square, VANISHING, math.inf).rsqrt_()
-    if by_class:
-        over = over[labels]
-    logits = torch.add(z, z.gather(1, labels[:, None]), alpha=alpha).mul_(over)
-    return logits, square, both, w, inverse, over
-
-
-def _backward(
-    grad: torch.Tensor,
-    alpha: float,
-    labels: torch.Tensor,
-    logits: torch.Tensor,
-    both: torch.Tensor,
-    w: torch.Tensor,
-    inverse: torch.Tensor,
-    over: torch.Tensor,
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Gradients by embeddings and by (centred) weights."""
-    samples, by_class = len(grad), len(w) <= len(grad)
-    by_product = both.new_zeros(len(both), len(w))
-    by_z, by_g = by_product.split([samples, len(both) - samples])
-    torch.mul(grad, over, out=by_z)
-    if by_class:
-        gram = by_g.new_zeros(by_g.shape).index_add_(0, labels, (by_z * logits).mul_(over), alpha=-alpha)
-        torch.add(gram, gram.T, out=by_g)
-    else:
-        torch.mul(by_z, logits, out=by_g).mul_(over).mul_(-alpha)
-    by_z.scatter_add_(1, labels[:, None], by_z.sum(1, keepdim=True).mul_(alpha))
-    by_product.mul_(inverse)
-    by_w = by_product.T @ both
-    if by_class:
-        by_x = by_z @ w
-    else:
-        by_x, by_rows = (by_product @ w).split(samples)
-        by_w.index_add_(0, labels, by_rows * inverse[labels, None])
-    along = torch.linalg.vecdot(by_w, w).mul_(inverse).mul_(inverse)  # a change of a row's length changes nothing
-    return by_x, by_w.addcmul_(w, along[:, None], value=-1)
-
-
-class _SmallLoss(torch.autograd.Function):
-    """The loss of a small batch on the CPU: the same formulas and the cross-entropy, in numpy and float64. Appends z_c
-    to `seen`: as an output it would be sent a gradient."""
+class _Loss(torch.autograd.Function):
+    """The gradients come with the loss, while what they need is at hand; going back only scales them, in place. Whoever
+    goes back twice has them computed again. Appends z_c to `seen`: as an output it would be sent a gradient."""
 
     @staticmethod
     def forward(
@@ -188,59 +106,181 @@ class _SmallLoss(torch.autograd.Function):
         center: bool,
         seen: list[torch.Tensor],
     ) -> torch.Tensor:
-        x, w, label = embeddings.double().numpy(), weight.double().numpy(), labels.numpy()
-        if label.view(np.uint64).max() >= len(w):
-            check_range(labels, len(w))
-        samples = np.arange(len(x))
-        with np.errstate(all="ignore"):  # NaN in, NaN out
-            if center:
-                w = w - w.mean(0)
-            inverse = 1 / np.sqrt(np.maximum(np.einsum("cm,cm->c", w, w), EPS**2))
-            unit = w * inverse[:, None]
-            square = unit @ unit.T
-            square *= 2 * alpha
-            square += 1 + alpha * alpha
-            square[square < VANISHING] = math.inf
-            over = (1 / np.sqrt(square))[label]
-            z = x @ unit.T
-            target = z[samples, label]
-            logits = (z + alpha * target[:, None]) * over
-            highest = logits.max(1, keepdims=True)
-            share = np.exp(logits - highest)
-            total = share.sum(1, keepdims=True)
-            loss = (np.log(total) + highest).sum() - target.sum()
-            share /= total
-            loss /= len(x)
-        share[samples, label] -= 1
-        ctx.save_for_backward(embeddings, labels)  # autograd's own guard against changes in between
-        ctx.arrays = unit, inverse, share, logits, over
-        ctx.alpha, ctx.center, ctx.dtypes = alpha, center, (embeddings.dtype, weight.dtype)
-        wide = torch.promote_types(embeddings.dtype, torch.float32)
-        seen.append(torch.from_numpy(target))
-        return torch.tensor(loss, dtype=wide)
+        ctx.save_for_backward(embeddings, weight, labels)
+        ctx.alpha, ctx.center = alpha, center
+        loss, target, *ctx.gradients = _loss_and_gradients(embeddings, weight, labels, alpha, center)
+        seen.append(target)
+        return loss
 
     @staticmethod
-    @torch.autograd.function.once_differentiable
     def backward(ctx: Any, grad: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
-        embeddings, labels = ctx.saved_tensors
-        unit, inverse, share, logits, over = ctx.arrays
-        x, label, samples = embeddings.double().numpy(), labels.numpy(), np.arange(len(labels))
-        by_z = over * share
-        by_z *= grad.item() / len(x)
-        by_g = by_z * logits
-        by_g *= over
-        own = np.zeros((len(unit), len(x)))
-        own[label, samples] = -ctx.alpha
-        gram = own @ by_g
-        by_z[samples, label] += ctx.alpha * by_z.sum(1)
+        return (_scale_once if torch.is_grad_enabled() else _scale)(ctx, grad)  # the guard costs time
+
+
+def _scale(ctx: Any, grad: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+    embeddings, weight, labels = ctx.saved_tensors
+    by_x, by_w = ctx.gradients or _loss_and_gradients(embeddings, weight, labels, ctx.alpha, ctx.center)[2:]
+    ctx.gradients = ()
+    return by_x.mul_(grad).to(embeddings.dtype), by_w.mul_(grad).to(weight.dtype), None, None, None, None
+
+
+_scale_once = torch.autograd.function.once_differentiable(_scale)
+
+
+def _loss_and_gradients(
+    x: torch.Tensor, w: torch.Tensor, labels: torch.Tensor, alpha: float, center: bool
+) -> tuple[torch.Tensor, ...]:
+    """The loss in float32 or wider, z_c, and the gradients by embeddings and by weights, in float64 where needed."""
+    wide = torch.promote_types(x.dtype, torch.float32)
+    by_class = len(w) <= len(x)
+    small = by_class and x.is_cpu and x.numel() * len(w) <= SMALL
+    compute = _small if small else _by_class if by_class else _by_sample
+    found: tuple[torch.Tensor, ...] = ()
+    if not x.is_cuda or (1 - alpha) * (1 - alpha) >= CLOSE:  # there, asking the values would wait for the device
+        found = compute(x.to(wide), w.to(wide), labels, alpha, center)
+    loss, *rest = found or compute(x.double(), w.double(), labels, alpha, center)
+    return loss.to(wide), *rest
+
+
+def _by_class(
+    x: torch.Tensor, w: torch.Tensor, labels: torch.Tensor, alpha: float, center: bool
+) -> tuple[torch.Tensor, ...]:
+    """For C ≤ N: g of all pairs of classes. Nothing where float32 is not enough."""
+    check_range(labels, len(w))
+    with full_precision(x.device.type):
+        if center:
+            w = w - w.mean(0)
+        inverse = _inverse_lengths(w)[:, None]
+        unit = w * inverse
+        over = _over(unit @ unit.T, alpha)
+        if over is None:
+            return ()
+        loss, target, by_z, by_g = _cross_entropy(x @ unit.T, over.index_select(0, labels), labels, alpha)
+        gram = torch.zeros_like(over).index_add_(0, labels, by_g, alpha=-alpha)
+        by_x = by_z @ unit
+        by_w = (by_z.T @ x).addmm_(gram + gram.T, unit)
+        by_w.addcmul_(unit, torch.linalg.vecdot(by_w, unit)[:, None], value=-1).mul_(inverse)
+        if center:
+            by_w.sub_(by_w.mean(0))
+    return loss, target, by_x, by_w
+
+
+def _by_sample(
+    x: torch.Tensor, w: torch.Tensor, labels: torch.Tensor, alpha: float, center: bool
+) -> tuple[torch.Tensor, ...]:
+    """For C > N: g of each sample's class. Nothing where float32 is not enough. The rows of w are never centred or
+    normalised in memory: their mean and inverse lengths correct the products."""
+    check_range(labels, len(w))
+    with full_precision(x.device.type):
+        mean = w.mean(0) if center else w.new_zeros(w.shape[1])
+        inverse = _inverse_lengths(w - mean if center else w)
+        lengths = inverse.index_select(0, labels)[:, None]
+        own = w.index_select(0, labels).sub_(mean).mul_(lengths)
+        over = _over((own @ w.T).sub_((own @ mean)[:, None]).mul_(inverse), alpha)
+        if over is None:
+            return ()
+        z = (x @ w.T).sub_((x @ mean)[:, None]).mul_(inverse)
+        loss, target, by_z, by_g = _cross_entropy(z, over, labels, alpha)
+        del z, over
+        by_z.mul_(inverse)
+        by_g.mul_(inverse * -alpha)
+        by_x = (by_z @ w).addr_(by_z.sum(1), mean, alpha=-1)
         by_w = by_z.T @ x
-        by_w += (gram + gram.T) @ unit
-        by_w -= np.einsum("cm,cm->c", by_w, unit)[:, None] * unit
-        by_w *= inverse[:, None]
-        if ctx.center:
-            by_w -= by_w.mean(0)
-        by_x = torch.from_numpy(by_z @ unit).to(ctx.dtypes[0])
-        return by_x, torch.from_numpy(by_w).to(ctx.dtypes[1]), None, None, None, None
+        del by_z
+        by_w.addmm_(by_g.T, own)
+        by_w.index_add_(0, labels, (by_g @ w).addr_(by_g.sum(1), mean, alpha=-1).mul_(lengths))
+        pairs = zip(by_w.split(256), w.split(256), strict=True)  # the products of all elements would be as large as w
+        along = torch.cat([torch.linalg.vecdot(*pair) for pair in pairs]).sub_(by_w @ mean).mul_(inverse).mul_(inverse)
+        by_w.addcmul_(w, along[:, None], value=-1)
+        if center:
+            by_w.addr_(along, mean)
+            by_w.sub_(by_w.mean(0))
+    return loss, target, by_x, by_w
+
+
+def _inverse_lengths(rows: torch.Tensor) -> torch.Tensor:
+    lengths: torch.Tensor = torch.linalg.vector_norm(rows, dim=1)
+    return lengths.clamp_min_(EPS).reciprocal_()
+
+
+def _over(gram: torch.Tensor, alpha: float) -> torch.Tensor | None:
+    """1/n_cj from g_cj, whose memory it uses; None where float32 is not enough."""
+    square = gram.mul_(2 * alpha).add_(1 + alpha * alpha)
+    if square.dtype == torch.float64:
+        F.threshold(square, VANISHING, math.inf, inplace=True)
+    elif (1 - alpha) * (1 - alpha) < CLOSE and float(square.amin()) < CLOSE:
+        return None
+    return square.rsqrt_()
+
+
+def _cross_entropy(
+    z: torch.Tensor, over: torch.Tensor, labels: torch.Tensor, alpha: float
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
+    """The loss and z_c, the gradient by z and, sample by sample, −1/α of that by g_cj; from z, whose memory it uses,
+    and 1/n_cj, all (N, C)."""
+    at = labels[:, None]
+    target = z.gather(1, at)
+    logits = z.add_(target, alpha=alpha).mul_(over)
+    share = torch.log_softmax(logits, 1)
+    loss = F.nll_loss(share, labels)
+    by_z = share.exp_().scatter_add_(1, at, torch.full_like(target, -1)).mul_(over).div_(len(z))
+    by_g = logits.mul_(by_z).mul_(over)
+    by_z.scatter_add_(1, at, by_z.sum(1, keepdim=True).mul_(alpha))
+    return loss, target.squeeze(1), by_z, by_g
+
+
+@np.errstate(all="ignore")  # NaN in, NaN out
+def _small(
+    embeddings: torch.Tensor, weight: torch.Tensor, labels: torch.Tensor, alpha: float, center: bool
+) -> tuple[torch.Tensor, ...]:
+    """In numpy, whose calls are cheaper; nothing where float32 is not enough. A column for each sample: sums over
+    classes are then sums of rows, which are fast for few classes too."""
+    x, w, label = embeddings.numpy(), weight.numpy(), labels.numpy()
+    samples = len(x)
+    if label.view(np.uint64).max() >= len(w):  # as uint64 a negative number is a large one
+        check_range(labels, len(w))
+    if center:
+        w = w - w.sum(0) / len(w)
+    inverse = 1 / np.sqrt(np.maximum(np.einsum("cm,cm->c", w, w), EPS**2))[:, None]
+    unit = w * inverse
+    square = unit @ unit.T
+    square *= 2 * alpha
+    square += 1 + alpha * alpha
+    if w.dtype == np.float64:
+        square[square < VANISHING] = math.inf
+    elif (1 - alpha) * (1 - alpha) < CLOSE and square.min() < CLOSE:
+        return ()
+    over = (1 / np.sqrt(square)).take(label, 1)
+    own = label * samples + np.arange(samples)  # where in a (C, N) array a sample's own class is
+
+    logits = unit @ x.T
+    target = logits.take(own)
+    logits += alpha * target
+    logits *= over
+    highest = logits.max(0)
+    share = np.exp(logits - highest)
+    total = share.sum(0)
+    loss = (np.log(total) + highest - target).sum() / samples
+
+    by_z = share
+    by_z /= total * samples
+    by_z.reshape(-1)[own] -= 1 / samples
+    by_z *= over
+    by_g = logits
+    by_g *= by_z
+    by_g *= over
+    by_z.reshape(-1)[own] += alpha * by_z.sum(0)
+    is_own = np.zeros(by_g.shape, by_g.dtype)
+    is_own.reshape(-1)[own] = -alpha
+    gram = is_own @ by_g.T
+    by_x = by_z.T @ unit
+    by_w = by_z @ x
+    by_w += (gram + gram.T) @ unit
+    by_w -= np.einsum("cm,cm->c", by_w, unit)[:, None] * unit
+    by_w *= inverse
+    if center:
+        by_w -= by_w.sum(0) / len(w)
+    return torch.from_numpy(np.asarray(loss)), torch.from_numpy(target), torch.from_numpy(by_x), torch.from_numpy(by_w)
 
 
 def full_precision(device: str) -> contextlib.AbstractContextManager[Any]:

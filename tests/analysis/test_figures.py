@@ -74,7 +74,7 @@ def test_every_figure_is_drawn_with_its_source(folder, tmp_path):
     out = tmp_path / "figures"
     written = draw_all(out, folder)
     names = {str(path.relative_to(out)) for path in written}
-    stems = ["accuracy-digits", "fig4d-memory-digits", "fig5-angles-digits"]
+    stems = ["accuracy-digits", "fig4d-memory-digits", "fig5-angles-digits", "geometry-digits", "overfitting-digits"]
     drawn = {f for stem in stems for f in (f"pdf/{stem}.pdf", f"{stem}.png", f"data/{stem}.csv")}
     assert names == drawn | {"tables-digits.md"}
     said = (out / "tables-digits.md").read_text("utf-8")
@@ -321,10 +321,10 @@ def test_the_shaded_features_are_right_in_training_and_wrong_at_test():
 def test_the_margin_and_the_loophole_are_drawn():
     panels = figures_theory.decision_boundaries().figure.axes
     assert [axes.get_title() for axes in panels] == [
-        "α = 0 (softmax): 0°",
-        "α = 0.5: 30°",
-        "α = 1: 60°",
-        "α = 1.5: 79.1°",
+        "α = 0 (softmax): margin 0°",
+        "α = 0.5: margin 30°",
+        "α = 1: margin 60°",
+        "α = 1.5: margin 79.1°",
     ]
     wedges = [sorted((patch.theta1, patch.theta2) for patch in axes.patches) for axes in panels]
     assert wedges[0] == []

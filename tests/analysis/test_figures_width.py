@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from analysis import figures_geometry, figures_overfitting, figures_width, paired, plateau, records
+from analysis.__main__ import drawings
 from fc_width.recipes import sweep_widths
 from theory import bounds
 
@@ -29,6 +30,14 @@ def runs(classes=10, loss="softmax", seeds=3, good_from=4, name="mnist-small", w
                     "run_id": f"{loss}_{classes}_M{width}_s{seed}",
                     "status": "done",
                     "name": name,
+                    "backbone": "mnist-small",
+                    "epochs": 4,
+                    "softmax_epochs": 1,
+                    "fc_parameters": 145 * width,
+                    "classifier_parameters": classes * width,
+                    "class_angles": {split: [20.0] * classes for split in ("train", "test")},
+                    "features": None,
+                    "batch_size": 128,
                     "dataset": "mnist" if classes == 10 else f"mnist:{classes}",
                     "loss": loss,
                     "feature": "prelu-bn",
@@ -146,13 +155,14 @@ def test_overfitting_is_the_paired_change_since_the_simplex_s_width():
 
 
 def test_the_records_decide_what_is_drawn():
-    few = runs(widths=[4, 9], seeds=2)
-    assert set(figures_width.drawings([few])) == {"geometry-mnist-small"}
-    both = figures_width.drawings([runs(), runs(5)])
-    assert set(both) == {"knee", "rise-mnist-small"} | {
-        f"{kind}-mnist-small{part}" for kind in ("geometry", "overfitting") for part in ("", "-5")
-    }
-    for drawing in both.values():
+    mine = ("knee", "rise", "geometry", "overfitting")
+    few = {"mnist-small": runs(widths=[4, 9], seeds=2)}
+    assert {stem for stem, _ in drawings(few) if stem.startswith(mine)} == {"geometry-mnist-small"}
+    both = dict(drawings({"mnist-small": runs(), "mnist-small-5": runs(5)}))
+    found = {stem for stem in both if stem.startswith(mine)}
+    assert found == {"knee", "rise-mnist-small", "geometry-mnist-small", "overfitting-mnist-small"}
+    for stem in found:
+        drawing = both[stem]
         assert len(drawing.source)
         drawing.figure.draw_without_rendering()
         assert all(any(texts(axes)) for axes in drawing.figure.axes if axes.axison and axes.lines)

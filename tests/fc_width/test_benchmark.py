@@ -34,6 +34,19 @@ def test_the_naive_loss_is_the_one_that_it_is_compared_with():
     torch.testing.assert_close(naive(embeddings, labels), ours(embeddings, labels))
 
 
+@pytest.mark.parametrize("size", [(256, 512, 1000), (64, 128, 3000)])
+def test_with_many_classes_w_softmax_needs_at_most_1_5_times_the_memory_of_softmax(size):
+    embeddings, labels = torch.randn(size[:2], requires_grad=True), torch.randint(size[2], size[:1])
+    peaks = {
+        name: benchmark_losses._peak(benchmark_losses._step(loss, embeddings, labels), torch.device("cpu"))
+        for name, loss in benchmark_losses.losses(*size).items()
+        if name.startswith(("softmax", "W-Softmax"))
+    }
+    softmax, normalised = peaks.pop("softmax"), peaks.pop(benchmark_losses.NORMALISED)
+    assert len(peaks) == 3
+    assert max(peaks.values()) <= 1.5 * softmax < normalised
+
+
 def test_the_ordinary_loop_learns_what_the_engine_learns(tmp_path, capsys):
     path = tmp_path / "sweep.json"
     assert main(["sweep", "--runs", "1", "--rounds", "1", "--epochs", "2", "--workers", "2", "--json", str(path)]) == 0
@@ -71,6 +84,18 @@ def test_the_cost_of_a_sweep(tmp_path, capsys):
     assert "| classes C | 40 | " in capsys.readouterr().out
 
 
+def test_where_the_time_of_a_run_goes(tmp_path, capsys):
+    path = tmp_path / "profile.json"
+    assert main(["profile", "--device", "cpu", "--json", str(path)]) == 0
+    found = json.loads(path.read_text())["measurements"]
+    shares = {each["kind"]: each["share"] for each in found}
+    assert sum(shares.values()) == pytest.approx(1)
+    assert shares["convolutions, backward"] > 0.05
+    assert {"convolutions, forward", "PReLU, both ways", "batch norm, both ways", "optimiser"} <= shares.keys()
+    assert [each["seconds"] for each in found] == sorted((each["seconds"] for each in found), reverse=True)
+    assert "digits, softmax, 1 epoch; cpu: " in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -79,6 +104,7 @@ def test_the_cost_of_a_sweep(tmp_path, capsys):
         (["losses", "--device", "tpu"], "device must be auto, cpu, or cuda where there is one, got 'tpu'"),
         (["sweep", "--recipe", "best"], "unknown recipe 'best': expected one of digits, "),
         (["sweep", "--runs", "0"], "runs must be at least 1, got 0"),
+        (["profile", "--recipe", "best"], "unknown recipe 'best': expected one of digits, "),
         (["cost", "--recipe", "best"], "unknown recipe 'best': expected one of digits, "),
         (["cost", "--runs", "4", "0"], "runs must be at least 1, got (4, 0)"),
         (["cost", "--images", "2"], "images must be shares in 0…1, got (2.0,)"),

@@ -1,6 +1,7 @@
 """The losses against literal references, gradients included."""
 
 import math
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -91,6 +92,41 @@ def test_gradcheck(way):
     assert torch.autograd.gradcheck(lambda x, w: w_softmax.w_softmax_loss(x, w, labels, 0.7, center=True)[0], inputs)
 
 
+def test_going_back_again_gives_the_same_gradients(way):
+    embeddings, weight, labels = batch(6, 4, 5)
+    inputs = embeddings.requires_grad_(), weight.requires_grad_()
+    loss = w_softmax.w_softmax_loss(*inputs, labels, 0.7)[0]
+    first, second = (
+        torch.autograd.grad(loss, inputs, scale * torch.ones_like(loss), retain_graph=True) for scale in (1, 3)
+    )
+    for one, other in zip(first, second, strict=True):
+        torch.testing.assert_close(3 * one, other)
+
+
+@pytest.mark.parametrize("small", [0, 2**18])
+def test_a_gradient_of_the_gradient_is_an_error(small, monkeypatch):
+    monkeypatch.setattr(w_softmax, "SMALL", small)
+    embeddings, weight, labels = batch(6, 4, 5)
+    loss = w_softmax.w_softmax_loss(embeddings.requires_grad_(), weight, labels, 0.7)[0]
+    gradient = torch.autograd.grad(loss.square(), embeddings, create_graph=True)[0]
+    with pytest.raises(RuntimeError, match="once_differentiable"):
+        gradient.sum().backward()
+
+
+@pytest.mark.parametrize(("samples", "classes"), [(40, 8), (6, 8)])
+def test_centring_in_float32_loses_no_more_than_the_weights_have_lost(way, samples, classes):
+    """Weights 100 times as far from 0 as from one another: rounding has moved them by 100 × 6e-8 of their distances."""
+    embeddings, weight, labels = batch(samples, 5, classes)
+    single = [embeddings.float().requires_grad_(), (weight + 100).float().requires_grad_()]
+    double = [each.detach().double().requires_grad_() for each in single]
+    loss = algorithm_1(double[0], double[1] - double[1].mean(0), labels, 0.5)[1]
+    expected = loss, *torch.autograd.grad(loss, double)
+    loss = w_softmax.w_softmax_loss(*single, labels, 0.5, center=True)[0]
+    found = loss, *torch.autograd.grad(loss, single)
+    for one, other in zip(found, expected, strict=True):
+        assert float((one.detach() - other.detach()).norm() / other.detach().norm()) <= 3e-5
+
+
 @pytest.mark.parametrize("gap", [1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6])
 def test_float32_is_right_near_antipodal_weights(way, gap):
     """Against Algorithm 1 in float64 on the same float32 numbers. What rounding the weights did to the gap is 6e-8/gap
@@ -176,6 +212,15 @@ def test_health_is_of_the_test_time_angles(make):
     assert health["mean_angle"] == pytest.approx(float(torch.rad2deg(cosine.arccos()).mean()), abs=1e-4)
 
 
+@pytest.mark.parametrize("bad", [-1, 5])
+@pytest.mark.parametrize("samples", [3, 20])
+def test_a_label_out_of_range_is_an_error_that_quotes_it(way, samples, bad):
+    labels = torch.zeros(samples, dtype=torch.int64)
+    labels[1] = bad
+    with pytest.raises(ValueError, match=f"labels must be in 0…4, got {bad}"):
+        WSoftmaxLoss(4, 5)(torch.randn(samples, 4), labels)
+
+
 @pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
 def test_embeddings_that_are_not_finite_are_an_error_that_quotes_them(way, bad):
     for loss in (SoftmaxLoss(4, 5), WSoftmaxLoss(4, 5), SimplexWSoftmaxLoss(5)):
@@ -243,6 +288,15 @@ def test_no_samples_by_classes_by_width_tensor_is_built(way, samples, width, cla
         F.cross_entropy(w_softmax_logits(*inputs, labels, 1.0), labels).backward()
     rows = samples + min(samples, classes)  # those of x and the w_c that the samples need
     assert 0 < largest <= max(rows * width, classes * width, rows * classes)
+
+
+def test_few_samples_of_many_classes_build_no_classes_by_classes_array():
+    embeddings, weight, labels = batch(2, 1, 3000)
+    tracemalloc.start()
+    w_softmax.w_softmax_loss(embeddings, weight, labels, 1.0)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 3000 * 3000  # bytes, of numpy; of torch the test above
 
 
 def test_alpha_0_is_the_normalised_softmax():

@@ -204,3 +204,11 @@ def test_a_folder_that_cannot_be_made(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(OSError, match="file"):
         Store(tmp_path / "file" / "runs").create()
+
+
+def test_a_claim_of_a_finished_run_goes_when_the_folder_is_opened(store):
+    for run_id in ("a", "b"):
+        assert store.claim(run_id)
+    store.write(RECORD)
+    Store(store.folder).create()
+    assert sorted(os.listdir(store.folder)) == ["a.json", "b.claim"]

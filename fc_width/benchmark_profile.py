@@ -1,0 +1,112 @@
+"""Where the time of one run goes: ``python -m fc_width.benchmark profile``.
+
+One run under torch's profiler, on one thread on a CPU; on CUDA what counts is the time of the kernels. The profiler
+itself takes time, most where operators are small: shares, not seconds, are what to read."""
+
+import dataclasses
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import threadpoolctl
+import torch
+
+from fc_width.benchmark_losses import quiet
+from fc_width.data import load
+from fc_width.recipes import RECIPES
+from fc_width.train import run
+
+KINDS = {  # part of an operator's name: what it is
+    "convolution_backward": "convolutions, backward",
+    "convolution": "convolutions, forward",
+    "prelu": "PReLU, both ways",
+    "batch_norm": "batch norm, both ways",
+    "max_pool2d": "pools, both ways",
+    "SGD": "optimiser",
+    "_fused_sgd": "optimiser",
+    "mm": "matrix products: FC layer, classifier, geometry",
+    "index": "batches from the data set",
+}
+OTHER = "all else: small operators, Python"
+
+
+@dataclass(frozen=True)
+class Profile:
+    """Shares of one run's time, by what it is spent on."""
+
+    recipe: str = "digits"
+    """Named recipe, at its own width; with softmax."""
+    device: str = "auto"
+    """cuda, cpu, or auto: CUDA where there is one."""
+    epochs: int = 1
+    """Epochs of the run."""
+    rounds: int = 1
+    """Runs that the shares are over."""
+    data_dir: Path | None = None
+    """Folder that holds the data set's original files."""
+    json: Path | None = None
+    """File to write the measurements to."""
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """One kind of work: seconds and share of the whole."""
+
+    kind: str
+    seconds: float
+    share: float
+
+
+def measure(options: Profile, device: torch.device, say: Callable[[str], None]) -> list[Measurement]:
+    """Every kind of work, the largest first.
+
+    *Raises*: `ValueError` for a recipe that is none."""
+    if options.recipe not in RECIPES:
+        raise ValueError(f"unknown recipe {options.recipe!r}: expected one of {', '.join(RECIPES)}")
+    base = RECIPES[options.recipe].recipe
+    recipe = dataclasses.replace(base, loss="softmax", epochs=options.epochs, softmax_epochs=0)
+    dataset = load(base.dataset, options.data_dir)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    seconds = dict.fromkeys([*KINDS.values(), OTHER], 0.0)
+    try:
+        with threadpoolctl.threadpool_limits(1), quiet():
+            run(recipe, dataset, device)  # warms up
+            for _ in range(options.rounds):
+                started = time.perf_counter()
+                with torch.profiler.profile() as profile:
+                    run(recipe, dataset, device)
+                whole = time.perf_counter() - started
+                known = _by_kind(profile, device)
+                for kind, spent in known.items():
+                    seconds[kind] += spent
+                seconds[OTHER] += whole - sum(known.values())
+    finally:
+        torch.set_num_threads(threads)
+    total = sum(seconds.values())
+    found = [Measurement(kind, spent, spent / total) for kind, spent in seconds.items() if spent > 0]
+    return sorted(found, key=lambda each: -each.seconds)
+
+
+def _by_kind(profile: Any, device: torch.device) -> dict[str, float]:
+    found: dict[str, float] = {}
+    for event in profile.key_averages():
+        kind = next((kind for part, kind in KINDS.items() if part in event.key), None)
+        if kind is not None:
+            spent = event.self_cpu_time_total if device.type == "cpu" else event.self_device_time_total
+            found[kind] = found.get(kind, 0.0) + spent / 1e6
+    return found
+
+
+def describe(options: Profile, device: torch.device) -> str:
+    """What was measured, for a heading."""
+    return f"{options.recipe}, softmax, {options.epochs} epoch{'s' * (options.epochs != 1)}"
+
+
+def table(found: Sequence[Measurement]) -> str:
+    """Markdown: a row for each kind of work."""
+    lines = ["| what | seconds | share |", "|---|---:|---:|"]
+    lines += [f"| {each.kind} | {each.seconds:.2f} | {each.share:.0%} |" for each in found]
+    return "\n".join(lines)

@@ -1,0 +1,429 @@
+"""The sweep on a real Ray cluster on this machine, which loses a node, workers and the driver; and the rules by which
+runs are submitted again, without Ray."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from fc_width import cluster
+from fc_width.cluster import Cluster
+from fc_width.store import Store
+from fc_width.sweep import Options, main, plan
+
+pytest.importorskip("ray")
+
+ROOT = Path(__file__).parents[2]
+TINY = ["--widths", "1", "9", "--losses", "softmax", "w-softmax-simplex", "--seeds", "3", "--epochs", "2"]
+TINY_RUNS = 9
+START_SECONDS = 60.0
+
+
+class Machines:
+    """Ray nodes on this machine, made by the commands that a user gives; `end` ends all of their processes."""
+
+    def __init__(self):
+        self.sessions = {}
+        self.folder = Path(tempfile.mkdtemp(prefix="fcw", dir="/tmp"))  # short: it holds sockets
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.address = f"127.0.0.1:{probe.getsockname()[1]}"
+
+    def start(self, *where):
+        """A node of one CPU; returns the process id of its raylet."""
+        before = self.raylets()
+        environment = clean_environment() | {"PYTHONPATH": str(ROOT)}
+        log = self.folder / f"{len(self.sessions)}.log"
+        small = ["--num-cpus=1", "--num-gpus=0", "--object-store-memory=100000000", "--disable-usage-stats"]
+        ray = [sys.executable, "-m", "ray.scripts.scripts", "start", "--block", *where, *small]
+        with open(log, "wb") as stream:
+            process = subprocess.Popen(ray, stdout=stream, stderr=stream, env=environment, start_new_session=True)
+        self.sessions[process.pid] = process
+        wait_for(lambda: b"Ray runtime started" in log.read_bytes(), START_SECONDS, log.read_text)
+        (raylet,) = self.raylets() - before
+        return raylet
+
+    def head(self):
+        port = self.address.partition(":")[2]
+        return self.start("--head", f"--port={port}", "--include-dashboard=false", f"--temp-dir={self.folder}")
+
+    def processes(self):
+        """Process id → command line of all that belongs to the nodes."""
+        found = {}
+        for path in Path("/proc").glob("[0-9]*"):
+            try:
+                state, *_, session = (path / "stat").read_text().rpartition(")")[2].split()[:4]
+                if state != "Z" and int(session) in self.sessions:
+                    found[int(path.name)] = (path / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+            except OSError:
+                continue
+        return found
+
+    def raylets(self):
+        return {pid for pid, line in self.processes().items() if line.partition(" ")[0].endswith("/raylet/raylet")}
+
+    def runs(self, named="digits_"):
+        """Process ids of the workers that have a run whose id begins so."""
+        return {pid for pid, line in self.processes().items() if line.startswith(f"ray::{named}")}
+
+    def end(self):
+        deadline = time.monotonic() + 30
+        while (left := self.processes()) and time.monotonic() < deadline:
+            for pid in left:
+                try:
+                    os.kill(pid, signal.SIGKILL)
+                except ProcessLookupError:
+                    continue
+            time.sleep(0.1)
+        for process in self.sessions.values():
+            process.wait()
+        shutil.rmtree(self.folder, ignore_errors=True)
+        assert not left
+
+
+@pytest.fixture(scope="module")
+def machines():
+    """A cluster of one node, its head, to which tests add others."""
+    found = Machines()
+    try:
+        found.head()
+        yield found
+    finally:
+        found.end()
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    """The records of a sweep on this machine alone."""
+    out = tmp_path_factory.mktemp("undisturbed") / "runs"
+    subprocess.run(command(out, "--workers", "1"), check=True, timeout=120, **quiet())
+    return records(out)
+
+
+def test_a_node_that_dies_in_mid_sweep_costs_no_record(machines, undisturbed, tmp_path):
+    """SIGKILL of the raylet of one of two nodes while it has a run; then every record, once, the same as elsewhere."""
+    out = tmp_path / "runs"
+    second = machines.start(f"--address={machines.address}")
+    process = start(out, "--cluster", machines.address)
+    victims = wait_for(lambda: {pid for pid in machines.runs() if parent_of(pid) == second}, 60, process=process)
+    os.kill(second, signal.SIGKILL)
+    before = len(list(out.glob("*.json")))
+    said, error = process.communicate(timeout=120)
+    assert process.returncode == 0, error
+    assert before < TINY_RUNS
+    assert "9 to do" in said
+    assert "with 2 at once on cpu" in said
+    assert not victims & machines.runs()
+    assert records(out) == undisturbed
+    assert sorted(path.name for path in out.iterdir()) == sorted(f"{run_id}.json" for run_id in undisturbed)
+    assert "Traceback" not in error
+    assert sum(line.startswith("M = ") for line in error.splitlines()) == TINY_RUNS  # each result shown, once
+
+
+def test_a_driver_killed_and_started_again_goes_on_and_shares_with_a_sweep_here(machines, undisturbed, tmp_path):
+    """And `auto` is the cluster that RAY_ADDRESS names, as it does in a job submitted to it."""
+    out = tmp_path / "runs"
+    process = start(out, "--cluster", machines.address)
+    wait_for(lambda: list(out.glob("*.json")) and unfinished(out), 60, process=process)
+    process.kill()
+    process.communicate()
+    wait_for(lambda: not machines.runs(), 20)
+    kept = {path: path.stat().st_mtime_ns for path in out.glob("*.json")}
+    assert 1 <= len(kept) < TINY_RUNS
+    both = [
+        start(out, "--cluster", "auto", env=clean_environment() | {"RAY_ADDRESS": machines.address}),
+        start(out, "--workers", "1"),
+    ]
+    for each in both:
+        _, error = each.communicate(timeout=120)
+        assert each.returncode == 0, error
+    assert records(out) == undisturbed
+    assert {path: path.stat().st_mtime_ns for path in kept} == kept
+    assert not unfinished(out)
+
+
+def test_a_run_whose_worker_dies_three_times_has_failed_and_the_others_go_on(machines, tmp_path):
+    out = tmp_path / "runs"
+    process = start(out, "--cluster", machines.address, "--widths", "3", "4", "--losses", "softmax", "--seeds", "1")
+    killed = set()
+    for _ in range(3):
+        pid = wait_for(lambda: next(iter(machines.runs("digits_softmax_M3_") - killed), None), 60, process=process)
+        os.kill(pid, signal.SIGKILL)
+        killed.add(pid)
+    _, error = process.communicate(timeout=60)
+    assert process.returncode == 1
+    failed, done = sorted(Store(out).records(), key=lambda record: record["recipe"]["width"])
+    assert failed["status"] == "failed"
+    assert failed["error"].startswith("WorkerCrashedError: The worker died unexpectedly")
+    assert failed["error"].endswith(", 3 times")
+    assert done["status"] == "done"
+    assert "failed: digits_softmax_M3" in error
+    assert "Traceback" not in error
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_ends_it_soon_and_cleanly(number, machines, tmp_path):
+    out = tmp_path / "runs"
+    process = start(out, "--cluster", machines.address, "--epochs", "400")
+    wait_for(lambda: list(out.glob("*.claim")), 60, process=process)
+    process.send_signal(number)
+    started = time.monotonic()
+    _, error = process.communicate(timeout=30)
+    assert time.monotonic() - started < 8
+    assert process.returncode == 130
+    assert "interrupted; the same command goes on from here" in error
+    assert "Traceback" not in error
+    assert list(out.iterdir()) == []
+    wait_for(lambda: not machines.runs(), 20)
+
+
+def test_mistakes_that_only_a_cluster_shows_are_one_line(machines, tmp_path):
+    """A GPU that is not there; workers that find another package of this name."""
+    broken = tmp_path / "fc_width"
+    broken.mkdir()
+    (broken / "__init__.py").write_text("raise ImportError('another fc_width')")
+    here = clean_environment() | {"PYTHONSAFEPATH": "1", "PYTHONPATH": str(ROOT)}  # Ray's workers look in the cwd first
+    out = tmp_path / "runs"
+    for more, message in (
+        (["--device", "cuda"], f"device 'cuda': the cluster at {machines.address} has no GPU (1 CPUs)"),
+        ([], "a worker cannot begin a run: "),
+    ):
+        process = start(out, "--cluster", machines.address, *more, cwd=tmp_path, env=here)
+        _, error = process.communicate(timeout=60)
+        assert process.returncode == 2
+        (line,) = [line for line in error.splitlines() if line]
+        assert line.startswith(f"error: {message}")
+        assert "another fc_width" in line or more
+    assert list(out.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("address", "message"),
+    [
+        ("127.0.0.1:1", "no Ray cluster at '127.0.0.1:1' ([Errno 111] Connection refused): expected auto or HOST:PORT"),
+        ("nowhere.invalid:6379", "no Ray cluster at 'nowhere.invalid:6379' ("),
+        ("ray://head:10001", "no Ray cluster at 'ray://head:10001' (not HOST:PORT): expected auto or HOST:PORT of"),
+        ("", "no Ray cluster at '' (not HOST:PORT)"),
+        ("auto", "no Ray cluster at 'auto' ([Errno 111] Connection refused)"),
+    ],
+)
+def test_an_address_without_a_cluster_is_one_line_and_status_2(address, message, tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:1")
+    before = signal.getsignal(signal.SIGTERM)
+    assert main(["--cluster", address, "--out", str(tmp_path / "runs")]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith(f"error: {message}")
+    assert error.count("\n") == 1
+    assert not (tmp_path / "runs").exists()
+    assert signal.getsignal(signal.SIGTERM) == before
+
+
+def test_without_ray_it_names_the_extra(tmp_path, capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    assert main(["--cluster", "auto", "--out", str(tmp_path / "runs")]) == 2
+    assert capsys.readouterr().err == "error: cluster 'auto' needs Ray: pip install 'fc-width[cluster]'\n"
+
+
+def test_the_device_and_the_workers_of_a_cluster():
+    cpus, gpus = Cluster("here:1", 64, 0), Cluster("here:1", 64, 8)
+    assert [cpus.device(name).type for name in ("auto", "cpu")] == ["cpu", "cpu"]
+    assert [gpus.device(name).type for name in ("auto", "cpu", "cuda")] == ["cuda", "cpu", "cuda"]
+    assert cpus.workers(torch.device("cpu"), None) == 64
+    assert gpus.workers(torch.device("cuda"), None) == cluster.PACKED
+    assert gpus.workers(torch.device("cuda"), 3) == 3
+    with pytest.raises(ValueError, match="workers 4: on the CPUs of a cluster Ray decides"):
+        cpus.workers(torch.device("cpu"), 4)
+
+
+class FakeRay:
+    """What `cluster` uses of Ray, in this process and thread: a task runs as it is read, one step a wait."""
+
+    exceptions = SimpleNamespace(RayError=KeyError, RayTaskError=IndexError)
+
+    def __init__(self):
+        self.asked, self.cancelled = [], []
+
+    def put(self, value):
+        return value
+
+    def get(self, value):
+        return value
+
+    def wait(self, tasks, num_returns, timeout):
+        time.sleep(0.01)
+        return tasks, []
+
+    def cancel(self, task, force):
+        assert force
+        self.cancelled.append(task)
+
+    def remote(self, **common):
+        def options(**more):
+            self.asked.append((more["name"], common | more))
+            return SimpleNamespace(remote=task)
+
+        def decorated(function):
+            nonlocal task
+            task = function
+            return SimpleNamespace(options=options)
+
+        task = None
+        return decorated
+
+
+@pytest.fixture
+def fake(monkeypatch, few_digits):
+    found = FakeRay()
+    monkeypatch.setattr(cluster, "_ray", lambda: found)
+    monkeypatch.setattr(cluster, "_dataset", lambda data: few_digits)
+    return found
+
+
+@pytest.fixture
+def store(tmp_path):
+    found = Store(tmp_path / "runs")
+    found.create()
+    return found
+
+
+TWO = plan(Options(widths=(2, 3), losses=("softmax",), seeds=1, epochs=1), 10)
+
+
+def run_all(store, dataset, device="cpu", workers=1, report=lambda status: None):
+    Cluster("here:1", 1, 1).run_all(TWO, dataset, store, torch.device(device), workers, report, poll_seconds=0.01)
+
+
+@pytest.mark.parametrize("packed", [1, 3, 7, 8])
+def test_runs_ask_for_a_share_of_a_gpu_and_for_twice_that_when_they_find_no_room(
+    packed, fake, store, few_digits, monkeypatch
+):
+    def crowded(recipe, dataset, device):
+        assert device == "cuda"
+        raise torch.OutOfMemoryError("no room")
+
+    monkeypatch.setattr(cluster, "Running", crowded)
+    run_all(store, few_digits, "cuda", packed)
+    for recipe in TWO:
+        record = store.read(recipe.run_id)
+        assert record["status"] == "failed"
+        assert record["error"].startswith("OutOfMemoryError: no room (test_cluster.py:")
+        asked = [options for name, options in fake.asked if name == recipe.run_id]
+        shares = [options["num_gpus"] for options in asked]
+        assert shares[0] <= 1 / packed < shares[0] + 1e-4
+        assert shares == [min(1.0, shares[0] * 2**k) for k in range(len(shares))]
+        assert shares[-1] == 1
+        assert {(options["num_cpus"], options["max_retries"]) for options in asked} == {(1, 0)}
+    assert not store.claims()
+
+
+def test_an_exception_in_a_run_is_its_record_and_the_others_go_on(fake, store, few_digits, monkeypatch):
+    genuine = cluster.Running
+
+    def failing(recipe, dataset, device):
+        if recipe.width == 2:
+            raise MemoryError("no room")
+        return genuine(recipe, dataset, device)
+
+    monkeypatch.setattr(cluster, "Running", failing)
+    seen = []
+    run_all(store, few_digits, report=seen.append)
+    failed, done = (store.read(recipe.run_id) for recipe in TWO)
+    assert failed["error"].startswith("MemoryError: no room (test_cluster.py:")
+    assert done["status"] == "done"
+    assert seen[0].finished == set()
+    assert seen[-1].finished == {recipe.run_id for recipe in TWO}
+
+
+def test_a_run_that_another_sweep_has_is_left_to_it_until_that_gives_it_up(fake, store, few_digits):
+    other = Store(store.folder)
+    assert other.claim(TWO[0].run_id)
+    seen = []
+
+    def report(status):
+        seen.append(status)
+        if TWO[1].run_id in status.finished:
+            assert len(fake.cancelled) == 1
+            other.release(TWO[0].run_id)
+
+    run_all(store, few_digits, report=report)
+    assert {record["status"] for record in store.records()} == {"done"}
+    assert [name for name, _ in fake.asked] == [TWO[0].run_id, TWO[1].run_id, TWO[0].run_id]
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_a_run_that_another_sweep_has_finished_is_not_made_again(late, fake, store, few_digits, monkeypatch):
+    """Before its turn came; or at the last moment, between the look at the folder and the claim."""
+    theirs = {"run_id": TWO[0].run_id, "recipe": {}, "status": "done", "by": "another"}
+    claim = store.claim
+
+    def claim_late(run_id):
+        if late and run_id == TWO[0].run_id:
+            store.write(theirs)
+        return claim(run_id)
+
+    def report(status):
+        if not late and not status.finished:
+            store.write(theirs)
+
+    monkeypatch.setattr(store, "claim", claim_late)
+    run_all(store, few_digits, report=report)
+    assert store.read(TWO[0].run_id)["by"] == "another"
+    assert store.read(TWO[1].run_id)["status"] == "done"
+    assert len(fake.cancelled) == 1
+    assert not store.claims()
+
+
+def command(out, *more):
+    return [sys.executable, "-m", "fc_width.sweep", *TINY, "--device", "cpu", "--out", str(out), *more]
+
+
+def start(out, *more, **how):
+    how = {"cwd": ROOT, "env": clean_environment()} | how
+    return subprocess.Popen(command(out, *more), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **how)
+
+
+def clean_environment():
+    return {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
+
+
+def quiet():
+    return {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+
+
+def records(folder):
+    """Records by id, less what may differ between two identical runs."""
+    found = {record["run_id"]: record for record in Store(folder).records()}
+    return {
+        run_id: {key: value for key, value in record.items() if key not in ("seconds", "provenance")}
+        for run_id, record in found.items()
+    }
+
+
+def unfinished(out):
+    """Ids of the runs that are claimed and have no record."""
+    return {path.stem for path in out.glob("*.claim")} - Store(out).run_ids()
+
+
+def wait_for(condition, seconds, said=None, process=None):
+    deadline = time.monotonic() + seconds
+    while not (found := condition()):
+        assert process is None or process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline, said and said()
+        time.sleep(0.02)
+    return found
+
+
+def parent_of(pid):
+    try:
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    except OSError:
+        return None
