@@ -33,7 +33,7 @@ SETS = {"R": "ℝ", "N": "ℕ", "Z": "ℤ", "Q": "ℚ"}
 def to_html(text: str) -> str:
     """A text with LaTeX between dollars as escaped HTML; what stands between two pairs of stars is strong."""
     parts = text.split("$")
-    found = "".join(_formula(part) if index % 2 else html.escape(part) for index, part in enumerate(parts))
+    found = "".join(_formula(part) if index % 2 else html.escape(part, quote=False) for index, part in enumerate(parts))
     return re.sub(r"\*\*(.+?)\*\*", r"<strong>\1</strong>", found)
 
 

@@ -3,6 +3,7 @@
 import base64
 import html
 import io
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -153,9 +154,7 @@ def _article(row: Row, pictures: Iterable[Picture], shown: dict[str, str]) -> st
             f'height="{each.height}" alt="{html.escape(each.alt)}">'
             f"<figcaption>{html.escape(each.alt)}</figcaption></figure>"
         )
-    lines.append(
-        f'<p class="command"><code>{html.escape(row.command)}</code></p>' if row.command else "<p>No command yet.</p>"
-    )
+    lines.append(_command(row.command) if row.command else "<p>No command yet.</p>")
     return "\n".join([*lines, "</article>"])
 
 
@@ -173,11 +172,17 @@ def _details(row: Row) -> str:
 def _evidence(each: Evidence) -> str:
     label = "" if each.counts else " <em>further evidence, not counted</em>"
     lines = "\n".join(_finding(finding) for finding in each.findings)
-    command = f'\n<p class="command"><code>{html.escape(each.command)}</code></p>' if each.command else ""
+    command = f"\n{_command(each.command)}" if each.command else ""
     return (
         f"<h4>{html.escape(each.name)}: {badge(each.verdict)}{label}</h4>\n"
         f'<ul class="findings">\n{lines}\n</ul>{"" if each.counts else command}'
     )
+
+
+def _command(command: str) -> str:
+    """A command whose options do not break at their hyphens."""
+    options = re.sub(r"(--[\w-]+)", r'<span class="option">\1</span>', html.escape(command))
+    return f'<p class="command"><code>{options}</code></p>'
 
 
 WORDS = {"shown": "shown", "against": "against", "open": "not shown", "missing": "not run"}

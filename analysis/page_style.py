@@ -58,6 +58,7 @@ code { font: .85rem/1.5 ui-monospace, monospace; }
   display: block; overflow-x: auto; white-space: pre-wrap; border: 1px solid var(--line); border-radius: .3rem;
   padding: .4rem .5rem; background: var(--ground);
 }
+.option { white-space: nowrap; }
 figure { margin: .8rem 0 .4rem; }
 img { display: block; max-width: 100%; height: auto; background: #fff; border-radius: .3rem; }
 sub, sup { line-height: 0; }
