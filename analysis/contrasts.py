@@ -1,0 +1,265 @@
+"""How an experiment is judged: contrasts, one number a seed, each against a bound stated beforehand.
+
+*A contrast* is a number that the paper's claim says something about, measured once a seed with everything else the same
+(the gain of one loss over another at one width, say), and the bound that it should lie beyond. Its interval is
+the 95 % t interval of its mean over seeds. It is *shown* if the whole interval lies beyond `bound`, and *against* if
+the whole interval lies short of `against`. The two bounds differ where the claim gives the sign of an effect: then
+`bound` is 0 and `against` the least effect worth the name, so that "no effect" can be told from "too few
+seeds". What counts against a claim of several contrasts is held to a level divided by their number (Bonferroni), as
+one of them is enough to say that the claim is not reproduced.
+
+*The verdict* of a claim: REPRODUCED if every contrast is shown, NOT REPRODUCED if one is against, NOT RUN if there are
+no runs for any, else INCONCLUSIVE. Below three seeds nothing is shown, and nothing against."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from analysis import paired
+
+REPRODUCED, NOT_REPRODUCED = "REPRODUCED", "NOT REPRODUCED"
+INCONCLUSIVE, NOT_RUN = "INCONCLUSIVE", "NOT RUN"
+
+LEVEL = 0.05
+"""Two-sided: of the intervals shown, and of what counts against a claim of one contrast."""
+
+MIN_SEEDS = 3
+
+FEATURE = "prelu-bn"
+"""What follows the M units, as it follows every convolution of the trunk (Sec. 5.1)."""
+
+Kind = Literal["runs", "benchmark", "network"]
+State = Literal["shown", "against", "open", "missing"]
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """A number a seed, and the bound that its mean should lie beyond.
+
+    *Attributes*: `text`, what it is; `values`, seed → number, empty where it was not run; `bound`, above which it
+    should lie, or below which if not `more`; `against`, on whose other side it counts against the claim, by default
+    `bound`; `unit`; `exact`, why there is no interval (it is a count, say), so that one run is enough; else "".
+    """
+
+    text: str
+    values: "pd.Series[float]"
+    bound: float
+    against: float | None = None
+    more: bool = True
+    unit: str = "points"
+    exact: str = ""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a contrast shows.
+
+    *Attributes*: `contrast`; `mean`, `low`, `high`, the mean over `seeds` and its 95 % interval, NaN where not run and
+    infinite for one seed; `state`.
+    """
+
+    contrast: Contrast
+    mean: float
+    low: float
+    high: float
+    seeds: int
+    state: State
+
+    @property
+    def slack(self) -> float:
+        """By how much the interval lies beyond the bound, as a share of what decides; negative if it does not."""
+        near = self.low if self.contrast.more else -self.high
+        return near - (self.contrast.bound if self.contrast.more else -self.contrast.bound)
+
+    def number(self) -> str:
+        """The number and its interval: `0.31 points [0.12, 0.50], 5 seeds; wanted above 0`."""
+        wanted = f"wanted {'above' if self.contrast.more else 'below'} {_short(self.contrast.bound)}"
+        if self.state == "missing":
+            return f"not run; {wanted}"
+        unit = f" {self.contrast.unit}" if self.contrast.unit else ""
+        if self.contrast.exact:
+            return f"{_short(self.mean)}{unit}, {self.contrast.exact}; {wanted}"
+        interval = f" [{_short(self.low)}, {_short(self.high)}]" if self.seeds > 1 else ""
+        return f"{_short(self.mean)}{unit}{interval}, {self.seeds} seed{'s' * (self.seeds != 1)}; {wanted}"
+
+
+def find(contrast: Contrast, contrasts: int = 1) -> Finding:
+    """What a contrast shows, as one of `contrasts` that a claim rests on."""
+    values = np.asarray(contrast.values.dropna(), np.float64)
+    n = len(values)
+    if not n:
+        return Finding(contrast, np.nan, np.nan, np.nan, 0, "missing")
+    mean = float(values.mean())
+    half, strict = 0.0, 0.0
+    if not contrast.exact:
+        half, strict = (paired.half_width(values, 1 - level / 2) for level in (LEVEL, LEVEL / contrasts))
+    against = contrast.bound if contrast.against is None else contrast.against
+    sign = 1 if contrast.more else -1
+    state: State = "open"
+    if n >= MIN_SEEDS or contrast.exact:
+        if sign * mean - half > sign * contrast.bound:
+            state = "shown"
+        elif sign * mean + strict < sign * against:
+            state = "against"
+    return Finding(contrast, mean, mean - half, mean + half, n, state)
+
+
+def find_all(contrasts: Sequence[Contrast]) -> tuple[Finding, ...]:
+    """What each of a claim's contrasts shows."""
+    return tuple(find(contrast, len(contrasts)) for contrast in contrasts)
+
+
+def verdict(findings: Sequence[Finding]) -> str:
+    """The verdict that a claim's findings give."""
+    states = {finding.state for finding in findings}
+    if not states - {"missing"}:
+        return NOT_RUN
+    if "against" in states:
+        return NOT_REPRODUCED
+    return REPRODUCED if states == {"shown"} else INCONCLUSIVE
+
+
+def decisive(findings: Sequence[Finding]) -> Finding:
+    """The finding that a reader should see first: one against; else one that is open; else the least clear."""
+    order = ("against", "open", "shown", "missing")
+    first = next(state for state in order if any(finding.state == state for finding in findings))
+    of_state = [finding for finding in findings if finding.state == first]
+    return of_state[0] if first == "missing" else min(of_state, key=lambda finding: finding.slack)
+
+
+@dataclass(frozen=True)
+class Runs:
+    """The runs that a claim is judged on: one recipe and one feature, with any number of classes.
+
+    *Attributes*: `recipe`; `dataset`, without its `:K`; `feature`; `frames`, number of classes → rows of
+    `records.load`; `classes`, C, whose rows are those of all classes; `changes`, what differs from the paper's
+    network, else ""; `kind`, what it is that `frames` hold.
+    """
+
+    recipe: str
+    dataset: str
+    feature: str
+    frames: dict[int, pd.DataFrame] = field(repr=False)
+    classes: int
+    changes: str = ""
+    kind: Kind = "runs"
+
+    @property
+    def margin(self) -> float:
+        """The difference in accuracy, in points, that is called none: a tenth of a point where accuracies are near
+        100 %, else half a point."""
+        return 0.1 if self.dataset in ("mnist", "digits") else 0.5
+
+    def rows(self, loss: str, width: int, classes: int | None = None) -> pd.DataFrame:
+        """The runs of one loss and width, indexed by seed; empty where there are none."""
+        frame = self.frames.get(classes or self.classes)
+        if frame is None:
+            return pd.DataFrame()
+        return frame[(frame["loss"] == loss) & (frame["width"] == width)].set_index("seed")
+
+    def values(self, column: str, loss: str, width: int, classes: int | None = None) -> "pd.Series[float]":
+        """A measurement of the runs that are done, by seed."""
+        rows = self.rows(loss, width, classes)
+        if not len(rows) or column not in rows:
+            return pd.Series(dtype=float)
+        return rows.loc[rows["status"] == "done", column].dropna().astype(float)
+
+    def accuracy(self, loss: str, width: int, classes: int | None = None, split: str = "test") -> "pd.Series[float]":
+        """Accuracy in %, by seed; a run that diverged or failed counts as guessing."""
+        rows = self.rows(loss, width, classes)
+        if not len(rows):
+            return pd.Series(dtype=float)
+        guessing = pd.Series(1 / (classes or self.classes), rows.index)
+        column = rows.get(f"{split}_accuracy", guessing)
+        return 100 * column.where(rows["status"] == "done", guessing).astype(float)
+
+    def over_widths(
+        self, loss: str, low: int, high: float, classes: int | None = None, split: str = "test"
+    ) -> pd.DataFrame:
+        """Accuracy in % at the widths low ≤ M < high: a row a seed, a column a width, no hole; where runs are missing,
+        the widths and seeds that keep most of them."""
+        frame = self.frames.get(classes or self.classes)
+        if frame is None:
+            return pd.DataFrame()
+        within = frame.loc[(frame["loss"] == loss) & frame["width"].between(low, high, "left"), "width"]
+        found = {width: self.accuracy(loss, width, classes, split) for width in sorted(within.unique())}
+        blocks = [
+            pd.DataFrame({width: values for width, values in found.items() if len(values) >= least}).dropna()
+            for least in sorted({len(values) for values in found.values()}, reverse=True)
+        ]
+        return max(blocks, key=lambda block: block.size, default=pd.DataFrame())
+
+    def plateau(self, loss: str, classes: int | None = None) -> "pd.Series[float]":
+        """Mean accuracy in % over the widths 2 M_min ≤ M < 10 M_min, by seed, as in `plateau`."""
+        least = (classes or self.classes) - 1
+        return mean(self.over_widths(loss, 2 * least, 10 * least, classes))
+
+    def slower(self, one: tuple[str, int], other: tuple[str, int]) -> "pd.Series[float]":
+        """By how many % runs of one loss and width took longer than others, of the same seeds on the same device."""
+        frames = [self.rows(*each) for each in (one, other)]
+        if not all(map(len, frames)):
+            return pd.Series(dtype=float)
+        columns = ["status", "device", "seconds"]
+        both = frames[0][columns].add_suffix("_one").join(frames[1][columns].add_suffix("_other"), how="inner")
+        both = both[(both[["status_one", "status_other"]] == "done").all(axis=1)]
+        both = both[both["device_one"] == both["device_other"]]
+        return 100 * (both["seconds_one"].astype(float) / both["seconds_other"].astype(float) - 1)
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """An experimental claim of the paper, and the test that judges it.
+
+    *Attributes*: `id`; `source`, the place in the paper; `statement`, what the paper says; `test`, what is measured and
+    against what, in one line; `dataset`, the paper's; `contrasts`, the test itself, None if nothing here can run it;
+    `losses` and `widths` (C → widths, None for all of a sweep) of the runs that it needs, each with every class or with
+    the first k of `classes`; `paper_only`, whether only the paper's own network can tell; `features`, whether it is
+    also shown for other features than the trunk's; `on`, the kind of `Runs`; `figure`, the pattern of a figure's name;
+    `also`, the claim of `theory` that judges the same sentence; `reason`, `command`, why it is not run and what would
+    run it, where these are not the general ones.
+    """
+
+    id: str
+    source: str
+    statement: str
+    test: str
+    dataset: str
+    contrasts: Callable[[Runs], list[Contrast]] | None
+    losses: Sequence[str] = ()
+    widths: Callable[[int], Sequence[int]] | None = None
+    classes: Sequence[int] = ()
+    paper_only: bool = False
+    features: bool = False
+    on: Kind = "runs"
+    figure: str = ""
+    also: str = ""
+    reason: str = ""
+    command: str = ""
+
+
+SOFTMAX, LOW, MIDDLE, HIGH = "softmax", "w-softmax:0.5", "w-softmax:1", "w-softmax:1.5"
+BOTH = (SOFTMAX, MIDDLE)
+"""Where the paper speaks of W-Softmax without an α, α = 1 is judged, the middle of its three."""
+W_SOFTMAX = (LOW, MIDDLE, HIGH)
+NAMES = {SOFTMAX: "softmax", "hinge": "hinge loss", "l-softmax": "L-Softmax"}
+NAMES |= {loss: f"W-Softmax α = {loss.partition(':')[2]}" for loss in W_SOFTMAX}
+
+
+def at_minimum(classes: int) -> Sequence[int]:
+    """M_min alone."""
+    return (classes - 1,)
+
+
+def mean(table: pd.DataFrame) -> "pd.Series[float]":
+    """The mean over the columns; empty for no rows."""
+    return table.mean(axis=1) if len(table) else pd.Series(dtype=float)
+
+
+def _short(number: float) -> str:
+    """Four digits at most, with a true minus."""
+    text = f"{number:.2f}" if abs(number) < 100 else f"{number:.0f}"
+    text = f"{number:.3f}" if 0 < abs(number) < 0.1 else text
+    return ("0" if float(text) == 0 else text.rstrip("0").rstrip(".") if "." in text else text).replace("-", "−")

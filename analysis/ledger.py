@@ -1,0 +1,142 @@
+"""``python -m analysis.ledger``: every claim of the paper with its verdict and the evidence behind it, as Markdown and
+as one HTML page. Nothing is trained, and no verdict is typed in."""
+
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import tyro
+
+from analysis import evidence, page, verdicts
+from analysis.mathtext import to_html
+from analysis.verdicts import KINDS, MEANING, SECTIONS, Row
+
+
+@dataclass(frozen=True)
+class Options:
+    """Join the verdicts of theory and of experiments, claim by claim, in the paper's order.
+
+    From the packed records in OUT/data, the table OUT/benchmark-losses.md and the figures in OUT.
+    """
+
+    out: Path = Path("figures")
+    """Folder that ledger.md and ledger.html are written into."""
+    max_classes: int = 256
+    """Largest C of the theory's exact checks."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command line; returns the exit status: 0, or 2 for a user's mistake."""
+    options = tyro.cli(Options, args=arguments, prog="python -m analysis.ledger", description=Options.__doc__)
+    try:
+        rows, written = write(options.out, options.max_classes)
+    except (OSError, ValueError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    print(table(rows))
+    print()
+    print(f"{len(rows)} claims: {summary(rows)}")
+    for path in written:
+        print(path)
+    return 0
+
+
+def write(out: Path, max_classes: int = 256) -> tuple[list[Row], list[Path]]:
+    """Judge every claim and write both files into `out`, the same bytes for the same input.
+
+    *Returns*: the claims with their verdicts, and the files written.
+
+    *Raises*: `ValueError` for a corrupt pack or table, or `max_classes` below 4; `FileNotFoundError` if there is no
+    such folder."""
+    if max_classes < 4:
+        raise ValueError(f"max-classes must be at least 4, got {max_classes}")
+    if not out.is_dir():
+        raise FileNotFoundError(f"no folder {out}: make it, with its records, with  python -m analysis --out {out}")
+    rows = verdicts.rows(evidence.load(out / "data", out / "benchmark-losses.md"), max_classes)
+    files = {row.id: [file for pattern in row.figures for file in sorted(out.glob(f"{pattern}.png"))] for row in rows}
+    pictures = {file: page.picture(file) for found in files.values() for file in found}
+    texts = {
+        "ledger.md": markdown(rows, {id: [file.name for file in found] for id, found in files.items()}),
+        "ledger.html": page.render(rows, {id: [pictures[file] for file in found] for id, found in files.items()}),
+    }
+    for name, text in texts.items():
+        (out / name).write_text(text, "utf-8", newline="\n")
+    return rows, [out / name for name in texts]
+
+
+def table(rows: Sequence[Row]) -> str:
+    """Verdicts a line each."""
+    wide, narrow = (max(len(text) for text in texts) for texts in ([r.id for r in rows], [r.verdict for r in rows]))
+    return "\n".join(
+        f"{row.verdict:<{narrow}}  {row.id:<{wide}}  {row.statement}  ({'; '.join(filter(None, [row.source, row.on]))})"
+        for row in rows
+    )
+
+
+def summary(rows: Sequence[Row]) -> str:
+    """The counts of the verdicts in one line."""
+    return ", ".join(f"{count} {name}" for name, count in verdicts.counts(rows).items())
+
+
+def markdown(rows: Sequence[Row], figures: Mapping[str, Sequence[str]]) -> str:
+    """The ledger in Markdown.
+
+    *Arguments*: `rows`; `figures`, id of a claim → files, beside the ledger, shown at the first claim that has them.
+    """
+    lines = [
+        "# What holds of Li & Wang (2020), claim by claim",
+        "",
+        f"Written by `python -m analysis.ledger`, with [a page for a browser](ledger.html). {len(rows)} claims: "
+        f"{summary(rows)}. No verdict is typed in: those of theory are computed from exact steps, those of experiments "
+        "by tests that were stated, with their margins, before the runs were judged.",
+        "",
+        *(f"- **{name}**: {MEANING[name]}." for name in verdicts.counts(rows) if name in MEANING),
+        "",
+        *(f"- {sum(row.kind == kind for row in rows)} of *{kind}*: {meaning}." for kind, meaning in KINDS.items()),
+        "",
+        "The runs of a command `python -m fc_width.sweep …` are taken in by `python -m analysis --runs FOLDER`.",
+    ]
+    shown: set[str] = set()
+    for section, title in SECTIONS.items():
+        of_section = [row for row in rows if row.section == section]
+        if of_section:
+            lines += ["", f"## {section}. {title}", "", "| claim | place | verdict | the number behind it | command |"]
+            lines += ["|---|---|---|---|---|", *(_line(row) for row in of_section)]
+            lines += [line for row in of_section for line in _details(row, figures.get(row.id, ()), shown)]
+    return "\n".join(lines) + "\n"
+
+
+def _line(row: Row) -> str:
+    on = f" on {row.on}" if row.on else ""
+    command = f"`{row.command}`" if row.command else "none yet"
+    target = f"theory.md#{row.id}" if row.kind != verdicts.EXPERIMENT else f"#{row.id}"
+    cells = [
+        f"[{to_html(row.statement)}]({target})",
+        f"{row.source}, {row.kind}",
+        f"**{row.verdict}**{on}",
+        " ".join(filter(None, [to_html(row.number), to_html(row.note)])),
+        command,
+    ]
+    return f"| {' | '.join(cell.replace('|', '&#124;') for cell in cells)} |"
+
+
+def _details(row: Row, figures: Sequence[str], shown: set[str]) -> Iterator[str]:
+    """The test of an experiment and what each of its parts found, and the figures not shown before."""
+    new = [name for name in figures if name not in shown]
+    if not row.test and not new:
+        return
+    yield from ("", f"### {row.id}", "", f"*{row.source}.* {to_html(row.statement)}. **{row.verdict}**")
+    if row.test:
+        yield from ("", f"Test: {row.test}")
+    for each in row.evidence:
+        label = "" if each.counts else " (further evidence, not counted)"
+        yield from ("", f"{each.name}: **{each.verdict}**{label}", "")
+        yield from (f"- {f.contrast.text}: {f.number()}: {page.WORDS[f.state]}" for f in each.findings)
+    for name in new:
+        shown.add(name)
+        yield from ("", f"![{Path(name).stem}]({name})")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,241 @@
+"""Every claim of the paper with its verdict, in the paper's order: theory, printed tables and experiments joined.
+
+Which runs an experimental claim is judged on is fixed here: those of the paper's own data set with the trunk's
+feature, PReLU and batch norm, one recipe at a time. Where the paper's network has runs that bear on it, its
+verdict is the claim's; else a small network's is, and is marked so. All other recipes that have such runs are
+further evidence: shown, not counted. Fashion-MNIST is further evidence for MNIST; the digits, with 450 test images, are
+left out."""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from analysis import contrasts
+from analysis.contrasts import FEATURE, INCONCLUSIVE, NOT_REPRODUCED, NOT_RUN, REPRODUCED, Experiment, Finding, Runs
+from analysis.drawing import dataset_title
+from analysis.experiments import all_experiments
+from fc_width.data import CLASSES
+from fc_width.recipes import RECIPES
+from theory import claims_tables
+from theory.claim import Judgement, judge
+from theory.claims import all_claims
+from theory.verify import MEANING as THEORY_MEANING
+
+SIMILAR = {"fashion-mnist": "mnist"}
+"""Data sets that are further evidence, and for which of the paper's."""
+
+THEORY, PRINTED, EXPERIMENT = "theory", "printed numbers", "experiment"
+KINDS = {
+    THEORY: "decided by sympy or by exact rationals",
+    PRINTED: "the paper's own tables against its text, in exact rationals",
+    EXPERIMENT: "runs of this package against a test stated beforehand",
+}
+MEANING = {
+    **THEORY_MEANING,
+    REPRODUCED: "every part of the test is shown by its 95 % interval over at least three seeds",
+    NOT_REPRODUCED: "a part of the test is shown to be otherwise",
+    INCONCLUSIVE: "neither is shown, or a part was not run",
+    NOT_RUN: "no run bears on it, with the reason and the command",
+}
+
+SECTIONS = {
+    "1": "Introduction",
+    "2": "Related works, and Eq. 1",
+    "3": "The number of units in the FC layer",
+    "4": "The W-Softmax loss",
+    "5.1": "Experimental setting",
+    "5.2": "The number M of units",
+    "5.3": "MNIST",
+    "5.4": "CIFAR10 and CIFAR100",
+    "5.5": "LFW",
+    "5.6": "The number of classes",
+}
+_PLACES = {"Eq. 1": "2", "Fig. 2": "1", "Fig. 3": "3", "Fig. 5": "5.3"} | {f"Eq. {n}": "3" for n in range(2, 8)}
+_PLACES |= {f"Eq. {n}": "4" for n in range(8, 14)} | {f"Fig. 4{panel}": "5.2" for panel in ("", "a", "b", "c", "d")}
+_PLACES |= {"Table 1": "5.3", "Table 2": "5.4", "Table 3": "5.5", "Table 4": "5.5", "Table 5": "5.6"}
+
+_THEORY_FIGURES = {"eq-1": "fig2-boundaries", "fig-3": "fig3-simplices", "optimal": "best-angles"}
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """One recipe and feature, judged.
+
+    *Attributes*: `name`, what it is, for a reader; `verdict`; `findings`; `command`, that makes its runs; `counts`,
+    whether its verdict is the claim's; `recipe`."""
+
+    name: str
+    verdict: str
+    findings: tuple[Finding, ...]
+    command: str
+    counts: bool
+    recipe: str
+
+
+@dataclass(frozen=True)
+class Row:
+    """A claim of the paper with its verdict.
+
+    *Attributes*: `id`; `section`, a key of `SECTIONS`; `source`, the place in the paper; `kind`, a key of `KINDS`;
+    `statement`; `verdict`; `on`, what it was judged on, "" for theory; `number`, the figure and the interval behind it,
+    or the decisive step, or why it was not run; `command`, that re-makes it; `test`, of an experiment; `note`;
+    `evidence`, the claim's first; `figures`, patterns of figures' names; `also`, claims that judge the same sentence.
+    Texts of theory hold LaTeX between dollars."""
+
+    id: str
+    section: str
+    source: str
+    kind: str
+    statement: str
+    verdict: str
+    on: str
+    number: str
+    command: str
+    test: str = ""
+    note: str = ""
+    evidence: tuple[Evidence, ...] = ()
+    figures: tuple[str, ...] = ()
+    also: tuple[str, ...] = ()
+
+
+def section(source: str) -> str:
+    """The section that a place in the paper belongs to: the first that it names.
+
+    *Raises*: `ValueError` for a place that is none."""
+    found = re.match(r"(Sec\. \d(\.\d)?|Eq\. \d+|Fig\. \d[a-d]?|Table \d)", source)
+    place = found.group() if found else source
+    number = place.removeprefix("Sec. ") if place.startswith("Sec.") else _PLACES.get(place, "")
+    number = number if number in SECTIONS else number.partition(".")[0]
+    if number not in SECTIONS:
+        raise ValueError(f"place {source!r}: expected one that begins with Sec., Eq., Fig. or Table and a number")
+    return number
+
+
+def rows(runs: Sequence[Runs], max_classes: int = 256) -> list[Row]:
+    """Every claim with its verdict, in the paper's order: by section; within one the claims of theory, each followed by
+    the experiments on the same sentence; then the other experiments.
+
+    *Arguments*: `runs`, as `evidence.load` gives them; `max_classes`, the largest C of the theory's exact checks.
+    """
+    judged = [_theory(judge(claim, max_classes)) for claim in all_claims()]
+    measured = [judge_experiment(each, runs) for each in all_experiments()]
+    place = {row.id: (list(SECTIONS).index(row.section), index, 0) for index, row in enumerate(judged)}
+    for row in measured:
+        own = list(SECTIONS).index(row.section)
+        twins = [place[other][1] for other in row.also if place[other][0] == own]
+        place[row.id] = (own, twins[0] if twins else len(judged), 1)
+    also = {row.id: tuple(other.id for other in measured if row.id in other.also) for row in judged}
+    joined = [replace(row, also=also[row.id]) for row in judged] + measured
+    return sorted(joined, key=lambda row: place[row.id])
+
+
+def counts(found: Iterable[Row]) -> dict[str, int]:
+    """How many claims have each verdict, in the order of `MEANING`; any other verdict last."""
+    verdicts = [row.verdict for row in found]
+    names = [*MEANING, *sorted(set(verdicts) - set(MEANING))]
+    return {name: verdicts.count(name) for name in names if name in verdicts}
+
+
+def _theory(found: Judgement) -> Row:
+    claim = found.claim
+    roles = ("counterexample", "gap", "proof", "finite")
+    role = next((role for role in roles for step in found.steps if step.step.role == role), "")
+    steps = [step.step.text for step in found.steps if step.step.role == role]
+    more = f" ({len(found.steps)} steps)" if len(found.steps) > 1 else ""
+    return Row(
+        claim.id,
+        section(claim.source),
+        claim.source,
+        PRINTED if claim in claims_tables.CLAIMS else THEORY,
+        claim.statement,
+        found.found,
+        "",
+        (steps[0] if steps else "no step") + more,
+        f"python -m theory.verify --claim {claim.id}",
+        note=claim.note,
+        figures=(_THEORY_FIGURES[claim.id],) if claim.id in _THEORY_FIGURES else (),
+    )
+
+
+def judge_experiment(claim: Experiment, runs: Sequence[Runs]) -> Row:
+    """An experimental claim with its verdict on `runs`."""
+    evidence = _evidence(claim, runs)
+    main = next((each for each in evidence if each.counts), None)
+    paper = f"paper-{claim.dataset}"
+    if main is not None:
+        number = contrasts.decisive(main.findings)
+        verdict, on, command = main.verdict, main.name, main.command
+        said = f"{number.contrast.text}: {number.number()}"
+    else:
+        verdict, on = NOT_RUN, ""
+        command = claim.command or (_sweep(claim, paper, FEATURE, 3) if paper in RECIPES else "")
+        network = "of the paper's network " if claim.paper_only else ""
+        said = claim.reason or f"no runs {network}on {dataset_title(claim.dataset)} that the test needs"
+    recipes = [main.recipe] if main else []
+    return Row(
+        claim.id,
+        section(claim.source),
+        claim.source,
+        EXPERIMENT,
+        claim.statement,
+        verdict,
+        on,
+        said,
+        command,
+        test=claim.test,
+        evidence=evidence,
+        figures=tuple(dict.fromkeys(claim.figure.format(recipe=recipe) for recipe in recipes if claim.figure)),
+        also=(claim.also,) if claim.also else (),
+    )
+
+
+def _evidence(claim: Experiment, runs: Sequence[Runs]) -> tuple[Evidence, ...]:
+    """Everything that bears on a claim, what counts first."""
+    if claim.contrasts is None:
+        return ()
+    found: list[Evidence] = []
+    for each in sorted(runs, key=lambda each: _rank(claim, each)):
+        bears = claim.on == each.kind and claim.dataset in (each.dataset, SIMILAR.get(each.dataset))
+        feature = each.feature == FEATURE or claim.features
+        if not bears or not feature or (claim.paper_only and (each.changes or each.dataset != claim.dataset)):
+            continue
+        findings = contrasts.find_all(claim.contrasts(each))
+        verdict = contrasts.verdict(findings)
+        if verdict != NOT_RUN:
+            own = each.feature == FEATURE and each.dataset == claim.dataset
+            first = own and not any(other.counts for other in found)
+            seeds = max(finding.seeds for finding in findings)
+            command = claim.command or _sweep(claim, each.recipe, each.feature, max(seeds, 3))
+            found.append(Evidence(_name(each), verdict, findings, command, first, each.recipe))
+    return tuple(found)
+
+
+def _rank(claim: Experiment, runs: Runs) -> tuple[bool, bool, bool, str, str]:
+    """What counts first: the paper's data, the trunk's feature, the paper's network."""
+    return (runs.dataset != claim.dataset, runs.feature != FEATURE, bool(runs.changes), runs.recipe, runs.feature)
+
+
+def _name(runs: Runs) -> str:
+    if runs.kind != "runs":
+        return runs.recipe
+    size = "small network" if runs.changes else "the paper's network"
+    feature = "" if runs.feature == FEATURE else f", feature {runs.feature}"
+    return f"{dataset_title(runs.dataset)}, {size} (recipe {runs.recipe}{feature})"
+
+
+def _sweep(claim: Experiment, recipe: str, feature: str, seeds: int) -> str:
+    """The command that makes the runs that a claim needs."""
+    if recipe not in RECIPES:
+        return ""
+    base = RECIPES[recipe].recipe.dataset
+    options = f"--losses {' '.join(claim.losses)} --seeds {seeds}"
+    options += "" if feature == FEATURE else f" --features {feature}"
+    start = f"python -m fc_width.sweep --recipe {recipe}"
+    if claim.classes:
+        width = ' --widths "$((k - 1))"' if claim.widths else ""
+        ks = " ".join(str(k) for k in claim.classes if k != CLASSES[base])
+        of_all = f" --widths {CLASSES[base] - 1}" if claim.widths else ""
+        loop = f"for k in {ks}; do {start} --dataset {base}:$k{width} {options}; done"
+        return f"{loop}; {start}{of_all} {options}" if CLASSES[base] in claim.classes else loop
+    widths = f" --widths {' '.join(map(str, claim.widths(CLASSES[base])))}" if claim.widths else ""
+    return f"{start}{widths} {options}"

@@ -1,0 +1,366 @@
+"""No verdict is constant: every experimental claim is reproduced where the paper is right, and not where one thing is
+otherwise; too little evidence is inconclusive, none is not run."""
+
+import importlib.util
+import itertools
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import tyro
+from scipy import stats
+
+from analysis import contrasts, evidence
+from analysis.contrasts import INCONCLUSIVE, NOT_REPRODUCED, NOT_RUN, REPRODUCED, Contrast, find
+from analysis.experiments import all_experiments
+from analysis.verdicts import judge_experiment
+from fc_width import sweep
+from fc_width.data import CLASSES
+from fc_width.recipes import RECIPES, sweep_widths
+
+spec = importlib.util.spec_from_file_location("paper_world", Path(__file__).with_name("paper_world.py"))
+paper = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(paper)
+
+CLAIMS = {claim.id: claim for claim in all_experiments()}
+ON_RUNS = [name for name, claim in CLAIMS.items() if claim.contrasts and claim.on == "runs"]
+
+
+def judged(name, change=None, **options):
+    """A claim's row, on the runs that it needs."""
+    return judge_experiment(CLAIMS[name], paper.runs(paper.needed(CLAIMS[name], change, **options)))
+
+
+def least(row):
+    return row["classes"] - 1
+
+
+def narrow(row):
+    return row["width"] < least(row)
+
+
+def at_least(row):
+    return row["width"] == least(row)
+
+
+def wide(row):
+    return row["width"] >= 10 * least(row)
+
+
+def of(*losses):
+    return lambda row: row["loss"] in losses
+
+
+def add(column, by, *when):
+    """Change a measurement where all of `when` hold."""
+    return lambda row: row.update({column: row[column] + by}) if all(each(row) for each in when) else None
+
+
+def turn(by, *when, splits=("train", "test")):
+    """Add degrees to the mean angles where all of `when` hold."""
+
+    def change(row):
+        if all(each(row) for each in when):
+            row["class_angles"] = {
+                split: [angle + by * (split in splits) for angle in angles]
+                for split, angles in row["class_angles"].items()
+            }
+
+    return change
+
+
+def reverse(column):
+    """α = 0.5 and 1.5 trade measurements."""
+    other = {"w-softmax:0.5": "w-softmax:1.5", "w-softmax:1.5": "w-softmax:0.5"}
+
+    def change(row):
+        if row["loss"] in other:
+            key = (row["name"], row["dataset"].partition(":")[0], other[row["loss"]])
+            row[column] = paper.run(*key, row["width"], row["classes"], row["seed"])[column]
+
+    return change
+
+
+def flat(row):
+    row["test_accuracy"] = 0.99 + 1e-5 * (row["seed"] % 2)
+
+
+def falls(row):
+    if narrow(row):
+        row["test_accuracy"] = 0.999 - 0.01 * row["width"] / least(row) + 1e-5 * (row["seed"] % 2)
+
+
+def as_fast(row):
+    row["seconds"] = 100 + 0.1 * (row["seed"] % 2) * (row["width"] % 2)
+
+
+W = of("w-softmax:0.5", "w-softmax:1", "w-softmax:1.5")
+HIGH = of("w-softmax:1.5")
+OTHERWISE = {  # what is otherwise: one change a world, for the claim of every data set
+    "underfits": [add("train_accuracy", 0.499, lambda row: row["width"] == 1)],
+    "training-time": [as_fast],
+    "minimum": [flat, add("test_accuracy", 0.05, of("w-softmax:1"), narrow)],
+    "minimum-for-k": [flat, add("test_accuracy", 0.5, lambda row: (row["classes"], row["width"]) == (5, 3))],
+    "rises": [flat, falls],
+    "maximum": [
+        add("test_accuracy", -0.03, lambda row: row["width"] // least(row) % 2 == 1),
+        add("test_accuracy", 0.1, of("softmax"), narrow),
+    ],
+    "at-minimum": [
+        add("test_accuracy", -0.01, of(loss), lambda row: row["width"] == least(row)) for loss in contrasts.BOTH
+    ],
+    "overfits": [add("test_accuracy", 0.005, wide), add("test_accuracy", 0.01, wide)],
+    "keeps": [add("test_accuracy", by, of(loss), wide) for by in (0.01, -0.01) for loss in contrasts.W_SOFTMAX],
+    "eliminates": [add("test_accuracy", -0.005, W, wide), add("test_accuracy", 0.005, of("softmax"), wide)],
+    "training-speed": [add("seconds", 50, W)],
+    "compactness": [reverse("nc1")],
+    "convergence": [reverse("train_accuracy"), add("train_accuracy", 0.02, HIGH)],
+    "better": [add("test_accuracy", -0.1, of(loss)) for loss in contrasts.W_SOFTMAX],
+    "alpha": [reverse("test_accuracy"), add("test_accuracy", 0.01, of("w-softmax:1"))],
+    "beats": [add("test_accuracy", 0.05, of(loss)) for loss in ("hinge", "l-softmax")],
+    "printed": [
+        add("test_accuracy", by, of(loss)) for by in (0.008, -0.008) for loss in ("softmax", *contrasts.W_SOFTMAX)
+    ],
+    "gain-measured": [add("test_accuracy", -0.01, HIGH)],
+    "angle-of-softmax": [turn(-40, of("softmax"))],
+    "angle-falls": [reverse("class_angles"), turn(12, of("w-softmax:1"))],
+    "angle-of-training": [turn(2, splits=("train",)), turn(8, HIGH, splits=("test",))],
+    "separability": [reverse("smallest_angle"), add("smallest_angle", 10, of("w-softmax:1"))],
+    "falls-with-k": [add("test_accuracy", 0.1, lambda row: row["classes"] == 10, of(loss)) for loss in contrasts.BOTH],
+    "gain-with-k": [
+        add("test_accuracy", -0.05, W, lambda row: row["classes"] == 10),
+        add("test_accuracy", 0.05, W, lambda row: row["classes"] == 5),
+    ],
+    "printed-k": [
+        add("test_accuracy", by, of(loss), lambda row: row["classes"] == 7)
+        for by in (0.008, -0.008)
+        for loss in contrasts.BOTH
+    ],
+}
+
+
+def family(name):
+    """A claim's name without its data set."""
+    return name.removesuffix(f"-{CLAIMS[name].dataset}")
+
+
+WORLDS = [(name, index) for name in ON_RUNS for index in range(len(OTHERWISE[family(name)]))]
+
+
+@pytest.mark.parametrize("name", ON_RUNS)
+def test_where_the_paper_is_right_a_claim_is_reproduced_by_the_runs_it_says_it_needs(name):
+    row = judged(name)
+    assert [(f.contrast.text, f.number()) for f in row.evidence[0].findings if f.state != "shown"] == []
+    assert row.verdict == REPRODUCED
+    assert row.on.endswith(f"the paper's network (recipe paper-{CLAIMS[name].dataset})")
+    assert contrasts.decisive(row.evidence[0].findings).number() in row.number
+
+
+@pytest.mark.parametrize(("name", "index"), WORLDS)
+def test_where_one_thing_is_otherwise_a_claim_is_not_reproduced(name, index):
+    row = judged(name, OTHERWISE[family(name)][index])
+    assert row.verdict == NOT_REPRODUCED
+    assert {finding.state for finding in row.evidence[0].findings} >= {"against"}
+
+
+@pytest.mark.parametrize("name", ON_RUNS)
+def test_two_seeds_are_inconclusive_whatever_they_say(name):
+    for change in (None, *OTHERWISE[family(name)]):
+        assert judged(name, change, seeds=2).verdict == INCONCLUSIVE
+
+
+@pytest.mark.parametrize("name", sorted(set(ON_RUNS) - {name for name in ON_RUNS if name.startswith("maximum")}))
+def test_noise_is_inconclusive(name):
+    rng = np.random.default_rng(0)
+    sizes = {"test_accuracy": 0.3, "train_accuracy": 0.3, "smallest_angle": 60, "nc1": 0.15}
+
+    def noise(row):
+        row.update({column: row[column] + rng.normal(0, size) for column, size in sizes.items()})
+        row["seconds"] *= np.exp(rng.normal(0, 1.5))
+        for split in row["class_angles"]:
+            row["class_angles"][split] = list(np.array(row["class_angles"][split]) + rng.normal(0, 60))
+
+    assert judged(name, noise, seeds=3).verdict == INCONCLUSIVE
+
+
+@pytest.mark.parametrize("name", ON_RUNS)
+def test_a_claim_without_one_of_its_losses_is_not_reproduced_and_without_runs_not_run(name):
+    claim = CLAIMS[name]
+    for loss in claim.losses:
+        others = [other for other in claim.losses if other != loss]
+        expected = {INCONCLUSIVE, NOT_RUN} if others else {NOT_RUN}
+        assert judged(name, losses=others or ["hinge"]).verdict in expected
+    row = judge_experiment(claim, [])
+    assert row.verdict == NOT_RUN
+    assert row.number.startswith("no runs ")
+    assert f"--recipe paper-{claim.dataset} " in row.command
+
+
+@pytest.mark.parametrize("name", [name for name, claim in CLAIMS.items() if claim.contrasts is None])
+def test_what_nothing_here_can_run_says_why(name):
+    row = judge_experiment(CLAIMS[name], paper.runs(paper.needed(CLAIMS["better-mnist"])))
+    assert (row.verdict, row.evidence) == (NOT_RUN, ())
+    assert row.number == CLAIMS[name].reason != ""
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (paper.benchmark(1.1), REPRODUCED),
+        (paper.benchmark(1.3), NOT_REPRODUCED),
+        (paper.benchmark(1.1, sizes=("50, 9, 10",)), INCONCLUSIVE),
+        (None, NOT_RUN),
+    ],
+)
+def test_the_loss_alone_is_judged_on_the_benchmark(text, expected, tmp_path):
+    file = tmp_path / "benchmark.md"
+    if text:
+        file.write_text(text, "utf-8")
+    row = judge_experiment(CLAIMS["loss-speed"], evidence.load(tmp_path, file))
+    assert row.verdict == expected
+    assert "fc_width.benchmark losses" in row.command
+
+
+@pytest.mark.parametrize("dataset", ["mnist", "cifar10", "cifar100"])
+def test_memory_is_counted_in_the_papers_network(dataset, tmp_path):
+    claim = CLAIMS[f"memory-{dataset}"]
+    found = evidence.load(tmp_path, tmp_path / "none")
+    assert judge_experiment(claim, found).verdict == REPRODUCED
+    own = next(each for each in found if each.dataset == dataset)
+    table = own.frames[own.classes]
+    flat_at_the_end = table.assign(fc_parameters=np.minimum(table["fc_parameters"], table["fc_parameters"].iloc[1]))
+    own.frames[own.classes] = flat_at_the_end
+    assert judge_experiment(claim, found).verdict == NOT_REPRODUCED
+    own.frames[own.classes] = table.iloc[:2]
+    assert judge_experiment(claim, found).verdict == INCONCLUSIVE
+    assert judge_experiment(claim, []).verdict == NOT_RUN
+
+
+def test_the_papers_network_decides_where_it_was_run_and_a_small_one_is_marked():
+    claim = CLAIMS["better-mnist"]
+    small = paper.needed(claim, add("test_accuracy", -0.1, W), name="mnist-small")
+    row = judge_experiment(claim, paper.runs(small))
+    assert (row.verdict, row.on) == (NOT_REPRODUCED, "MNIST, small network (recipe mnist-small)")
+    own = paper.needed(claim)
+    row = judge_experiment(claim, paper.runs(small, own))
+    assert (row.verdict, row.on) == (REPRODUCED, "MNIST, the paper's network (recipe paper-mnist)")
+    assert [(each.verdict, each.counts) for each in row.evidence] == [(REPRODUCED, True), (NOT_REPRODUCED, False)]
+    # two seeds of the paper's network still are what there is of it
+    row = judge_experiment(claim, paper.runs(small, paper.needed(claim, seeds=2)))
+    assert (row.verdict, row.on) == (INCONCLUSIVE, "MNIST, the paper's network (recipe paper-mnist)")
+
+
+def test_other_data_and_other_features_are_shown_and_never_count():
+    claim = CLAIMS["angle-falls"]
+    others = [paper.needed(claim, name="fashion-mnist-small"), paper.needed(claim, feature="linear")]
+    row = judge_experiment(claim, paper.runs(*others))
+    assert row.verdict == NOT_RUN
+    assert [each.counts for each in row.evidence] == [False, False]
+    assert "feature linear" in row.evidence[0].name
+    assert "Fashion-MNIST" in row.evidence[1].name
+    assert "--features linear" in row.evidence[0].command
+    assert judge_experiment(CLAIMS["better-mnist"], paper.runs(others[1])).evidence == ()
+    small = paper.needed(CLAIMS["printed-mnist"], name="mnist-small")
+    assert judge_experiment(CLAIMS["printed-mnist"], paper.runs(small)).evidence == ()
+
+
+def test_runs_of_two_recipes_under_one_name_are_refused():
+    table = paper.needed(CLAIMS["better-mnist"])
+    with pytest.raises(ValueError, match="epochs, got 20, 21"):
+        paper.runs(table, table.assign(epochs=21, run_id=table["run_id"] + "x"))
+    with pytest.raises(ValueError, match="expected one run a width and seed"):
+        paper.runs(table, table.assign(run_id=table["run_id"] + "x"))
+    assert judge_experiment(CLAIMS["better-mnist"], paper.runs(table, table)).verdict == REPRODUCED
+
+
+def test_a_run_that_failed_counts_as_guessing():
+    def fails(row):
+        if row["loss"] == "w-softmax:1" and row["width"] == 270:
+            row.update(status="diverged", test_accuracy=np.nan)
+
+    row = judged("keeps", fails)
+    assert row.verdict == NOT_REPRODUCED
+    finding = contrasts.decisive(row.evidence[0].findings)
+    assert finding.mean == pytest.approx((99.67 - 10) / 3, abs=0.01)
+
+
+def test_a_training_time_on_another_device_is_no_evidence():
+    def elsewhere(row):
+        row["device"] = "another" if row["width"] > 9 else "one"
+
+    assert judged("training-time-mnist", elsewhere).verdict == NOT_RUN
+
+
+@pytest.mark.parametrize("more", [True, False])
+@pytest.mark.parametrize("contrasts_of_claim", [1, 6])
+def test_a_finding_is_what_t_tests_say(more, contrasts_of_claim):
+    rng = np.random.default_rng(3)
+    seen = set()
+    for mean, n in itertools.product(np.linspace(-1.5, 2.5, 41), (3, 5)):
+        values = rng.normal(mean, 0.8, n)
+        bound, against = (0, 1) if more else (1, 0)
+        found = find(Contrast("x", pd.Series(values), bound, against, more), contrasts_of_claim)
+        tests = [stats.ttest_1samp(values, each, alternative="two-sided") for each in (bound, against)]
+        beyond = (values.mean() > bound) == more and tests[0].pvalue < 0.05
+        short = (values.mean() < against) == more and tests[1].pvalue < 0.05 / contrasts_of_claim
+        assert found.state == ("shown" if beyond else "against" if short else "open")
+        interval = tests[0].confidence_interval()
+        assert (found.low, found.high) == pytest.approx((interval.low, interval.high))
+        seen.add(found.state)
+    assert seen == {"shown", "against", "open"}
+
+
+def test_a_number_is_said_with_its_interval_seeds_and_bound():
+    found = find(Contrast("x", pd.Series([0.1, 0.2, 0.3]), 0.0))
+    assert found.number() == "0.2 points [−0.048, 0.45], 3 seeds; wanted above 0"
+    assert find(Contrast("x", pd.Series([0.25]), 1.0, more=False)).number() == "0.25 points, 1 seed; wanted below 1"
+    assert find(Contrast("x", pd.Series(dtype=float), 1.0)).number() == "not run; wanted above 1"
+
+
+def test_widths_with_holes_keep_the_block_with_most_runs():
+    def holes(row):
+        return not (row["seed"] > 1 and row["width"] == 18) and not (row["seed"] == 4 and row["width"] == 45)
+
+    own = paper.runs(paper.needed(CLAIMS["at-minimum-mnist"], holes))[0]
+    block = own.over_widths("softmax", 18, 90)
+    assert block.shape == (4, 2)
+    assert list(block.columns) == [27, 45]
+
+
+COMMANDS = [(name, judge_experiment(CLAIMS[name], []).command) for name in ON_RUNS]
+
+
+@pytest.mark.parametrize(("name", "command"), COMMANDS)
+def test_the_command_plans_the_runs_that_the_claim_needs(name, command):
+    """The shell expands it; the sweep's own planner reads it."""
+    said = subprocess.run(
+        ["bash", "-euc", f'python() {{ echo "$*"; }}; {command}'], capture_output=True, text=True, check=True
+    ).stdout
+    planned = set()
+    for line in said.splitlines():
+        options = tyro.cli(sweep.Options, args=line.split()[2:])
+        base = sweep.base_recipe(options)
+        assert base.name == f"paper-{CLAIMS[name].dataset}"
+        classes = int(base.dataset.partition(":")[2] or CLASSES[base.dataset])
+        planned |= {(classes, each.loss, each.width, each.seed) for each in sweep.plan(options, classes)}
+    claim = CLAIMS[name]
+    assert planned == {
+        (classes, loss, width, seed)
+        for classes in claim.classes or [CLASSES[claim.dataset]]
+        for loss in claim.losses
+        for width in (claim.widths or sweep_widths)(classes)
+        for seed in range(3)
+    }
+
+
+def test_every_claim_says_its_test_and_its_place():
+    assert len(CLAIMS) == len(all_experiments())
+    for claim in CLAIMS.values():
+        assert claim.test.endswith((".", ")"))
+        assert claim.statement
+        assert claim.losses or claim.on != "runs" or claim.contrasts is None
+    assert {f"paper-{claim.dataset}" for claim in CLAIMS.values() if claim.on == "runs" and claim.contrasts} <= set(
+        RECIPES
+    )
