@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from analysis import ledger, records, verdicts
+from analysis import evidence, ledger, records, verdicts
 from analysis.experiments import all_experiments
 from analysis.mathtext import to_html
 from analysis.verdicts import EXPERIMENT, MEANING, SECTIONS, Row, counts, section
@@ -209,3 +209,15 @@ def test_text_is_escaped_and_two_stars_are_strong():
 
 def test_rows_are_rows(rows):
     assert all(isinstance(row, Row) and row.number and row.statement for row in rows)
+
+
+def test_what_is_committed_is_what_the_committed_records_and_the_theory_say():
+    """`python -m analysis.ledger` was run since the last change; numbers aside, which may round otherwise elsewhere."""
+    figures = Path("figures")
+    rows = verdicts.rows(evidence.load(figures / "data", figures / "benchmark-losses.md"), 256)
+    files = {
+        row.id: [file.name for each in row.figures for file in sorted(figures.glob(f"{each}.png"))] for row in rows
+    }
+    made, committed = ledger.markdown(rows, files), (figures / "ledger.md").read_text("utf-8")
+    words = [re.sub(r"[0-9.,−]+", "#", text).splitlines() for text in (made, committed)]
+    assert words[0] == words[1], "python -m analysis.ledger"

@@ -102,3 +102,26 @@ def test_a_captured_loss_never_waits_for_the_device(name):
     finally:
         torch.cuda.set_sync_debug_mode("default")
     assert embeddings.grad is not None
+
+
+def test_the_step_is_the_one_of_an_ordinary_loop(few_digits):
+    """The same order, plain modules in torch's own layout, a rate set by hand: the same weights but for rounding."""
+    recipe = dataclasses.replace(QUICK, loss="w-softmax-centred:1", lr_decay_steps=2.0)
+    data = batches(few_digits, torch.device("cpu"))
+    order = torch.randperm(130, generator=torch.Generator().manual_seed(1))
+    backbone, loss = build(recipe, few_digits)
+    step = Step(recipe, backbone.to(memory_format=torch.channels_last), loss, data)
+    assert len(list(step.epoch(order, 1.0))) == 3
+    plain, plain_loss = build(recipe, few_digits)
+    plain.train()
+    optimizer = module.optimizer_of(recipe, plain, plain_loss)
+    for number, chosen in enumerate(order.split(50)):
+        for group in optimizer.param_groups:
+            group["lr"] = recipe.lr * recipe.lr_decay ** (number / 2)
+        images = (few_digits.train_images[chosen].float() - data.mean) * data.scale
+        optimizer.zero_grad()
+        plain_loss(plain(images), few_digits.train_labels[chosen]).backward()
+        optimizer.step()
+    for module_, other in ((backbone, plain), (loss, plain_loss)):
+        for name, value in other.state_dict().items():
+            torch.testing.assert_close(module_.state_dict()[name], value, rtol=1e-3, atol=1e-4, msg=name)
