@@ -81,6 +81,11 @@ def _wide(runs: Runs) -> bool:
     return _all_classes(runs) and len(figures_overfitting.changes(shown(runs))) > 0
 
 
+def _compared(runs: Runs) -> Runs:
+    """Those of recipes that were run with several numbers of classes."""
+    return runs[runs.groupby("name")["classes"].transform("nunique") > 1]
+
+
 def _every_alpha(runs: Runs) -> bool:
     return bool(done(runs)["loss"].str.fullmatch(r"w-softmax-simplex:0\.5").any())
 
@@ -117,7 +122,11 @@ OF_ALL_CLASSES: list[Entry] = [
 ]
 # and here if it compares recipes: it gets the runs of all packs in one table (STEM).
 OF_ALL: list[Entry] = [
-    Entry(_named("knee"), lambda runs: figures_width.knee_against_classes([runs]), figures_width.any_plateau),
+    Entry(
+        _named("knee"),
+        lambda runs: figures_width.knee_against_classes([_compared(runs)]),
+        lambda runs: figures_width.any_plateau(_compared(runs)),
+    ),
 ]
 
 

@@ -29,6 +29,8 @@ COMMITTED: dict[str, tuple[str, ...]] = {
     "mnist-small": (
         "--dataset mnist --seeds 2",
         "--dataset mnist --losses softmax --seeds 5",
+        "--dataset mnist --losses w-softmax:1 --seeds 3",
+        "--dataset mnist --widths 90 180 270 --losses w-softmax:{0.5,1.5} --seeds 3",
         f"--dataset mnist {_EVERY_KIND}",
     ),
     "mnist-small-2": ("--dataset mnist:2 --losses softmax --seeds 5",),
@@ -44,6 +46,10 @@ COMMITTED: dict[str, tuple[str, ...]] = {
     ),
     "mnist-small-8": ("--dataset mnist:8 --widths 7 --losses softmax w-softmax",),
     "mnist-small-9": ("--dataset mnist:9 --widths 8 --losses softmax w-softmax",),
+    "fashion-mnist-small": (
+        "--dataset fashion-mnist --widths 1 2 3 4 5 8 9 18 27 45 90 270 --losses softmax --seeds 3",
+    ),
+    "cifar10-small": ("--dataset cifar10 --widths 9 --losses softmax w-softmax:{1,1.5} --seeds 3",),
 }
 """The packs that the committed figures and tables rest on, each with the options of the sweeps that make its records.
 Whoever commits a pack adds its line."""
