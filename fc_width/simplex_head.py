@@ -5,10 +5,12 @@ t_i = √(iC / ((i+1)(C−1))) and the first row's sign turned. So with y_i = t_
 
     logit_j = y_{j−1} − Σ_{i ≥ j} y_i / i,      j = 1…C, y_0 = 0,
 
-which is one suffix sum. What the gradient needs is its transpose, one prefix sum.
+which is one suffix sum: the prefix sums of −Σ y_i / i, y_1/1, y_2/2, …. What the gradient needs is its transpose, one
+prefix sum more.
 """
 
 import math
+from typing import Any
 
 import torch
 from torch import nn
@@ -46,9 +48,12 @@ class SimplexHead(nn.Module):
         if embeddings.ndim != 2 or embeddings.shape[1] != self.num_classes - 1:
             raise ValueError(f"embeddings must have shape (N, {self.num_classes - 1}), got {tuple(embeddings.shape)}")
         above, below = self.above.to(embeddings.dtype), self.below.to(embeddings.dtype)
-        suffix = (embeddings * below).flip(1).cumsum(1).flip(1)
-        pad = nn.functional.pad
-        return pad(embeddings * above, (1, 0)) - pad(suffix, (0, 1))
+        if torch.compiler.is_compiling():  # which fuses it
+            pad = nn.functional.pad
+            suffix = (embeddings * below).flip(1).cumsum(1).flip(1)
+            return pad(embeddings * above, (1, 0)) - pad(suffix, (0, 1))
+        logits: torch.Tensor = _Logits.apply(embeddings, above, below)
+        return logits
 
     def dense_weight(self) -> torch.Tensor:
         """W_Cᵀ as a (C, C − 1) float64 matrix, row j the vector of class j."""
@@ -62,3 +67,23 @@ class SimplexHead(nn.Module):
         with torch.no_grad():
             linear.weight.copy_(self.dense_weight())
         return linear
+
+
+class _Logits(torch.autograd.Function):
+    """Both ways in as few passes over the memory as there can be; differentiable any number of times."""
+
+    @staticmethod
+    def forward(ctx: Any, embeddings: torch.Tensor, above: torch.Tensor, below: torch.Tensor) -> torch.Tensor:
+        ctx.save_for_backward(above, below)
+        logits = embeddings.new_empty(len(embeddings), len(below) + 1)
+        torch.mul(embeddings, below, out=logits[:, 1:])
+        torch.sum(logits[:, 1:], 1, out=logits[:, 0])
+        logits[:, 0].neg_()
+        logits.cumsum_(1)
+        logits[:, 1:].addcmul_(embeddings, above)
+        return logits
+
+    @staticmethod
+    def backward(ctx: Any, grad: torch.Tensor) -> tuple[torch.Tensor, None, None]:
+        above, below = ctx.saved_tensors
+        return (grad[:, 1:] * above).addcmul(grad.cumsum(1)[:, :-1], below, value=-1), None, None

@@ -27,6 +27,7 @@ def test_it_is_the_paper_s_recursion(classes, scale):
 def test_gradcheck():
     embeddings = torch.randn(4, 6, dtype=torch.float64, requires_grad=True)
     assert torch.autograd.gradcheck(SimplexHead(7), (embeddings,))
+    assert torch.autograd.gradgradcheck(SimplexHead(7), (embeddings,))
 
 
 def test_float32_at_a_million_classes():
