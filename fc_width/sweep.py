@@ -257,7 +257,7 @@ def _run(options: Options, base: Recipe, there: cluster.Cluster | None) -> int:
             return 130
     print("\nTest accuracy after the last epoch, %, mean ± sd over seeds\n")
     print(report.table(runs, store))
-    print(f"\nDraw it:  python -m analysis --runs {store.folder}")
+    print(f"\nDraw it:  python -m analysis --runs {store.folder} --out {store.folder / 'figures'}")
     failed = [record for record in map(store.read, sorted(wanted)) if record["status"] == "failed"]
     for record in failed:
         print(f"failed: {record['run_id']}: {record['error']}", file=sys.stderr)
