@@ -12,7 +12,7 @@ from torch import nn
 
 from analysis.drawing import Drawing, dataset_title, legend_above
 from analysis.figures import memory_lines
-from fc_width.backbone import BACKBONES, Backbone
+from fc_width.backbone import BACKBONES, Backbone, PReLU
 from fc_width.loss_names import make_loss
 from fc_width.recipes import sweep_widths
 
@@ -28,7 +28,7 @@ LENGTH = 141
 
 LAYERS = {
     nn.Conv2d: "convolution 3×3",
-    nn.PReLU: "PReLU",
+    PReLU: "PReLU",
     nn.BatchNorm2d: "batch norm",
     nn.BatchNorm1d: "batch norm",
     nn.MaxPool2d: "max pool 2×2",

@@ -5,6 +5,7 @@ convolutions, each followed by PReLU and then batch normalisation; 2×2 max pool
 dropout. The classifier is not here: it belongs to the loss."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import nn
@@ -50,6 +51,33 @@ CHANGES = {
 """What differs from the paper's network, for whoever shows results of one that does."""
 
 
+class PReLU(nn.PReLU):
+    """y = max(x, 0) + a min(x, 0), a slope a for each channel: torch's own, but on a CPU with a backward pass of
+    whole-array operations, which is up to four times as fast and the same to rounding."""
+
+    def forward(self, input: torch.Tensor) -> torch.Tensor:
+        """y (N, channels, …) of x."""
+        if input.device.type != "cpu":
+            return super().forward(input)
+        output: torch.Tensor = _PReLU.apply(input, self.weight)
+        return output
+
+
+class _PReLU(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, inputs: torch.Tensor, slopes: torch.Tensor) -> torch.Tensor:
+        ctx.save_for_backward(inputs, slopes)
+        return torch.prelu(inputs, slopes)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        inputs, slopes = ctx.saved_tensors
+        right = torch.ops.aten.threshold_backward(gradient, inputs, 0)  # where x > 0, else 0
+        slope = slopes.view(-1, *[1] * (inputs.ndim - 2))
+        towards_slopes = (gradient - right).mul_(inputs)
+        return torch.lerp(right, gradient, slope), towards_slopes.sum([0, *range(2, inputs.ndim)])
+
+
 class Backbone(nn.Module):
     """Images (N, channels, H, W) float → embeddings (N, M): the trunk, the FC layer of M units, the feature.
 
@@ -79,7 +107,7 @@ class Backbone(nn.Module):
                 stride = stage.stride if index == 0 else 1
                 layers += [
                     nn.Conv2d(channels, stage.channels, 3, stride, padding=1),
-                    nn.PReLU(stage.channels),
+                    PReLU(stage.channels),
                     nn.BatchNorm2d(stage.channels),
                 ]
                 channels = stage.channels
@@ -124,6 +152,6 @@ def _feature(feature: str, width: int) -> nn.Module:
         case "bn":
             return nn.BatchNorm1d(width)
         case "prelu-bn":
-            return nn.Sequential(nn.PReLU(width), nn.BatchNorm1d(width))
+            return nn.Sequential(PReLU(width), nn.BatchNorm1d(width))
         case _:
             return nn.Sequential(nn.BatchNorm1d(width), nn.ReLU())

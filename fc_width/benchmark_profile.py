@@ -18,10 +18,11 @@ from fc_width.data import load
 from fc_width.recipes import RECIPES
 from fc_width.train import run
 
-KINDS = {  # part of an operator's name: what it is
+KINDS = {  # part of the name of an operator, or of what called it: what it is
     "convolution_backward": "convolutions, backward",
     "convolution": "convolutions, forward",
     "prelu": "PReLU, both ways",
+    "_PReLU": "PReLU, both ways",
     "batch_norm": "batch norm, both ways",
     "max_pool2d": "pools, both ways",
     "SGD": "optimiser",
@@ -92,12 +93,21 @@ def measure(options: Profile, device: torch.device, say: Callable[[str], None]) 
 
 def _by_kind(profile: Any, device: torch.device) -> dict[str, float]:
     found: dict[str, float] = {}
-    for event in profile.key_averages():
-        kind = next((kind for part, kind in KINDS.items() if part in event.key), None)
+    for event in profile.events():
+        kind = _kind(event)
         if kind is not None:
             spent = event.self_cpu_time_total if device.type == "cpu" else event.self_device_time_total
             found[kind] = found.get(kind, 0.0) + spent / 1e6
     return found
+
+
+def _kind(event: Any) -> str | None:
+    while event is not None:
+        for part, kind in KINDS.items():
+            if part in event.name:
+                return kind
+        event = event.cpu_parent
+    return None
 
 
 def describe(options: Profile, device: torch.device) -> str:

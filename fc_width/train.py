@@ -99,15 +99,18 @@ def _pieces(recipe: Recipe, dataset: Dataset, device: torch.device) -> Generator
     data = batches(dataset, device)
     history: dict[str, list[float]] = {key: [] for key in HISTORY}
     finite = yield from _train(recipe, backbone, loss, data, history)
+    measured: Record = {}
+    if finite:
+        measured = _measure(backbone, loss, data, dataset.num_classes)
+        history["test_accuracy"].append(measured["final"]["test_accuracy"])
     record: Record = {
         "run_id": recipe.run_id,
         "recipe": asdict(recipe),
         "classes": dataset.num_classes,
         "status": "done" if finite else "diverged",
         **history,
+        **measured,
     }
-    if finite:
-        record |= _measure(backbone, loss, data, dataset.num_classes)
     parameters = {"fc": backbone.fc_parameters(), "classifier": sum(p.numel() for p in loss.parameters())}
     return record | {
         "parameters": parameters,
@@ -135,7 +138,7 @@ def _train(
     recipe: Recipe, backbone: Backbone, loss: Loss, data: Batches, history: dict[str, list[float]]
 ) -> Generator[float, None, bool]:
     """Train in place; yields the fraction done, and returns false as soon as a feature, or an epoch's loss, is not
-    finite."""
+    finite. The test accuracy of the last epoch is left to `_measure`."""
     samples = len(data.train[1])
     order = torch.Generator().manual_seed(derived_seed(recipe.seed, "order"))
     step = Step(recipe, backbone, loss, data)
@@ -157,8 +160,8 @@ def _train(
         health = loss.health()
         history["batch_inverted"].append(health["inverted"])
         history["batch_angle"].append(health["mean_angle"])
-        history["test_accuracy"].append(float(_evaluate(backbone, loss, data, data.test)[0].mean()))
-        if epoch + 1 < recipe.epochs:
+        if epoch + 1 < recipe.epochs:  # after the last one all is measured
+            history["test_accuracy"].append(float(_evaluate(backbone, loss, data, data.test)[0].mean()))
             yield (epoch + 1) / recipe.epochs
     return True
 

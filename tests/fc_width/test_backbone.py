@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from fc_width.backbone import BACKBONES, FEATURES, Backbone, Stage
+from fc_width.backbone import BACKBONES, FEATURES, Backbone, PReLU, Stage
 
 
 @pytest.mark.parametrize(
@@ -47,6 +47,23 @@ def test_features(feature):
 def test_prelu_comes_before_batch_norm():
     kinds = [type(layer).__name__ for layer in Backbone(BACKBONES["digits"], (1, 8, 8), 5).trunk]
     assert kinds[:3] == ["Conv2d", "PReLU", "BatchNorm2d"]
+
+
+@pytest.mark.parametrize("shape", [(5, 3), (5, 3, 4, 2)])
+def test_prelu_is_torch_s_own_both_ways(shape):
+    torch.manual_seed(0)
+    inputs, gradient = torch.randn(2, *shape, dtype=torch.float64)
+    inputs[0, 0] = 0  # where the slope is a
+    slopes = torch.tensor([0.25, -0.5, 1.7], dtype=torch.float64)
+    results = []
+    for kind in (PReLU, torch.nn.PReLU):
+        layer = kind(3).double()
+        layer.weight.data.copy_(slopes)
+        x = inputs.clone().requires_grad_()
+        y = layer(x)
+        results.append((y.detach(), *torch.autograd.grad(y, (x, layer.weight), gradient)))
+    for ours, theirs in zip(*results, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-14, atol=1e-14)
 
 
 @pytest.mark.parametrize(
