@@ -2,7 +2,8 @@
 
 The ordinary loop is what a user would write: a Dataset that normalises an image, a DataLoader with workers, an eager
 step, one run after the other, torch's own number of threads. Each way trains the same recipes from the same initial
-weights, interleaved, each in a process of its own; the accuracies that come out are compared too."""
+weights on the same order of the data, interleaved, each in a process of its own; the accuracies that come out are
+compared too, seed by seed."""
 
 import dataclasses
 import multiprocessing
@@ -10,7 +11,7 @@ import os
 import resource
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean, median
@@ -19,9 +20,11 @@ from typing import Any
 import numpy as np
 import torch
 from scipy import stats
+from torch import nn
 from torch.utils.data import DataLoader
 from torch.utils.flop_counter import FlopCounterMode
 
+from fc_width.backbone import PReLU
 from fc_width.data import Dataset, load
 from fc_width.engine import default_workers, run_all
 from fc_width.recipes import RECIPES, Recipe
@@ -58,8 +61,8 @@ class Sweep:
 class Measurement:
     """One way: runs per hour and images per second (trained on), medians over rounds; ratio to the ordinary loop's;
     counted GFLOP/s, and their share of what large matrix products reach here (bfloat16 on CUDA, float32 on all cores
-    of a CPU); peak memory in MiB, of the largest process, on CUDA of the device; mean test accuracy; and the ends of
-    the 95 % bootstrap interval of its difference to the ordinary loop's, in points."""
+    of a CPU); peak memory in MiB, of the largest process, on CUDA of the device; mean test accuracy; its difference to
+    the ordinary loop's, in points, and the ends of the 95 % t interval of that, seeds paired (None for one run, and for the ordinary loop)."""
 
     way: str
     runs_per_hour: float
@@ -69,8 +72,9 @@ class Measurement:
     share: float
     peak_mib: float
     accuracy: float
-    difference_low: float
-    difference_high: float
+    difference: float
+    difference_low: float | None
+    difference_high: float | None
 
 
 def measure(options: Sweep, device: torch.device, say: Callable[[str], None]) -> list[Measurement]:
@@ -156,6 +160,20 @@ def _child(send: Any, way: Any, recipes: list[Recipe], dataset: Dataset, device:
     send.send((seconds, found, most))
 
 
+class _Order(torch.utils.data.Sampler[int]):
+    """The engine's order of the data, epoch by epoch."""
+
+    def __init__(self, recipe: Recipe, samples: int) -> None:
+        self.samples = samples
+        self.generator = torch.Generator().manual_seed(derived_seed(recipe.seed, "order"))
+
+    def __len__(self) -> int:
+        return self.samples
+
+    def __iter__(self) -> Iterator[int]:
+        yield from torch.randperm(self.samples, generator=self.generator).tolist()
+
+
 class _Images(torch.utils.data.Dataset[tuple[torch.Tensor, torch.Tensor]]):
     def __init__(self, images: torch.Tensor, labels: torch.Tensor, mean: torch.Tensor, std: torch.Tensor) -> None:
         self.images, self.labels, self.mean, self.std = images, labels, mean[0], std[0]
@@ -174,25 +192,23 @@ def ordinary_runs(recipes: Sequence[Recipe], dataset: Dataset, device: str, auto
 
 def _ordinary_run(recipe: Recipe, dataset: Dataset, device: str, autocast: bool) -> float:
     statistics = channel_statistics(dataset)
-    generator = torch.Generator().manual_seed(derived_seed(recipe.seed, "ordinary order"))
     pinned = device == "cuda"
     train, test = (
         DataLoader(
             _Images(images, labels, *statistics),
             batch_size=recipe.batch_size,
-            shuffle=split == "train",
-            generator=generator,
+            sampler=sampler,
             num_workers=LOADERS,
             persistent_workers=True,
             pin_memory=pinned,
         )
-        for split, images, labels in (
-            ("train", dataset.train_images, dataset.train_labels),
-            ("test", dataset.test_images, dataset.test_labels),
+        for images, labels, sampler in (
+            (dataset.train_images, dataset.train_labels, _Order(recipe, len(dataset.train_images))),
+            (dataset.test_images, dataset.test_labels, None),
         )
     )
     backbone, loss = build(recipe, dataset)
-    backbone.to(device)
+    of_torch_alone(backbone).to(device)
     loss.to(device)
     optimizer = optimizer_of(recipe, backbone, loss)
     rate = recipe.lr_decay ** (1 / recipe.lr_decay_steps)
@@ -217,6 +233,17 @@ def _ordinary_run(recipe: Recipe, dataset: Dataset, device: str, autocast: bool)
             ]
         accuracy = sum(hits) / len(dataset.test_images)
     return accuracy
+
+
+def of_torch_alone(network: nn.Module) -> nn.Module:
+    """The same network with torch's own PReLU for ours, changed in place."""
+    for module in list(network.modules()):
+        for name, child in module.named_children():
+            if isinstance(child, PReLU):
+                plain = nn.PReLU(child.num_parameters)
+                plain.load_state_dict(child.state_dict())
+                setattr(module, name, plain)
+    return network
 
 
 def engine_runs(recipes: Sequence[Recipe], dataset: Dataset, device: str, workers: int) -> list[float]:
@@ -249,16 +276,14 @@ def _product_rate(device: torch.device) -> float:
     return max(rates)
 
 
-def _difference(found: Sequence[float], base: Sequence[float]) -> tuple[float, float]:
-    """95 % bootstrap interval of the difference of means, in points."""
+def _difference(found: Sequence[float], base: Sequence[float]) -> tuple[float, float | None, float | None]:
+    """The mean difference and its 95 % t interval, seeds paired, in points."""
+    differences = 100 * (np.array(found) - np.array(base))
+    mean = float(differences.mean())
     if found is base or len(found) < 2:
-        return 0.0, 0.0
-
-    def gap(one: Any, other: Any, axis: int) -> Any:
-        return np.mean(one, axis=axis) - np.mean(other, axis=axis)
-
-    interval = stats.bootstrap((100 * np.array(found), 100 * np.array(base)), gap, method="percentile", rng=0)
-    return float(interval.confidence_interval.low), float(interval.confidence_interval.high)
+        return mean, None, None
+    half = float(stats.t.ppf(0.975, len(found) - 1) * stats.sem(differences))
+    return mean, mean - half, mean + half
 
 
 def describe(options: Sweep, device: torch.device) -> str:
@@ -276,9 +301,12 @@ def table(found: Sequence[Measurement]) -> str:
         "|---|---:|---:|---:|---:|---:|---:|---:|---:|",
     ]
     for each in found:
+        interval = ""
+        if each.difference_low is not None:
+            interval = f" ({each.difference_low:+.2f} to {each.difference_high:+.2f})"
         lines.append(
             f"| {each.way} | {each.runs_per_hour:.0f} | {each.images_per_second:.0f} | {each.ratio:.2f} "
             f"| {each.gflops_per_second:.1f} | {each.share:.0%} | {each.peak_mib:.0f} | {100 * each.accuracy:.2f} "
-            f"| {each.difference_low:+.2f} … {each.difference_high:+.2f} |"
+            f"| {each.difference:+.2f}{interval} |"
         )
     return "\n".join(lines)
