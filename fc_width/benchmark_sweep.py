@@ -62,7 +62,8 @@ class Measurement:
     """One way: runs per hour and images per second (trained on), medians over rounds; ratio to the ordinary loop's;
     counted GFLOP/s, and their share of what large matrix products reach here (bfloat16 on CUDA, float32 on all cores
     of a CPU); peak memory in MiB, of the largest process, on CUDA of the device; mean test accuracy; its difference to
-    the ordinary loop's, in points, and the ends of the 95 % t interval of that, seeds paired (None for one run, and for the ordinary loop)."""
+    the ordinary loop's, in points, and the ends of the 95 % t interval of that, seeds paired (None for one run, and for
+    the ordinary loop)."""
 
     way: str
     runs_per_hour: float
