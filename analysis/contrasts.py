@@ -244,6 +244,8 @@ SOFTMAX, LOW, MIDDLE, HIGH = "softmax", "w-softmax:0.5", "w-softmax:1", "w-softm
 BOTH = (SOFTMAX, MIDDLE)
 """Where the paper speaks of W-Softmax without an α, α = 1 is judged, the middle of its three."""
 W_SOFTMAX = (LOW, MIDDLE, HIGH)
+COLD = " cold"
+"""Ends the name of a loss whose runs had no softmax phase, those of the recipe of that name and `recipes.COLD`."""
 NAMES = {SOFTMAX: "softmax", "hinge": "hinge loss", "l-softmax": "L-Softmax"}
 NAMES |= {loss: f"W-Softmax α = {loss.partition(':')[2]}" for loss in W_SOFTMAX}
 

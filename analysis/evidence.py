@@ -7,10 +7,11 @@ from pathlib import Path
 import pandas as pd
 
 from analysis import paired, records
-from analysis.contrasts import FEATURE, Runs
+from analysis.contrasts import COLD, FEATURE, Runs
 from analysis.figures_network import NETWORKS
 from fc_width.backbone import BACKBONES, CHANGES, Backbone
 from fc_width.data import CLASSES
+from fc_width.recipes import COLD as COLD_RECIPE
 
 
 def load(data: Path, benchmark: Path) -> list[Runs]:
@@ -31,13 +32,20 @@ def load(data: Path, benchmark: Path) -> list[Runs]:
 
 
 def of_recipes(table: pd.DataFrame) -> Iterator[Runs]:
-    """The runs of a table of records, a recipe and a feature at a time, with every number of classes."""
+    """The runs of a table of records, a recipe and a feature at a time, with every number of classes; those without a
+    softmax phase beside those with it, under a loss whose name ends in `contrasts.COLD`."""
     base = table["dataset"].str.partition(":")[0]
     known = table[base.isin(CLASSES)].drop_duplicates("run_id")
+    cold = known["name"].str.endswith(COLD_RECIPE)
+    known = known.assign(
+        loss=known["loss"] + cold.map({True: COLD, False: ""}), name=known["name"].str.removesuffix(COLD_RECIPE)
+    )
     for (name, dataset, feature), group in known.groupby(["name", base[known.index].rename("base"), "feature"]):
         frames = {int(C): group[group["classes"] == C] for C in sorted(group["classes"].unique())}
         for frame in frames.values():
-            paired.single(frame, paired.SAME)
+            paired.single(frame, [field for field in paired.SAME if field != "softmax_epochs"])
+            for _, of_phase in frame.groupby(cold[frame.index]):
+                paired.single(of_phase, paired.SAME)
             for _, of_loss in frame.groupby("loss"):
                 paired.single_seeds(of_loss)
         changes = CHANGES.get(group["backbone"].iloc[0], "")

@@ -15,7 +15,7 @@ from analysis.contrasts import FEATURE, INCONCLUSIVE, NOT_REPRODUCED, NOT_RUN, R
 from analysis.drawing import dataset_title
 from analysis.experiments import all_experiments
 from fc_width.data import CLASSES
-from fc_width.recipes import RECIPES
+from fc_width.recipes import COLD, RECIPES
 from theory import claims_tables
 from theory.claim import Judgement, judge
 from theory.claims import all_claims
@@ -228,7 +228,8 @@ def _sweep(claim: Experiment, recipe: str, feature: str, seeds: int) -> str:
     if recipe not in RECIPES:
         return ""
     base = RECIPES[recipe].recipe.dataset
-    options = f"--losses {' '.join(claim.losses)} --seeds {seeds}"
+    warm = [loss for loss in claim.losses if not loss.endswith(contrasts.COLD)]
+    options = f"--losses {' '.join(warm)} --seeds {seeds}"
     options += "" if feature == FEATURE else f" --features {feature}"
     start = f"python -m fc_width.sweep --recipe {recipe}"
     if claim.classes:
@@ -238,4 +239,6 @@ def _sweep(claim: Experiment, recipe: str, feature: str, seeds: int) -> str:
         loop = f"for k in {ks}; do {start} --dataset {base}:$k{width} {options}; done"
         return f"{loop}; {start}{of_all} {options}" if CLASSES[base] in claim.classes else loop
     widths = f" --widths {' '.join(map(str, claim.widths(CLASSES[base])))}" if claim.widths else ""
-    return f"{start}{widths} {options}"
+    cold = [loss.removesuffix(contrasts.COLD) for loss in claim.losses if loss not in warm]
+    again = f"; {start}{COLD}{widths} --losses {' '.join(cold)} --seeds {seeds}" if cold else ""
+    return f"{start}{widths} {options}{again}"

@@ -121,8 +121,20 @@ EVERY_LOSS = (
 RECIPES: dict[str, Named] = {}
 
 
+COLD = "-cold"
+"""Ends the name of a recipe that is another without its softmax phase, so with α from the first step."""
+
+
 def _name(named: Named) -> None:
     RECIPES[named.recipe.name] = named
+
+
+def _name_cold(warm: str) -> None:
+    """What the softmax phase is for (Sec. 5.1): W-Softmax at M_min with and without it."""
+    named = RECIPES[warm]
+    recipe = dataclasses.replace(named.recipe, name=warm + COLD, softmax_epochs=0)
+    losses = tuple(loss for loss in named.losses if loss.startswith("w-softmax:"))
+    RECIPES[recipe.name] = dataclasses.replace(named, recipe=recipe, losses=losses)
 
 
 # The embedded digits: 1,347 training images of 8×8; 32 channels, three convolutions. 15 epochs of 27 steps;
@@ -147,6 +159,9 @@ _name(Named(
     seconds=38.0, hardware="one core of an AMD EPYC", losses=EVERY_LOSS,
 ))  # fmt: skip
 
+#     python -m fc_width.sweep --recipe mnist-small-cold --widths 9
+_name_cold("mnist-small")
+
 # MNIST as in the paper: 64 channels, batch 50, the paper's learning rate and decay; 20 epochs (24,000 steps),
 # which the paper does not say. Meant for a GPU.
 #     python -m fc_width.sweep --recipe paper-mnist
@@ -155,6 +170,9 @@ _name(Named(
     seconds=8400.0, hardware="two cores of an AMD EPYC (by count of operations; not run)",
     losses=EVERY_LOSS, teraflop=20 * 41.0,
 ))  # fmt: skip
+
+#     python -m fc_width.sweep --recipe paper-mnist-cold --widths 9
+_name_cold("paper-mnist")
 
 # CIFAR as in the paper: batch 256, the paper's learning rate and decay; 100 epochs (19,600 steps), which the paper
 # does not say. Meant for a GPU.

@@ -18,7 +18,7 @@ from analysis.experiments import all_experiments
 from analysis.verdicts import judge_experiment
 from fc_width import sweep
 from fc_width.data import CLASSES
-from fc_width.recipes import RECIPES, sweep_widths
+from fc_width.recipes import COLD, RECIPES, sweep_widths
 
 spec = importlib.util.spec_from_file_location("paper_world", Path(__file__).with_name("paper_world.py"))
 paper = importlib.util.module_from_spec(spec)
@@ -124,6 +124,7 @@ OTHERWISE = {  # what is otherwise: one change a world, for the claim of every d
         add("test_accuracy", by, of(loss)) for by in (0.008, -0.008) for loss in ("softmax", *contrasts.W_SOFTMAX)
     ],
     "gain-measured": [add("test_accuracy", -0.01, HIGH)],
+    "warm-start": [add("met_accuracy", 0.03 + by, lambda row: row["softmax_epochs"] == 0) for by in (0, 0.02)],
     "angle-of-softmax": [turn(-40, of("softmax"))],
     "angle-falls": [reverse("class_angles"), turn(12, of("w-softmax:1"))],
     "angle-of-training": [turn(2, splits=("train",)), turn(8, HIGH, splits=("test",))],
@@ -179,6 +180,7 @@ def test_noise_is_inconclusive(name):
     def noise(row):
         row.update({column: row[column] + rng.normal(0, size) for column, size in sizes.items()})
         row["seconds"] *= np.exp(rng.normal(0, 1.5))
+        row["met_accuracy"] = row["train_accuracy"]
         for split in row["class_angles"]:
             row["class_angles"][split] = list(np.array(row["class_angles"][split]) + rng.normal(0, 60))
 
@@ -342,9 +344,10 @@ def test_the_command_plans_the_runs_that_the_claim_needs(name, command):
     for line in said.splitlines():
         options = tyro.cli(sweep.Options, args=line.split()[2:])
         base = sweep.base_recipe(options)
-        assert base.name == f"paper-{CLAIMS[name].dataset}"
+        assert base.name.removesuffix(COLD) == f"paper-{CLAIMS[name].dataset}"
+        suffix = contrasts.COLD if base.name.endswith(COLD) else ""
         classes = int(base.dataset.partition(":")[2] or CLASSES[base.dataset])
-        planned |= {(classes, each.loss, each.width, each.seed) for each in sweep.plan(options, classes)}
+        planned |= {(classes, each.loss + suffix, each.width, each.seed) for each in sweep.plan(options, classes)}
     claim = CLAIMS[name]
     assert planned == {
         (classes, loss, width, seed)
