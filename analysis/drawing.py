@@ -103,7 +103,8 @@ def shown(runs: pd.DataFrame) -> pd.DataFrame:
 def caption(runs: pd.DataFrame) -> str:
     """What was run, of one recipe: recipe, data, backbone, seeds, and on what."""
     first = runs.iloc[0]
-    epochs = f"{first['epochs']} epochs, the first {first['softmax_epochs']} of W-Softmax at α = 0"
+    warm = int(first["softmax_epochs"])
+    epochs = f"{first['epochs']} epochs, {f'the first {warm} of W-Softmax at α = 0' if warm else 'all of them at α'}"
     changes = CHANGES.get(first["backbone"])
     return (
         f"{first['name']}: {first['dataset']}, backbone {first['backbone']}"

@@ -56,7 +56,7 @@ def accuracy_against_width(runs: pd.DataFrame) -> Drawing:
     _accuracy_axis(axes, error, nearest)
     width_axis(axes, widths, int(runs["classes"].iloc[0]))
     axes.legend(loc="lower right", fontsize=9)
-    return Drawing(figure, source, caption(runs))
+    return Drawing(figure, source, caption(runs[runs["loss"].isin(source["loss"])]))
 
 
 def _accuracy_axis(axes: Axes, error: pd.Series, nearest: float) -> None:

@@ -91,11 +91,12 @@ def rise_to_the_plateau(frames: Sequence[pd.DataFrame], loss: str = "softmax") -
         _rise(axes, each)
     for axes in panels[len(found) :]:
         axes.set_axis_off()
-    low = float(source["difference"].min())
+    low, high = source["difference"].min(), max(source["difference"].max(), 0.5)
     panels[0].set_yscale("symlog", linthresh=0.5, linscale=1.2)
     ticks = [tick for tick in (-80, -50, -20, -10, -5, -2, -1) if tick > low] + [-0.5, -0.1, 0.1, 0.5]
+    ticks += [tick for tick in (1, 2, 5, 10, 20) if tick < high]
     panels[0].set_yticks(ticks, [f"{tick:g}".replace("-", "−") for tick in ticks])
-    panels[0].set_ylim(low * 1.2, 0.6)
+    panels[0].set_ylim(low * 1.2, high * 1.2)
     panels[0].yaxis.set_minor_locator(NullLocator())
     for place in range(0, len(panels), columns):
         panels[place].set_ylabel("Accuracy less the\nplateau's (points)")

@@ -33,8 +33,10 @@ COMMITTED: dict[str, tuple[str, ...]] = {
         "--dataset mnist --losses softmax --seeds 5",
         "--dataset mnist --losses w-softmax:1 --seeds 3",
         "--dataset mnist --widths 90 180 270 --losses w-softmax:{0.5,1.5} --seeds 3",
+        "--dataset mnist --widths 9 --losses hinge l-softmax --seeds 3",
         f"--dataset mnist {_EVERY_KIND}",
     ),
+    "mnist-small-cold": ("--recipe mnist-small-cold --widths 9 --seeds 3",),
     "mnist-small-2": ("--dataset mnist:2 --losses softmax --seeds 5",),
     "mnist-small-3": ("--dataset mnist:3 --losses softmax --seeds 5",),
     "mnist-small-5": (
@@ -51,7 +53,13 @@ COMMITTED: dict[str, tuple[str, ...]] = {
     "fashion-mnist-small": (
         "--dataset fashion-mnist --widths 1 2 3 4 5 8 9 18 27 45 90 270 --losses softmax --seeds 3",
     ),
-    "cifar10-small": ("--dataset cifar10 --widths 9 --losses softmax w-softmax:{1,1.5} --seeds 3",),
+    "cifar10-small": (
+        "--dataset cifar10 --widths 1 5 8 9 18 27 45 --losses softmax w-softmax:1 --seeds 3",
+        "--dataset cifar10 --widths 9 --seeds 3 --losses hinge l-softmax w-softmax:{0.5,1.5} "
+        "w-softmax-{centred,simplex}:1",
+        "--dataset cifar10 --widths 2 3 90 270 --losses softmax --seeds 3",
+        "--dataset cifar10 --widths 270 --losses w-softmax:1 --seeds 3",
+    ),
 }
 """The packs that the committed figures and tables rest on, each with the options of the sweeps that make its records.
 Whoever commits a pack adds its line."""

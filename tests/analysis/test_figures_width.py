@@ -105,6 +105,15 @@ def test_the_rise_is_drawn_for_each_number_of_classes():
     assert len(drawing.source) == 3 * (len(sweep_widths(10)) + len(sweep_widths(3)))
 
 
+def test_the_rise_shows_every_seed_however_far_above_the_plateau():
+    frame = runs(10)
+    frame.loc[(frame["width"] == 18) & (frame["seed"] == 0), "test_accuracy"] += 0.04
+    drawing = figures_width.rise_to_the_plateau([frame])
+    low, high = drawing.figure.axes[0].get_ylim()
+    assert drawing.source["difference"].max() > 2
+    assert drawing.source["difference"].between(low, high).all()
+
+
 def test_the_geometry_stands_over_the_bounds():
     frame = pd.concat([runs(), runs(loss="w-softmax-simplex:1", widths=[9])])
     drawing = figures_geometry.geometry_against_bound(frame)
