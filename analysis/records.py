@@ -60,6 +60,10 @@ COMMITTED: dict[str, tuple[str, ...]] = {
         "--dataset cifar10 --widths 2 3 90 270 --losses softmax --seeds 3",
         "--dataset cifar10 --widths 270 --losses w-softmax:1 --seeds 3",
     ),
+    "cifar100-small": (
+        "--dataset cifar100 --widths 1 50 98 99 198 297 495 2970 --losses softmax w-softmax:1 --seeds 3",
+        "--dataset cifar100 --widths 99 --losses hinge l-softmax w-softmax:{0.5,1.5} --seeds 3",
+    ),
 }
 """The packs that the committed figures and tables rest on, each with the options of the sweeps that make its records.
 Whoever commits a pack adds its line."""
