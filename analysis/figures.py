@@ -56,7 +56,8 @@ def accuracy_against_width(runs: pd.DataFrame) -> Drawing:
     _accuracy_axis(axes, error, nearest)
     width_axis(axes, widths, int(runs["classes"].iloc[0]))
     axes.legend(loc="lower right", fontsize=9)
-    return Drawing(figure, source, caption(runs[runs["loss"].isin(source["loss"])]))
+    meant = runs["loss"].isin(source["loss"]) | (runs["status"] != "done")
+    return Drawing(figure, source, caption(runs[meant]))
 
 
 def _accuracy_axis(axes: Axes, error: pd.Series, nearest: float) -> None:
