@@ -100,6 +100,11 @@ def shown(runs: pd.DataFrame) -> pd.DataFrame:
     return finished[several | finished["loss"].isin(STYLES)]
 
 
+def told(runs: pd.DataFrame) -> pd.DataFrame:
+    """What the caption of a figure of runs counts: those `shown`, and those not done, of whatever loss."""
+    return runs[runs.index.isin(shown(runs).index) | (runs["status"] != "done")]
+
+
 def caption(runs: pd.DataFrame) -> str:
     """What was run, of one recipe: recipe, data, backbone, seeds, and on what."""
     first = runs.iloc[0]

@@ -20,6 +20,7 @@ from analysis.drawing import (
     shown,
     styles,
     title,
+    told,
     width_axis,
 )
 
@@ -56,8 +57,7 @@ def accuracy_against_width(runs: pd.DataFrame) -> Drawing:
     _accuracy_axis(axes, error, nearest)
     width_axis(axes, widths, int(runs["classes"].iloc[0]))
     axes.legend(loc="lower right", fontsize=9)
-    meant = runs["loss"].isin(source["loss"]) | (runs["status"] != "done")
-    return Drawing(figure, source, caption(runs[meant]))
+    return Drawing(figure, source, caption(told(runs)))
 
 
 def _accuracy_axis(axes: Axes, error: pd.Series, nearest: float) -> None:

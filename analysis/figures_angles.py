@@ -17,6 +17,7 @@ from analysis.drawing import (
     shown,
     styles,
     title,
+    told,
 )
 
 MANY = 20
@@ -57,8 +58,8 @@ def mean_angles(runs: pd.DataFrame) -> Drawing:
     top = 1.1 * source["mean_angle"].max()
     panels[0].set_ylim(0, top if top < 70 else max(top, 95))
     legend_above(figure, panels[0], heading)
-    of_these = runs["loss"].isin(source["loss"]) & (runs["width"] == classes - 1)
-    return Drawing(figure, source, caption(runs[of_these]))
+    counted = told(runs)
+    return Drawing(figure, source, caption(counted[counted["width"] == classes - 1]))
 
 
 def _each_class(axes: Axes, rows: pd.DataFrame, look: Style, shift: float) -> None:
