@@ -1,11 +1,11 @@
 """Where the time of one run goes: ``python -m fc_width.benchmark profile``.
 
-One run under torch's profiler, on one thread on a CPU; on CUDA what counts is the time of the kernels. The profiler
-itself takes time, most where operators are small: shares, not seconds, are what to read."""
+One run under torch's profiler, on one thread on a CPU; on CUDA what counts is the time of the kernels, launched one by
+one for once. The profiler itself takes time, most where operators are small: shares, not seconds, are what to read."""
 
 import dataclasses
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ import torch
 from fc_width.benchmark_losses import quiet
 from fc_width.data import load
 from fc_width.recipes import RECIPES
+from fc_width.step import eager
 from fc_width.train import run
 
 KINDS = {  # part of the name of an operator, or of what called it: what it is
@@ -73,29 +74,32 @@ def measure(options: Profile, device: torch.device, say: Callable[[str], None]) 
     torch.set_num_threads(1)
     seconds = dict.fromkeys([*KINDS.values(), OTHER], 0.0)
     try:
-        with threadpoolctl.threadpool_limits(1), quiet():
+        with threadpoolctl.threadpool_limits(1), quiet(), eager():
             run(recipe, dataset, device)  # warms up
             for _ in range(options.rounds):
                 started = time.perf_counter()
                 with torch.profiler.profile() as profile:
                     run(recipe, dataset, device)
                 whole = time.perf_counter() - started
-                known = _by_kind(profile, device)
-                for kind, spent in known.items():
+                found = _by_kind(profile.events(), device)
+                if device.type == "cpu":  # and what is between the operators
+                    found[OTHER] = whole - sum(spent for kind, spent in found.items() if kind != OTHER)
+                for kind, spent in found.items():
                     seconds[kind] += spent
-                seconds[OTHER] += whole - sum(known.values())
     finally:
         torch.set_num_threads(threads)
     total = sum(seconds.values())
-    found = [Measurement(kind, spent, spent / total) for kind, spent in seconds.items() if spent > 0]
-    return sorted(found, key=lambda each: -each.seconds)
+    rows = [Measurement(kind, spent, spent / total) for kind, spent in seconds.items() if spent > 0]
+    return sorted(rows, key=lambda each: -each.seconds)
 
 
-def _by_kind(profile: Any, device: torch.device) -> dict[str, float]:
+def _by_kind(events: Iterable[Any], device: torch.device) -> dict[str, float]:
+    """Seconds by kind of the operators among the events: of their own time on a CPU, else of their kernels', which are
+    events too and would count twice."""
     found: dict[str, float] = {}
-    for event in profile.events():
-        kind = _kind(event)
-        if kind is not None:
+    for event in events:
+        if event.device_type == torch.autograd.DeviceType.CPU:  # type: ignore[attr-defined]
+            kind = _kind(event) or OTHER
             spent = event.self_cpu_time_total if device.type == "cpu" else event.self_device_time_total
             found[kind] = found.get(kind, 0.0) + spent / 1e6
     return found

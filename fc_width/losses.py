@@ -186,7 +186,7 @@ class SimplexWSoftmaxLoss(Watched):
         square = (1 - self.alpha) * (1 - self.alpha) + 2 * self.alpha * (classes - 2) / (classes - 1)
         with full_precision(embeddings.device.type):
             z = self.head(embeddings.to(torch.promote_types(embeddings.dtype, torch.float32)))
-            return biased_logits(z, labels, self.alpha, z.new_tensor(square, dtype=torch.float64))
+            return biased_logits(z, labels, self.alpha, torch.full((), square, dtype=torch.float64, device=z.device))
 
     def logits(self, embeddings: torch.Tensor) -> torch.Tensor:
         """Test-time logits (N, C)."""

@@ -5,6 +5,7 @@ the epoch, the learning rate and the running sums live on the device, nothing wa
 replay is one launch. On a CPU the same step runs as it is written; a record does not show the difference."""
 
 import contextlib
+import contextvars
 import functools
 from collections.abc import Iterator
 from typing import Any
@@ -23,6 +24,19 @@ CAPTURED = (SoftmaxLoss, WSoftmaxLoss, SimplexWSoftmaxLoss)
 
 REHEARSALS = 3
 """Steps before a capture, in which libraries choose their algorithms and take their workspaces."""
+
+
+_eager = contextvars.ContextVar("eager", default=False)
+
+
+@contextlib.contextmanager
+def eager() -> Iterator[None]:
+    """For the time of a `with` no step is replayed: the kernels of a graph do not say which operator they belong to."""
+    token = _eager.set(True)
+    try:
+        yield
+    finally:
+        _eager.reset(token)
 
 
 class Batches:
@@ -112,7 +126,7 @@ class Step:
             yield
 
     def _full_batch(self) -> None:
-        if self.device.type != "cuda" or not isinstance(self.loss, CAPTURED):
+        if self.device.type != "cuda" or not isinstance(self.loss, CAPTURED) or _eager.get():
             self._batch(self.batch_size)
             return
         if self.graph is None:

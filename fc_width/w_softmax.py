@@ -49,7 +49,7 @@ def w_softmax_logits(
     check_alpha(alpha)
     check_batch(embeddings, labels, *weight.shape)
     wide = torch.promote_types(embeddings.dtype, torch.float32)
-    with torch.autocast(embeddings.device.type, enabled=False):
+    with full_precision(embeddings.device.type):
         precise = torch.float64 if alpha and (1 - alpha) * (1 - alpha) < CLOSE else wide
         unit = F.normalize(weight.to(precise), eps=EPS)
         z = embeddings.to(precise) @ unit.T

@@ -1,11 +1,12 @@
 """The benchmarks measure what they say: every loss and every way is there, and trains."""
 
 import json
+from types import SimpleNamespace
 
 import pytest
 import torch
 
-from fc_width import benchmark_losses, benchmark_sweep
+from fc_width import benchmark_losses, benchmark_profile, benchmark_sweep
 from fc_width.backbone import BACKBONES, Backbone
 from fc_width.benchmark import main
 from fc_width.losses import WSoftmaxLoss
@@ -129,3 +130,22 @@ def test_a_mistake_is_one_line_and_status_2(arguments, message, capsys):
     error = capsys.readouterr().err
     assert error.startswith(f"error: {message}")
     assert error.count("\n") == 1
+
+
+def test_a_kernel_counts_once_for_the_operator_that_launched_it():
+    def event(name, device, microseconds, parent=None):
+        kind = getattr(torch.autograd.DeviceType, device)
+        return SimpleNamespace(
+            name=name, device_type=kind, self_device_time_total=microseconds, self_cpu_time_total=1, cpu_parent=parent
+        )
+
+    convolution = event("aten::convolution", "CPU", 0)
+    events = [
+        convolution,
+        event("aten::cudnn_convolution", "CPU", 5e6, convolution),
+        event("void cutlass::some_convolution", "CUDA", 5e6),
+        event("aten::add_", "CPU", 2e6),
+        event("void elementwise_kernel", "CUDA", 2e6),
+    ]
+    found = benchmark_profile._by_kind(events, torch.device("cuda"))
+    assert found == {"convolutions, forward": 5, benchmark_profile.OTHER: 2}

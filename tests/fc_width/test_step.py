@@ -1,9 +1,12 @@
 """The step that a GPU replays: the same training as the step that is run, and nothing that waits for the device."""
 
+import contextlib
 import dataclasses
 
 import pytest
 import torch
+from torch.overrides import TorchFunctionMode
+from torch.utils._pytree import tree_leaves
 
 from fc_width import step as module
 from fc_width.backbone import BACKBONES, Backbone
@@ -62,6 +65,42 @@ def test_the_data_is_on_the_device_once(few_digits, monkeypatch):
     assert len(made) == 1
 
 
+ASKS_THE_HOST = {
+    *("tensor", "as_tensor", "new_tensor", "from_numpy", "cpu", "cuda"),
+    *("item", "tolist", "numpy", "is_nonzero", "equal", "allclose", "__bool__", "__int__", "__float__", "__index__"),
+    *("nonzero", "masked_select", "unique", "bincount"),
+}
+"""What waits for the device, or copies to it from memory that is not pinned; neither can be captured."""
+
+
+class Asked(TorchFunctionMode):
+    """Whoever asks the host, or touches a tensor that is not on the device."""
+
+    def __torch_function__(self, function, types, args=(), kwargs=None):
+        assert function.__name__ not in ASKS_THE_HOST
+        found = function(*args, **(kwargs or {}))
+        tensors = [each for each in tree_leaves((args, kwargs, found)) if isinstance(each, torch.Tensor)]
+        assert all(each.device.type == "meta" for each in tensors), function
+        return found
+
+
+@pytest.mark.parametrize("batch_size", [50, 5])  # more samples than classes, and fewer
+@pytest.mark.parametrize("name", [*LOSSES, "w-softmax:0", "w-softmax-centred:1", "w-softmax:0.5"])
+def test_a_step_asks_the_host_nothing(name, batch_size, few_digits, monkeypatch):
+    """Without a GPU: tensors without data stand for those on one, so that whatever needs a value fails."""
+    monkeypatch.setattr(torch.Tensor, "is_cuda", property(lambda tensor: tensor.device.type == "meta"))
+    monkeypatch.setattr(module, "precision", lambda device: contextlib.nullcontext())
+    monkeypatch.setattr(torch, "is_autocast_enabled", lambda device: False)
+    recipe = dataclasses.replace(QUICK, loss=name, batch_size=batch_size)
+    device = torch.device("meta")
+    backbone, loss = build(recipe, few_digits)
+    step = Step(recipe, backbone.to(device), loss.to(device), module.Batches(few_digits, device))
+    monkeypatch.setattr(step.optimizer, "step", lambda: None)  # torch's own, which does not take such tensors
+    with Asked():
+        step._batch(batch_size)
+    assert all(parameter.grad is not None for parameter in (*backbone.parameters(), *loss.parameters()))
+
+
 def test_under_autocast_the_trunk_alone_is_in_less():
     torch.manual_seed(0)
     backbone = Backbone(BACKBONES["digits"], (1, 8, 8), 9, "prelu-bn")
@@ -79,13 +118,13 @@ def test_under_autocast_the_trunk_alone_is_in_less():
 @pytest.mark.cuda
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 @pytest.mark.parametrize("loss", LOSSES)
-def test_a_replayed_step_is_the_step(loss, few_digits, monkeypatch):
+def test_a_replayed_step_is_the_step(loss, few_digits):
     recipe = dataclasses.replace(QUICK, loss=loss)
     with torch.cuda.stream(torch.cuda.Stream()):
         replayed = trained(few_digits, "cuda", recipe, False)
-        monkeypatch.setattr(module, "CAPTURED", ())
-        eager = trained(few_digits, "cuda", recipe, False)
-    for name, value in eager.items():
+        with module.eager():
+            launched = trained(few_digits, "cuda", recipe, False)
+    for name, value in launched.items():
         torch.testing.assert_close(replayed[name], value, rtol=0.05, atol=0.02)
 
 
