@@ -33,7 +33,7 @@ import threadpoolctl
 import torch
 
 from fc_width.data import Dataset
-from fc_width.engine import ATTEMPTS, BEAT_SECONDS, KEEP_MEMORY, PACKED, Status, described, failure
+from fc_width.engine import ATTEMPTS, BEAT_SECONDS, KEEP_MEMORY, PACKED, Status, described, failure, is_out_of_memory
 from fc_width.recipes import Recipe
 from fc_width.store import Record, Store
 from fc_width.train import Running
@@ -251,10 +251,8 @@ def _task(recipe: Recipe, data: list[Any], device: str, shared: bool) -> Iterato
                 last = time.monotonic()
                 yield running.fraction
         record = running.record
-    except torch.OutOfMemoryError as error:
-        record = None if shared else failure(recipe, described(error))
     except Exception as error:
-        record = failure(recipe, described(error))
+        record = None if shared and is_out_of_memory(error) else failure(recipe, described(error))
     yield record
 
 

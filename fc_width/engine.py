@@ -38,6 +38,9 @@ PACKED = 8
 STORE_FAILED = 64
 """A worker that cannot write to the store ends with this plus the system's error number."""
 
+NO_MEMORY = "CUDA error: out of memory", "CUBLAS_STATUS_ALLOC_FAILED"
+"""What an error says that is not torch's own for a full GPU."""
+
 KEEP_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(2**30), "MALLOC_TRIM_THRESHOLD_": str(2**32)}
 """What glibc reads as a worker starts: activations of a megabyte are reused, not given back and faulted in again every
 step, which cost a tenth of a run."""
@@ -206,13 +209,12 @@ class _Worker:
         running, crowded = self.running[run_id], False
         try:
             running.advance()
-        except torch.OutOfMemoryError as error:
-            crowded = len(self.running) > 1
+        except Exception as error:
+            full = is_out_of_memory(error)
+            crowded = full and len(self.running) > 1
             if not crowded:
                 self._end(run_id, failure(running.recipe, described(error)))
-        except Exception as error:
-            self._end(run_id, failure(running.recipe, described(error)))
-            if "CUDA error" in str(error):
+            if "CUDA error" in str(error) and not full:
                 os._exit(1)  # nothing more can be run in this process
         if crowded:  # here, where no traceback holds its tensors any more
             self._make_room(run_id, running.recipe)
@@ -243,6 +245,15 @@ def described(error: Exception) -> str:
     """An exception in one line, with the place it comes from."""
     where = traceback.extract_tb(error.__traceback__)[-1]
     return f"{type(error).__name__}: {error} ({Path(where.filename).name}:{where.lineno})"
+
+
+def is_out_of_memory(error: BaseException | None) -> bool:
+    """Whether a GPU's memory ran out, also where that ended in another error, as it does while a graph is captured."""
+    while error is not None:
+        if isinstance(error, torch.OutOfMemoryError) or any(words in str(error) for words in NO_MEMORY):
+            return True
+        error = error.__context__
+    return False
 
 
 def _exit_if_orphaned() -> None:
