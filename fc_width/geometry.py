@@ -1,11 +1,15 @@
 """What training did to the angles: Eq. 14, and neural collapse (Papyan, Han & Donoho, PNAS 2020).
 
-Everything here is measured in float64 on the features and weights of a finished run.
+Everything here is measured in float64 on the features and weights of a finished run, a piece of the samples at a time:
+all features in float64, some times over, would take far more memory than the training.
 """
 
 import math
+from collections.abc import Iterator
 
 import torch
+
+PIECE = 2**20  # numbers
 
 
 def target_angles(embeddings: torch.Tensor, weight: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
@@ -15,8 +19,11 @@ def target_angles(embeddings: torch.Tensor, weight: torch.Tensor, labels: torch.
 
     *Returns*: (N,) float64, radians; π/2 where a feature or a weight is zero, because there no side is
     nearer."""
-    features, targets = embeddings.double(), weight.double()[labels]
-    return angles((features * targets).sum(1), features.norm(dim=1) * targets.norm(dim=1))
+    found = []
+    for features, own in _pieces(embeddings, labels):
+        targets = weight[own].double()
+        found.append(angles((features * targets).sum(1), features.norm(dim=1) * targets.norm(dim=1)))
+    return torch.cat(found)
 
 
 def angles(products: torch.Tensor, norms: torch.Tensor) -> torch.Tensor:
@@ -26,9 +33,11 @@ def angles(products: torch.Tensor, norms: torch.Tensor) -> torch.Tensor:
 
 
 def class_means(values: torch.Tensor, labels: torch.Tensor, num_classes: int) -> torch.Tensor:
-    """Mean of `values` (N, …) over each class: (C, …); NaN for a class without samples."""
-    total = values.new_zeros(num_classes, *values.shape[1:]).index_add(0, labels, values)
-    count = labels.bincount(minlength=num_classes).to(values.dtype)
+    """Mean of `values` (N, …) over each class: (C, …) float64; NaN for a class without samples."""
+    total = values.new_zeros(num_classes, *values.shape[1:], dtype=torch.float64)
+    for part, own in _pieces(values, labels):
+        total.index_add_(0, own, part)
+    count = labels.bincount(minlength=num_classes).double()
     return total / count.reshape(-1, *[1] * (values.ndim - 1))
 
 
@@ -60,11 +69,12 @@ def neural_collapse(embeddings: torch.Tensor, weight: torch.Tensor, labels: torc
     `simplex_distance` of the class means and of the weights; `nc3` = ‖W/‖W‖ − H/‖H‖‖, centred weights against
     centred class means, Frobenius."""
     classes = len(weight)
-    features = embeddings.double()
-    means = class_means(features, labels, classes)
+    means = class_means(embeddings, labels, classes)
     centred = means - means.mean(0)
-    residual = features - means[labels]
-    within = residual.T @ residual / len(features)
+    within = means.new_zeros(means.shape[1], means.shape[1])
+    for features, own in _pieces(embeddings, labels):
+        residual = features - means[own]
+        within.addmm_(residual.T, residual, alpha=1 / len(embeddings))
     between = centred.T @ centred / classes
     weights = weight.double() - weight.double().mean(0)
     return {
@@ -73,3 +83,10 @@ def neural_collapse(embeddings: torch.Tensor, weight: torch.Tensor, labels: torc
         "nc2_weights": simplex_distance(weight),
         "nc3": float((weights / weights.norm() - centred / centred.norm()).norm()),
     }
+
+
+def _pieces(values: torch.Tensor, labels: torch.Tensor) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+    """Values, in float64, and labels of some samples after the other."""
+    rows = max(1, PIECE // max(1, values[0].numel()))
+    for part, own in zip(values.split(rows), labels.split(rows), strict=True):
+        yield part.double(), own

@@ -7,6 +7,7 @@ replay is one launch. On a CPU the same step runs as it is written; a record doe
 import contextlib
 import contextvars
 import functools
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -63,11 +64,17 @@ def batches(dataset: Dataset, device: torch.device) -> Batches:
 @functools.lru_cache(maxsize=4)
 def channel_statistics(dataset: Dataset) -> tuple[torch.Tensor, torch.Tensor]:
     """Mean and standard deviation of each channel of the training images, (1, channels, 1, 1)."""
-    pixels = dataset.train_images.numpy()
-    mean = pixels.mean(axis=(0, 2, 3), dtype=np.float64)
-    std = pixels.std(axis=(0, 2, 3), dtype=np.float64)
-    mean, std = (torch.from_numpy(each).float().reshape(1, -1, 1, 1) for each in (mean, std))
-    return mean, std
+    channels = dataset.train_images.shape[1]
+    count = dataset.train_images.numel() // channels
+    first, second = np.zeros((2, channels), np.int64)
+    for part in dataset.train_images.split(256):  # all at once would take eight times the memory of the data set
+        pixels = part.numpy()
+        first += pixels.sum((0, 2, 3), dtype=np.int64)
+        second += np.square(pixels, dtype=np.uint16).sum((0, 2, 3), dtype=np.int64)
+    sums = list(zip(first.tolist(), second.tolist(), strict=True))
+    mean = [total / count for total, _ in sums]
+    std = [math.sqrt(count * squares - total**2) / count for total, squares in sums]
+    return torch.tensor(mean).reshape(1, -1, 1, 1), torch.tensor(std).reshape(1, -1, 1, 1)
 
 
 def precision(device: torch.device) -> contextlib.AbstractContextManager[Any]:

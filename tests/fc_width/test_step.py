@@ -10,6 +10,7 @@ from torch.utils._pytree import tree_leaves
 
 from fc_width import step as module
 from fc_width.backbone import BACKBONES, Backbone
+from fc_width.benchmark_losses import _peak
 from fc_width.loss_names import make_loss
 from fc_width.recipes import Recipe
 from fc_width.step import Step, batches
@@ -53,6 +54,19 @@ def test_an_epoch_counts_what_it_trains_on(few_digits):
         assert len(list(step.epoch(torch.arange(samples), 0.0))) == steps == int(step.step)
         assert 0 <= float(step.hits) <= samples
         assert float(step.rate) == pytest.approx(QUICK.lr * QUICK.lr_decay ** ((steps - 1) / QUICK.lr_decay_steps))
+
+
+def test_the_statistics_of_the_pixels_are_exact_and_take_little_memory(few_digits):
+    pixels = torch.randint(256, (700, 3, 40, 40), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    pixels[:, 1] = 255
+    large = dataclasses.replace(few_digits, train_images=pixels)
+    mean, std = module.channel_statistics(large)
+    assert mean.shape == std.shape == (1, 3, 1, 1)
+    torch.testing.assert_close(mean.ravel(), pixels.double().mean((0, 2, 3)).float(), rtol=0, atol=0)
+    torch.testing.assert_close(std.ravel(), pixels.double().std((0, 2, 3), correction=0).float(), rtol=1e-7, atol=0)
+    assert std.ravel()[1] == 0
+    anew = module.channel_statistics.__wrapped__
+    assert _peak(lambda: anew(large), torch.device("cpu")) < pixels.nbytes
 
 
 def test_the_data_is_on_the_device_once(few_digits, monkeypatch):
