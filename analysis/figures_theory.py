@@ -99,13 +99,13 @@ def _boundaries(axes: Axes, row: Any) -> None:
         axes.plot(*np.outer([-1, 1], boundary).T, "-", color=colour, linewidth=1.4)
         _arrow(axes, weight, colour, f"$w_{label}$")
     if row["margin"] > 0:
-        half = row["margin"]
+        half = row["margin"] / 2
         wedge = Wedge((0, 0), 1, 90 - half, 90 + half, facecolor=MARGIN, edgecolor="0.4", hatch="...", linewidth=0)
         axes.add_patch(wedge)
         _arrow(axes, start - row["biased_weight"], BIASED, "$w'_2$", dash=(0, (3, 2)))
     axes.plot([0, 0], [-1, 1], color="black", linewidth=1.2, linestyle=(0, (5, 3)))
     name = "α = 0 (softmax)" if row["alpha"] == 0 else f"α = {row['alpha']:g}"
-    axes.set_title(f"{name}: margin {2 * row['margin']:.3g}°", fontsize=10)
+    axes.set_title(f"{name}: margin {row['margin']:.3g}°", fontsize=10)
     axes.set_aspect("equal")
     axes.set_xlim(-1.15, 1.15)
     axes.set_ylim(-1.05, 1.2)

@@ -2,8 +2,8 @@
 
     python -m theory.bounds --classes 100
 
-prints, for each width, the largest possible smallest angle between C unit vectors in R^M, exactly where it is known
-and else between a certified lower and an upper bound, and what the next width buys."""
+prints, for each width, the largest possible smallest angle between C unit vectors in R^M, and what the next width buys:
+exactly where a theorem or a code of `spherical_codes` settles it, else between a certified lower and an upper bound."""
 
 import argparse
 import functools
@@ -21,7 +21,10 @@ TINY = 1e-12
 """Radians by which a bound computed in floating point is moved to its safe side."""
 
 SEARCHED = 600_000
-"""Largest C²·M that a code is searched for; beyond it only known codes bound from below."""
+"""Largest C²·M that a code is searched for; beyond it only codes that need no search bound from below."""
+
+LAYERED = 4
+"""Largest M for `spherical_codes.layered_angle`."""
 
 
 @dataclass(frozen=True)
@@ -43,8 +46,9 @@ def largest_min_angle(C: int, M: int) -> AngleBound:
 
     Exact for M ≥ C − 1 (simplex: arccos(−1/(C−1))), for C/2 ≤ M ≤ C − 2 (90°: Rankin 1955), for M ≤ 2 (polygon), and
     for the codes of `spherical_codes` that are known to be optimal. Else the upper bound is Levenshtein's (in R^3
-    also Fejes Tóth's), the lower one a code: found by search and certified, or a part of a known one of more vectors
-    or fewer dimensions.
+    also Fejes Tóth's), the lower one a code: found by search and certified, or made of layers of latitude, or a part of
+    a known one (an optimal code, a lattice's minimal vectors, a shell of the integer vectors) of more vectors or fewer
+    dimensions.
 
     *Arguments*: `C` ≥ 2 vectors; `M` ≥ 1 dimensions.
 
@@ -63,9 +67,12 @@ def largest_min_angle(C: int, M: int) -> AngleBound:
         if (C, M) in table:
             cosine, name = table[C, M]
             return _known(math.acos(cosine), note.format(name), 1e-9 if table is codes.PROVED else TINY)
-    upper, bound = math.acos(codes.least_cosine(C, M)) + TINY, "Levenshtein"
-    if M == 3 and codes.fejes_toth_angle(C) + TINY < upper:
+    upper, bound = math.pi / 2, ""
+    if M == 3:
         upper, bound = codes.fejes_toth_angle(C) + TINY, "Fejes Tóth"
+    if M > 3 or C < 100:  # for many vectors in R^3 it is slow to compute, and the weaker one
+        levenshtein = math.acos(codes.least_cosine(C, M)) + TINY
+        upper, bound = min((upper, bound), (levenshtein, "Levenshtein"))
     for (size, dimension), (cosine, name) in (codes.SHARP | codes.PROVED).items():
         if size <= C and dimension >= M and math.acos(cosine) + 1e-9 < upper:
             upper, bound = math.acos(cosine) + 1e-9, f"no more than for {size} in R^{dimension} ({name})"
@@ -84,6 +91,13 @@ def _best_code(C: int, M: int) -> tuple[float, str]:
         for (size, dimension), (cosine, name) in table.items():
             if size >= C and dimension <= M:
                 best = max(best, (math.acos(cosine) - 1e-9, f"{C} of the {size} of {name}"))
+    lattice = next((dimension for dimension, size in codes.KISSING.items() if size >= C), M + 1)
+    if lattice <= M:
+        best = max(best, (math.pi / 3 - TINY, f"{C} of the {codes.KISSING[lattice]} minimal vectors in R^{lattice}"))
+    if (shell := codes.integer_shell(C, M)) is not None:
+        best = max(best, (math.acos(1 - 1 / shell) - TINY, f"{C} integer vectors of norm² {shell}"))
+    if 3 <= M <= LAYERED:
+        best = max(best, (codes.layered_angle(C, M), "layers of latitude"))
     if C * C * M <= SEARCHED:
         cosine = codes.certified_cosine(codes.on_a_grid(codes.search(C, M)))
         best = max(best, (math.acos(min(cosine, 1.0)) - TINY, "search, certified"))

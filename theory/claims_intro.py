@@ -36,7 +36,7 @@ def softmax_norms(
             for norm, percent in printed
         ),
         Step(
-            '4096 units for 20 classes are 204.8 times as many: "up to 200 times".',
+            '4096 units for 20 classes are 204.8 times as many; "up to 200 times" is that, rounded.',
             lambda: 200 <= Fraction(4096, 20) < 210,
             "finite",
         ),
@@ -59,7 +59,7 @@ def large_norm(max_classes: int, sign: int = 1, tie: Any = (1, 1)) -> list[Step]
             lambda: sympy.limit(sympy.log(1 + sympy.exp(sign * r * d)), r, sympy.oo) is sympy.oo,
         ),
         Step(
-            r"Against it for all others: $w_c = (1, 0)$, $w_j = (0, 1)$, $x = r(1, 1)$ has $d = 0$ and the loss "
+            r"Against it for a tie: $w_c = (1, 0)$, $w_j = (0, 1)$, $x = r(1, 1)$ has $d = 0$ and the loss "
             r"$\log 2$ at every norm.",
             lambda: exact.dot(EAST, x) == exact.dot((Fraction(0), Fraction(1)), x),
             "counterexample",
@@ -69,7 +69,7 @@ def large_norm(max_classes: int, sign: int = 1, tie: Any = (1, 1)) -> list[Step]
 
 
 def eq_1(max_classes: int, sign: int = 1, antipode: Any = -1) -> list[Step]:
-    """ "w'_i must fall into the included angle of w_c and w_i, and gets closer to w_c as α gets larger"."""
+    """w'_i "must fall into the included angle of w_c and w_i", and gets closer to w_c as α gets larger."""
     cot = (sign * ALPHA + COS) / SIN
     other = Fraction(antipode)
     return [
@@ -109,10 +109,22 @@ def eq_1(max_classes: int, sign: int = 1, antipode: Any = -1) -> list[Step]:
     ]
 
 
-def negatives(max_classes: int, x: Any = (7, 24)) -> list[Step]:
+def negatives(max_classes: int, x: Any = (7, 24), second: Any = (Fraction(527, 625), Fraction(336, 625))) -> list[Step]:
     """ "By increasing the probabilities of all the negative classes"."""
     feature = [Fraction(value) for value in x]
     u, v, f = sympy.symbols("u v f", real=True)
+    w_2 = [Fraction(value) for value in second]
+    w_3 = [-value for value in w_2]
+
+    def reciprocal(z_2: Fraction, z_3: Fraction) -> list[Fraction]:
+        """Bounds of 1/p_2 for x = w_c."""
+        terms = exact.exp_bounds(1 - z_2), exact.exp_bounds(z_3 - z_2)
+        return [1 + sum(ends, Fraction(0)) for ends in zip(*terms, strict=True)]
+
+    def one_falls() -> bool:
+        pairs = [(w[0], biased(EAST, w, Fraction(1))[0]) for w in (w_2, w_3)]
+        before, after = (reciprocal(*z) for z in zip(*pairs, strict=True))
+        return units(w_2, w_3) and all(z < moved for z, moved in pairs) and before[1] < after[0]
 
     def cheaper() -> bool:
         return units(EAST, ACUTE) and exact.dot(biased(EAST, ACUTE, Fraction(1)), feature) < exact.dot(ACUTE, feature)
@@ -121,7 +133,8 @@ def negatives(max_classes: int, x: Any = (7, 24)) -> list[Step]:
         equal(
             r"$z' - z_j = (w' - w_j)^T x$, and $\|x - w_j\|^2 - \|x - w'\|^2 = 2(w' - w_j)^T x$ for unit vectors: "
             r"the negative logit grows exactly where $x$ is "
-            r"nearer to $w'$ than to $w_j$. Summed over coordinates $f$ of $x$, $u$ of $w'$, $v$ of $w_j$:",
+            r"nearer to $w'$ than to $w_j$. Coordinate by coordinate, with $f$ of $x$, $u$ of $w'$, $v$ of $w_j$: "
+            r"$(f-v)^2 - (f-u)^2 - 2(u-v)f = v^2 - u^2$, and $\sum u^2 = \sum v^2 = 1$.",
             (f - v) ** 2 - (f - u) ** 2 - 2 * (u - v) * f,
             v**2 - u**2,
         ),
@@ -132,6 +145,13 @@ def negatives(max_classes: int, x: Any = (7, 24)) -> list[Step]:
             cheaper,
             "counterexample",
             pair("cheaper", EAST, ACUTE, feature),
+        ),
+        Step(
+            r"Against it with three classes, even where every negative logit grows: $w_c = x = (1, 0)$, $w_2 = -w_3 = "
+            r"(527/625, 336/625)$, $\alpha = 1$: $z_2$ and $z_3$ grow from $\pm 0.8432$ to 0.96 and 0.28, but the "
+            r"probability of class 2 falls, from 0.425 to 0.393: its reciprocal $\sum_j e^{z_j - z_2}$ grows.",
+            one_falls,
+            "counterexample",
         ),
     ]
 
@@ -156,8 +176,8 @@ def efficiency(max_classes: int, factor: Callable[[Any], Any] = lambda m: 2 + 4 
     most = softmax + n * c * m + 4 * n * c  # Gram rows for each sample, and four products an entry
     return [
         equal(
-            r"Forward multiplications: softmax $NCM$; W-Softmax through $n^2 = 1 + \alpha^2 + 2\alpha g$ at most "
-            r"$2NCM + 4NC$ "
+            r"Forward multiplications, beyond the norms of the weights ($2CM$ once a batch): softmax $NCM$; W-Softmax "
+            r"through $n^2 = 1 + \alpha^2 + 2\alpha g$ at most $2NCM + 4NC$ "
             r"($NCM + \min(N,C)\,CM + 4NC$): $2 + 4/M$ times as many, the same order.",
             most / softmax,
             factor(m),
@@ -170,9 +190,8 @@ def efficiency(max_classes: int, factor: Callable[[Any], Any] = lambda m: 2 + 4 
             2,
         ),
         Step(
-            r"Against “just as”: at $N = 256$, $M = 512$, $C = 1000$ W-Softmax makes $256 \cdot 1000 \cdot 512$ "
-            r"multiplications for the Gram rows that "
-            r"softmax does not: twice as many.",
+            r"Against “just as”: a batch of 256 different labels, $M = 512$, $C = 1000$, computed so, takes $256 \cdot "
+            r"1000 \cdot 512$ multiplications for the Gram rows that softmax does not: twice as many.",
             lambda: (
                 Fraction(int(most.subs({n: 256, c: 1000, m: 512}))) / int(softmax.subs({n: 256, c: 1000, m: 512}))
                 > Fraction(2)
@@ -198,7 +217,8 @@ CLAIMS = (
         CONDITIONAL,
         large_norm,
         ({"sign": -1}, {"tie": (2, 1)}),
-        "Iff its class is strictly the closest; a tie costs log 2 at every norm, a mistake ever more.",
+        "Iff its class is strictly the closest, as in the paper's example, however close the next. A tie keeps the "
+        "loss at log 2 or above, a mistake makes it grow without bound.",
     ),
     Claim(
         "eq-1",
@@ -207,7 +227,8 @@ CLAIMS = (
         CONDITIONAL,
         eq_1,
         ({"sign": -1}, {"antipode": 1}),
-        "Not for antipodal weights, which are the paper's own optimum for C = 2: 0/0 at α = 1, w_c at α > 1.",
+        "Not for parallel weights: at w_i = w_c nothing moves; antipodes, the paper's own optimum for C = 2, give 0/0 "
+        "at α = 1, w_c at α > 1.",
     ),
     Claim(
         "negatives",
@@ -215,8 +236,9 @@ CLAIMS = (
         "W-Softmax increases the probabilities of all negative classes",
         CONDITIONAL,
         negatives,
-        ({"x": (24, 7)}, {"x": (1, 0)}),
-        "For two classes, exactly where x is nearer to w' than to w_j: (w' − w_j)·x > 0.",
+        ({"x": (24, 7)}, {"x": (1, 0)}, {"second": ACUTE}),
+        "For two classes, exactly where x is nearer to w' than to w_j: (w' − w_j)·x > 0. For three or more not even "
+        "where every negative logit grows.",
     ),
     Claim(
         "parameters", "Sec. 1", "W-Softmax has no extra parameters", PROVED, parameters, ({"extra": sympy.Symbol("C")},)
@@ -228,6 +250,7 @@ CLAIMS = (
         CONDITIONAL,
         efficiency,
         ({"factor": lambda m: 1 + 4 / m}, {"factor": lambda m: 1}),
-        "Within a constant factor: up to 2 + 4/M as many multiplications.",
+        "Within a constant factor: up to 2 + 4/M times as many multiplications, beyond the norms of the weights. On "
+        "the fixed simplex there are no Gram rows.",
     ),
 )

@@ -48,11 +48,11 @@ def alpha_0(max_classes: int, bias: Any = 2) -> list[Step]:
     ]
 
 
-def boundary(max_classes: int, at_one: Any = Fraction(1, 4), limit: Any = Fraction(1, 2)) -> list[Step]:
-    """The decision boundary of training, and the margin between it and that of test."""
+def boundary(max_classes: int, at_one: Any = Fraction(1, 2), limit: Any = 1) -> list[Step]:
+    """The decision boundary of training, and the margin between those of the two classes."""
     psi, phi, theta = sympy.symbols("psi phi theta", real=True)
     cot = (ALPHA + COS) / SIN
-    margin = (theta - phi) / 2
+    margin = theta - phi
     sine, shifted = sympy.Symbol("s", positive=True), sympy.Symbol("u", real=True)
     return [
         equal(
@@ -63,31 +63,36 @@ def boundary(max_classes: int, at_one: Any = Fraction(1, 4), limit: Any = Fracti
             0,
         ),
         equal(
-            r"Between that of test, $\theta/2$, and that of training there is the margin $m = (\theta - "
-            r"\varphi)/2$; at $\alpha = 0$, $\cot\varphi = \cot\theta$ and "
-            r"$m = 0$.",
+            r"By symmetry $w_j$'s own boundary in training is at $\varphi/2$ from $w_j$, so at $\theta - \varphi/2$: "
+            r"between the two there is the margin $m = \theta - \varphi$, with the boundary of test, $\theta/2$, in "
+            r"its middle.",
+            theta - phi / 2 - phi / 2,
+            margin,
+        ),
+        equal(
+            r"At $\alpha = 0$, $\cot\varphi = \cot\theta$ and $m = 0$.",
             cot.subs(ALPHA, 0),
             COS / SIN,
         ),
         equal(
-            r"$\partial m/\partial\alpha = \frac12 \frac{\partial\cot\varphi/\partial\alpha}{1 + \cot^2\varphi} = "
-            r"\sin\theta/(2n^2)$.",
-            sympy.diff(cot, ALPHA) / (1 + cot**2) / 2,
-            SIN / (2 * (1 + ALPHA**2 + 2 * ALPHA * COS)),
+            r"$\partial m/\partial\alpha = \frac{\partial\cot\varphi/\partial\alpha}{1 + \cot^2\varphi} = "
+            r"\sin\theta/n^2$.",
+            sympy.diff(cot, ALPHA) / (1 + cot**2),
+            SIN / (1 + ALPHA**2 + 2 * ALPHA * COS),
         ),
         above_zero(
             r"It is above 0, because $\sin\theta > 0$ and $n^2 = (\alpha + \cos\theta)^2 + \sin^2\theta$: the "
             r"margin grows with $\alpha$.",
-            sine / (2 * (shifted**2 + sine**2)),
+            sine / (shifted**2 + sine**2),
         ),
         equal(
             r"At $\alpha = 1$, $\cot\varphi = (1 + \cos\theta)/\sin\theta = \cot(\theta/2)$,", cot.subs(ALPHA, 1), 1 / T
         ),
         equal(
-            r"so $\varphi = \theta/2$ and $m = \theta/4$.", margin.subs(phi, theta / 2), sympy.Rational(at_one) * theta
+            r"so $\varphi = \theta/2$ and $m = \theta/2$.", margin.subs(phi, theta / 2), sympy.Rational(at_one) * theta
         ),
         equal(
-            r"As $\alpha \to \infty$, $\varphi \to 0$ and $m \to \theta/2$, which it does not reach.",
+            r"As $\alpha \to \infty$, $\varphi \to 0$ and $m \to \theta$, which it does not reach.",
             margin.subs(phi, 0),
             sympy.Rational(limit) * theta,
         ),
@@ -117,7 +122,8 @@ def sum_of_angles(max_classes: int, x: Any = (0, 0, 1)) -> list[Step]:
             r"In general only $\theta_2 \le \theta'_2 + \theta_{w'_2,w_2}$: for unit vectors with the inner "
             r"products $a, b, c$ the Gram determinant "
             r"$1 - a^2 - b^2 - c^2 + 2abc \ge 0$ is $(1-a^2)(1-b^2) - (c - ab)^2$, so $c \ge ab - "
-            r"\sqrt{(1-a^2)(1-b^2)}$.",
+            r"\sqrt{(1-a^2)(1-b^2)}$, the cosine of the sum where that is at most $\pi$ (else there is nothing to "
+            r"show).",
             sympy.Matrix([[1, a, b], [a, 1, c], [b, c, 1]]).det(),
             (1 - a**2) * (1 - b**2) - (c - a * b) ** 2,
         ),
@@ -135,7 +141,7 @@ def sum_of_angles(max_classes: int, x: Any = (0, 0, 1)) -> list[Step]:
 def train_test(
     max_classes: int, x: Any = (-1, Fraction(-1, 2)), upper: Any = 1 + ALPHA, lower: Any = ALPHA + G, share: Any = -1
 ) -> list[Step]:
-    """ "Classified correctly in training ⇒ correctly at test, by a margin"."""
+    """Classified correctly in training ⇒ correctly at test, by a margin."""
     feature = [Fraction(value) for value in x]
     square = 1 + ALPHA**2 + 2 * ALPHA * G
     size, weight = sympy.symbols("r lambda_c", positive=True)
@@ -236,12 +242,13 @@ def chain(max_classes: int, x: Any = (1, -10), w_j: Any = OBTUSE, least: Any = 1
 CLAIMS = (
     Claim(
         "boundary",
-        "Sec. 4.2",
+        "Sec. 1, 4.2, 4.3",
         "The training boundary bisects the angle of w_c and w'_i; the margin grows with α (w_i ≠ ±w_c)",
         PROVED,
         boundary,
-        ({"at_one": Fraction(1, 2)}, {"limit": 1}),
-        "The margin is (θ − φ)/2, θ/4 at α = 1, and less than θ/2 for every α. For w_i = ±w_c see eq-1.",
+        ({"at_one": Fraction(1, 4)}, {"limit": Fraction(1, 2)}),
+        "The margin between the two classes' training boundaries is θ − φ: 0 at α = 0, θ/2 at 1, less than θ for every "
+        "α; half of it lies on each side of the boundary of test. For w_i = ±w_c see eq-1.",
     ),
     Claim(
         "sum-of-angles",
@@ -260,8 +267,8 @@ CLAIMS = (
         train_test,
         ({"x": (-1, -2)}, {"x": (1, -1)}, {"upper": ALPHA}, {"lower": ALPHA - G}, {"share": -2}),
         "True if cos θ_c ≥ 0. True for every feature, every α and every C if a positive combination of the "
-        "weights is 0: on the simplex, "
-        "and for weights centred before they are normalised, if none is 0 then.",
+        "weights is 0: on the simplex, and for weights centred before they are normalised, if none is 0 then; wherever "
+        "Eq. 1 is defined, which for C = 2, where such weights are antipodes, it is not at α = 1.",
     ),
     Claim(
         "chain",
@@ -270,13 +277,21 @@ CLAIMS = (
         CONDITIONAL,
         chain,
         ({"x": (1, 1)}, {"w_j": ACUTE}, {"least": 1 - 2 * K * ALPHA}),
-        "True on the simplex (C ≥ 3), for every α and every feature right in training against all classes. Else if "
-        "cos θ₁ > 0 and (w_1·w_2 ≥ −α/2 or cos θ₂ ≥ 0); without both, θ₂' can be the larger angle.",
+        "True on the simplex (C ≥ 3), for every α > 0 and every feature right in training against all classes. Else if "
+        "cos θ₁ > 0 and (w_1·w_2 ≥ −α/2 or cos θ₂ ≥ 0); with neither of the two, θ₂' can be the larger angle.",
     ),
-    Claim("eq-12", "Eq. 11–12", "Eq. 11 simplifies to Eq. 12", PROVED, eq_12, ({"sign": -1},)),
+    Claim(
+        "eq-12",
+        "Eq. 11–12",
+        "Eq. 11 simplifies to Eq. 12",
+        PROVED,
+        eq_12,
+        ({"sign": -1},),
+        "From its second line: the first, as the text has it, lacks the prime of w'_j.",
+    ),
     Claim(
         "alpha-0",
-        "Sec. 4.3",
+        "Sec. 1, 4.3",
         "At α = 0 W-Softmax is the conventional softmax",
         CONDITIONAL,
         alpha_0,

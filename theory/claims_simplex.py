@@ -43,7 +43,7 @@ def gram_eigenvalues() -> list[Step]:
 def equal_angles_exist(
     max_classes: int, width: Function = lambda c: c - 1, vectors: Any = ((1,), (1,), (1,))
 ) -> list[Step]:
-    """ "Eq. 2 has a solution iff M ≥ C − 1"."""
+    """Eq. 2 has a solution if, and only if, M ≥ C − 1."""
     columns = [[Fraction(x) for x in v] for v in vectors]
 
     def coincident() -> bool:
@@ -78,7 +78,7 @@ def equal_angles_exist(
 
 
 def equal_angles_are_optimal(max_classes: int, best: Function = paper_inner, other: Any = 0) -> list[Step]:
-    """ "The distribution is optimal when the angle between any two weight vectors is a constant value"."""
+    """The distribution is optimal when the angle between any two weight vectors is a constant value."""
     basis = [[Fraction(int(i == j)) for j in range(4)] for i in range(4)]
 
     def orthonormal() -> bool:
@@ -95,6 +95,7 @@ def equal_angles_are_optimal(max_classes: int, best: Function = paper_inner, oth
             "counterexample",
             {"kind": "equal-inner-products", "vectors": [exact.texts(v) for v in basis], "inner": "0"},
         ),
+        *gram_eigenvalues(),
         equal(
             r"Rank: $1 + (C-1)\rho$ is 0 at $\rho = -1/(C-1)$ only, so in $M = C-1$ the simplex is the only "
             r"solution of distinct vectors, "
@@ -229,13 +230,13 @@ CLAIMS = (
         CONDITIONAL,
         equal_angles_are_optimal,
         ({"best": lambda c: -1 / c}, {"other": Fraction(-1, 3)}, {"best": lambda c: 1 / (c - 1)}),
-        "The optimum is the common inner product −1/(C−1) and no other. In M = C − 1 it is the only one that "
-        "distinct vectors can have; "
-        "from M = C on, infinitely many others solve Eq. 2.",
+        "From M = C − 1 on the optimum is the common inner product −1/(C−1) and no other. In M = C − 1 it is the only "
+        "one that distinct vectors can have; from M = C on, infinitely many others solve Eq. 2. Below it no distinct "
+        "vectors have equal angles, so the optimum has unequal ones (the square, for C = 4 and M = 2).",
     ),
     Claim(
         "eq-2",
-        "Eq. 2",
+        "Sec. 3, Eq. 2",
         "Eq. 2 has a solution iff M ≥ C − 1",
         CONDITIONAL,
         equal_angles_exist,
@@ -261,5 +262,6 @@ CLAIMS = (
         PROVED,
         closed_form,
         ({"square": lambda i: i * C / ((i + 2) * (C - 1))}, {"square": lambda i: i * C / ((i + 1) * C)}),
+        "The rank is the paper's, of its Assumption 1; the closed form is not in the paper.",
     ),
 )

@@ -149,9 +149,10 @@ CLAIMS = (
     Claim(
         "fig-3",
         "Fig. 3, Sec. 5.2",
-        "The angles are 180°, 120°, 109.47°; M_min is 9, 9 and 99",
+        "W_2, W_3 and W_4 have the equal angles 180°, 120° and 109.47°; M_min is 9, 9 and 99",
         VERIFIED,
         fig_3,
         ({"degrees": ("180", "120", "109.48")}, {"degrees": ("180", "90", "109.47")}, {"widths": (9, 9, 100)}),
+        "The figure draws them; the text prints no angle.",
     ),
 )

@@ -5,7 +5,8 @@ w_j‖ is at
 
     φ = atan2(sin θ, α + cos θ),
 
-training draws its boundary at φ/2, test at θ/2, and the margin between them is (θ − φ)/2 (claims `eq-1`, `boundary`).
+training draws w_c's boundary at φ/2 and w_j's at θ − φ/2, test draws one at θ/2, in the middle: the margin between the
+two training boundaries is θ − φ, half of it on each side (claims `eq-1`, `boundary`).
 """
 
 import math
@@ -14,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 ANTIPODAL = 1e-7
-"""‖αw_c + w_j‖ below which it is rounding alone."""
+"""‖αw_c + w_j‖ below which the rounding of weights kept in float32 decides its direction."""
 
 Floats = npt.NDArray[np.float64]
 
@@ -43,7 +44,9 @@ def biased_weights(weight: npt.ArrayLike, c: int, alpha: float) -> Floats:
     biased[c] = unit[c]
     lengths = np.linalg.norm(biased, axis=1, keepdims=True)
     if not (lengths > ANTIPODAL).all():
-        raise ValueError(f"αw_c + w_j is 0 for j = {int(lengths.argmin())}: antipodal weights at alpha={alpha}")
+        raise ValueError(
+            f"αw_c + w_j is 0, or too near it, for j = {int(lengths.argmin())}: antipodal weights at alpha={alpha}"
+        )
     found: Floats = biased / lengths
     return found
 
@@ -74,15 +77,15 @@ def boundary_angle(theta: npt.ArrayLike, alpha: npt.ArrayLike) -> Floats:
 
 
 def margin(theta: npt.ArrayLike, alpha: npt.ArrayLike) -> Floats:
-    """(θ − φ)/2, the angle between the boundaries of training and of test: 0 at α = 0, θ/4 at 1, rising to θ/2: see
+    """θ − φ, the angle between the two classes' training boundaries: 0 at α = 0, θ/2 at 1, rising to θ: see
     `biased_angle`."""
-    return (np.asarray(theta, dtype=np.float64) - biased_angle(theta, alpha)) / 2
+    return np.asarray(theta, dtype=np.float64) - biased_angle(theta, alpha)
 
 
 def inverted_arc(theta: npt.ArrayLike, alpha: npt.ArrayLike) -> tuple[Floats, Floats]:
     """The directions in the plane, from w_c towards w_j, of features that are right in training and wrong at test.
 
-    *Returns*: the arc's ends, π + φ/2 and π + θ/2, radians: as wide as the margin, on the far side of w_c (claim
+    *Returns*: the arc's ends, π + φ/2 and π + θ/2, radians: as wide as half the margin, on the far side of w_c (claim
     `train-test`)."""
     return math.pi + boundary_angle(theta, alpha), math.pi + np.asarray(theta, dtype=np.float64) / 2
 

@@ -17,9 +17,9 @@ from threadpoolctl import threadpool_limits
 Integers = npt.NDArray[np.int64]
 
 SHARP: dict[tuple[int, int], tuple[float, str]] = {  # (C, M): cosine, code. They meet Levenshtein's bound.
-    (12, 3): (1 / math.sqrt(5), "icosahedron"),
+    (12, 3): (1 / math.sqrt(5), "icosahedron, Fejes Tóth 1943"),
     (16, 5): (1 / 5, "Clebsch graph"),
-    (27, 6): (1 / 4, "Schläfli graph"),
+    (27, 6): (1 / 4, "Schläfli graph; isotropic subspaces, q = 2"),
     (56, 7): (1 / 3, "kissing arrangement of E8's"),
     (240, 8): (1 / 2, "roots of E8"),
     (112, 21): (1 / 9, "isotropic subspaces, q = 3"),
@@ -30,6 +30,10 @@ SHARP: dict[tuple[int, int], tuple[float, str]] = {  # (C, M): cosine, code. The
     (552, 23): (1 / 5, "equiangular lines in R^23"),
     (4600, 23): (1 / 3, "kissing arrangement in the Leech lattice"),
     (196560, 24): (1 / 2, "minimal vectors of the Leech lattice"),
+}
+SHARP |= {
+    ((q + 1) * (q**3 + 1), q * (q**3 + 1) // (q + 1)): (1 / q**2, f"isotropic subspaces, q = {q}")
+    for q in (4, 5, 7, 8, 9)
 }
 
 PROVED: dict[tuple[int, int], tuple[float, str]] = {  # (C, M): cosine, proof. Optimal, but above Levenshtein's bound.
@@ -42,8 +46,66 @@ PROVED: dict[tuple[int, int], tuple[float, str]] = {  # (C, M): cosine, proof. O
     (14, 3): (math.cos(math.radians(55.6705700)), "Musin & Tarasov 2015"),
     (24, 3): (math.cos(math.radians(43.6907671)), "Robinson 1961"),
     (10, 4): (1 / 6, "Bachoc & Vallentin 2009; Petersen graph"),
+    (24, 4): (1 / 2, "de Laat, Leijenhorst & de Muinck Keizer 2024; 24-cell"),
     (120, 4): ((1 + math.sqrt(5)) / 4, "Andreev 1999; 600-cell"),
+    (56, 20): (1 / 15, "Cohn, de Laat & Leijenhorst 2024; Gewirtz graph"),
+    (50, 21): (1 / 21, "Cohn, de Laat & Leijenhorst 2024; Hoffman–Singleton graph"),
+    (77, 21): (1 / 12, "Cohn, de Laat & Leijenhorst 2024; M22 graph"),
+    **{
+        (2 ** (4 * k) + 2 ** (2 * k + 1), 2 ** (2 * k)): (1 / 2**k, "Cohn, de Laat & Leijenhorst 2024; Kerdock code")
+        for k in (2, 3, 4, 5)
+    },
 }
+
+KISSING: dict[int, int] = {  # M: vectors at 60° or more from each other, minimal in a lattice of R^M
+    **{4: 24, 5: 40, 6: 72, 7: 126, 8: 240, 9: 272, 10: 336, 11: 438, 12: 756, 13: 918, 14: 1422, 15: 2340},
+    **{16: 4320, 17: 5346, 18: 7398, 19: 10668, 20: 17400, 21: 27720, 22: 49896, 23: 93150, 24: 196560},
+}
+"""Conway & Sloane, Sphere Packings, Lattices and Groups, Table 1.5."""
+
+
+def integer_shell(C: int, M: int, most: int = 4096) -> int | None:
+    """The least n ≤ `most` such that at least C integer vectors of R^M have the norm² n; None if there is none.
+
+    Two of them differ by an integer vector of the even norm² 2n − 2x·y, which is 2 or more: their cosine is at most
+    1 − 1/n. For n = 2 they are the roots of D_M, 2M(M − 1) vectors at 60°.
+    """
+    counts = np.zeros(most + 1, np.int64)
+    counts[0] = 1
+    for _ in range(M):
+        before = counts.copy()
+        for root in range(1, math.isqrt(most) + 1):
+            counts[root * root :] += 2 * before[: most + 1 - root * root]
+        np.minimum(counts, C, out=counts)  # no more need be told apart
+    found = np.flatnonzero(counts[1:] >= C)
+    return int(found[0]) + 1 if len(found) else None
+
+
+def layered_angle(C: int, M: int) -> float:
+    """An angle, radians, that at least C unit vectors of R^M, M ≥ 3, can all be apart.
+
+    They stand in layers of latitude, that angle from one to the next, each filled in the same way. Meant for M ≤ 4: the
+    cost is a power of the number of layers.
+    """
+    low, high = 2 * math.pi / C, math.pi
+    for _ in range(40):
+        middle = (low + high) / 2
+        low, high = (middle, high) if _layers(M, middle) >= C else (low, middle)
+    return low - 1e-9
+
+
+def _layers(M: int, angle: float) -> int:
+    """How many vectors such layers hold, from a pole or from half the angle beside it."""
+    if M == 2:
+        return max(1, math.floor(2 * math.pi / angle))
+    best = 0
+    for start in (0.0, angle / 2):
+        count = 0
+        for place in range(math.floor((math.pi - start) / angle) + 1):
+            ratio = math.sin(angle / 2) / max(math.sin(start + place * angle), 1e-300)
+            count += 1 if ratio > 1 else _layers(M - 1, 2 * math.asin(ratio))
+        best = max(best, count)
+    return best
 
 
 def levenshtein(M: int, cosine: float) -> float:
@@ -53,9 +115,11 @@ def levenshtein(M: int, cosine: float) -> float:
     With P_k the Gegenbauer polynomial of R^M, P_k(1) = 1, and t_k^(1,1), t_k^(1,0) the largest zeros of the adjacent
     ones,
 
-        L_(2k−1)(s) = C(k+M−3, k−1) [(2k+M−3)/(M−1) − (P_(k−1) − P_k)/((1−s) P_k)]          on t_(k−1)^(1,1) ≤ s ≤
-        t_k^(1,0) L_(2k)(s) = C(k+M−2, k) [(2k+M−1)/(M−1) − (1+s)(P_k − P_(k+1))/((1−s)(P_k + P_(k+1)))]  on t_k^(1,0)
-        ≤ s ≤ t_k^(1,1).
+        L_(2k−1)(s) = (k+M−3 over k−1) [(2k+M−3)/(M−1) − (P_(k−1) − P_k)/((1−s) P_k)]
+            on t_(k−1)^(1,1) ≤ s ≤ t_k^(1,0),
+
+        L_(2k)(s) = (k+M−2 over k) [(2k+M−1)/(M−1) − (1+s)(P_k − P_(k+1))/((1−s)(P_k + P_(k+1)))]
+            on t_k^(1,0) ≤ s ≤ t_k^(1,1).
 
     *Raises*: `ValueError` for M < 3 or a cosine outside [−1, 1).
     """

@@ -1,6 +1,7 @@
 """The best angle at each width: exact where known, bracketed elsewhere, certificates checked again in rationals."""
 
 import dataclasses
+import itertools
 import json
 import math
 from fractions import Fraction
@@ -100,6 +101,94 @@ def test_graphs_are_checked_in_integers(graph, code):
         dataclasses.replace(made, adjacency=broken).check()
     with pytest.raises(ValueError, match="B² is not"):
         dataclasses.replace(made, eigenvalue=made.eigenvalue + 1).check()
+
+
+def test_the_graphs_within_the_higman_sims_graph_are_checked_in_integers():
+    whole = codes.higman_sims().adjacency
+    blocks = whole[23:, 23:]
+    without = np.flatnonzero(whole[1, 23:] == 0)  # blocks that miss a point
+    found = {
+        codes.GraphCode(blocks, (77, 16, 0, 4), -6).check(): (77, 21),
+        codes.GraphCode(blocks[np.ix_(without, without)], (56, 10, 0, 2), -4).check(): (56, 20),
+    }
+    for (dimension, top, bottom), (C, M) in found.items():
+        assert dimension == M
+        assert codes.PROVED[C, M][0] == pytest.approx(top / bottom)
+
+
+def test_the_hoffman_singleton_graph_is_checked_in_integers():
+    """Five pentagons and five pentagrams: vertex j of pentagon h is joined to vertex hi + j of pentagram i."""
+    adjacency = np.zeros((2, 5, 5, 2, 5, 5), np.int64)
+    for h in range(5):
+        for j in range(5):
+            adjacency[0, h, j, 0, h, [(j + 1) % 5, (j - 1) % 5]] = 1
+            adjacency[1, h, j, 1, h, [(j + 2) % 5, (j - 2) % 5]] = 1
+            for i in range(5):
+                adjacency[0, h, j, 1, i, (h * i + j) % 5] = adjacency[1, i, (h * i + j) % 5, 0, h, j] = 1
+    assert codes.GraphCode(adjacency.reshape(50, 50), (50, 7, 0, 1), -3).check() == (21, 1, 21)
+    assert codes.PROVED[50, 21][0] == 1 / 21
+
+
+@pytest.mark.parametrize(("M", "most"), [(2, 30), (3, 20), (4, 9)])
+def test_shells_are_counted(M, most):
+    reach = range(-math.isqrt(most), math.isqrt(most) + 1)
+    norms = [sum(x * x for x in vector) for vector in itertools.product(reach, repeat=M)]
+    for C in (2, 5, 12, 13, 25, 100):
+        expected = next((n for n in range(1, most + 1) if norms.count(n) >= C), None)
+        assert codes.integer_shell(C, M, most) == expected
+    assert codes.integer_shell(2 * 40 * 39, 40) == 2  # the roots of D_40
+    assert codes.integer_shell(2 * 40 * 39 + 1, 40) == 3
+
+
+def test_the_vectors_of_a_shell_are_as_far_apart_as_it_says():
+    for n in (3, 5, 9):
+        shell = np.array([v for v in itertools.product(range(-3, 4), repeat=4) if sum(x * x for x in v) == n])
+        products = shell @ shell.T
+        assert products[products < n].max() <= n - 1
+
+
+def layered(M, angle, start):
+    """The vectors that `codes.layered_angle` counts."""
+    if M == 2:
+        count = max(1, math.floor(2 * math.pi / angle))
+        return [[math.cos(turn), math.sin(turn)] for turn in 2 * math.pi / count * np.arange(count)]
+    vectors = []
+    for place in range(math.floor((math.pi - start) / angle) + 1):
+        latitude = start + place * angle
+        ratio = math.sin(angle / 2) / max(math.sin(latitude), 1e-300)
+        inner = 2 * math.asin(min(ratio, 1))
+        layers = (
+            [[1.0] + [0.0] * (M - 2)]
+            if ratio > 1
+            else max((layered(M - 1, inner, begin) for begin in (0.0, inner / 2)), key=len)
+        )
+        vectors += [[math.cos(latitude), *(math.sin(latitude) * x for x in v)] for v in layers]
+    return vectors
+
+
+@pytest.mark.parametrize(("C", "M"), [(20, 3), (150, 3), (1000, 3), (60, 4), (300, 4)])
+def test_the_layers_hold_as_many_vectors_that_far_apart(C, M):
+    angle = codes.layered_angle(C, M)
+    made = max((np.array(layered(M, angle, start)) for start in (0.0, angle / 2)), key=len)
+    assert len(made) >= C
+    np.testing.assert_allclose(np.linalg.norm(made, axis=1), 1)
+    chords = np.linalg.norm(made[:, None] - made[None], axis=2) + 9 * np.eye(len(made))
+    assert 2 * math.asin(chords.min() / 2) >= angle - 1e-9
+    assert angle <= largest_min_angle(C, M).upper
+
+
+def test_minimal_vectors_of_lattices_are_no_more_than_can_be():
+    sizes = [codes.KISSING[M] for M in sorted(codes.KISSING)]
+    assert sizes == sorted(sizes)
+    for M, size in codes.KISSING.items():
+        assert size <= codes.levenshtein(M, 0.5) + 1e-6
+        assert size >= 2 * M * (M - 1)  # the roots of D_M
+
+
+@pytest.mark.parametrize(("C", "M"), [(1000, 3), (1000, 4), (1000, 8), (1000, 16), (10575, 64), (10**6, 3), (4000, 5)])
+def test_no_bound_is_empty_for_many_vectors(C, M):
+    bound = largest_min_angle(C, M)
+    assert 0.6 * bound.upper < bound.lower <= bound.upper
 
 
 def exact_cosine_is_at_most(vectors, cosine):

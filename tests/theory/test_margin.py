@@ -44,15 +44,17 @@ def test_boundaries_are_where_the_logits_cross(theta, alpha):
     low, high = inverted_arc(theta, alpha)
     inside = (wrong_at_test > low - 2 * step) & (wrong_at_test < high + 2 * step)
     assert inside.all()
-    assert len(wrong_at_test) * step == pytest.approx(float(margin(theta, alpha)), abs=3 * step)
-    assert float(margin(theta, alpha)) == pytest.approx(half - edge)
+    assert len(wrong_at_test) * step == pytest.approx(half - edge, abs=3 * step)
+    other = x @ biased_weights(weight, 1, alpha)[1] > x @ biased_weights(weight, 1, alpha)[0] + 1e-12
+    between = ~training & ~other & (psi < theta)
+    assert between.sum() * step == pytest.approx(float(margin(theta, alpha)), abs=3 * step)
 
 
 def test_known_margins():
     theta = np.array(THETAS)
     np.testing.assert_allclose(margin(theta, 0.0), 0, atol=1e-15)
-    np.testing.assert_allclose(margin(theta, 1.0), theta / 4, rtol=1e-14)
-    np.testing.assert_allclose(margin(theta, 1e9), theta / 2, rtol=1e-6)
+    np.testing.assert_allclose(margin(theta, 1.0), theta / 2, rtol=1e-14)
+    np.testing.assert_allclose(margin(theta, 1e9), theta, rtol=1e-6)
     assert (np.diff(margin(theta[:, None], np.linspace(0, 9, 200)), axis=1) > 0).all()
     assert np.degrees(inverted_arc(math.pi / 2, 1.0)).tolist() == pytest.approx([202.5, 225.0])
 
