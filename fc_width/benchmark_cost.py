@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
+from typing import NamedTuple
 
 import threadpoolctl
 import torch
@@ -19,6 +20,7 @@ import torch
 from fc_width.data import Dataset, load
 from fc_width.engine import default_workers, run_all
 from fc_width.recipes import RECIPES, Recipe
+from fc_width.step import batches
 from fc_width.store import Store
 from fc_width.train import run
 
@@ -73,10 +75,11 @@ def measure(options: Cost, device: torch.device, say: Callable[[str], None]) -> 
     if options.epochs is not None:
         base = dataclasses.replace(base, epochs=options.epochs)
     dataset = load(base.dataset, options.data_dir)
-    cases: list[tuple[str, float, Callable[[], object]]] = []
+    torch.backends.cudnn.benchmark = True  # as a sweep has it
+    cases: list[Case] = []
 
     def case(changed: str, value: float, recipe: Recipe, data: Dataset) -> None:
-        cases.append((changed, value, lambda: run(recipe, data, device)))
+        cases.append(Case(changed, value, lambda: run(recipe, data, device), lambda: batches(data, device)))
 
     for width in options.widths:
         case("width M", width, dataclasses.replace(base, width=width), dataset)
@@ -87,13 +90,26 @@ def measure(options: Cost, device: torch.device, say: Callable[[str], None]) -> 
         case("training images", kept, base, _first(dataset, kept))
     for count in options.runs:
         recipes = [dataclasses.replace(base, seed=seed) for seed in range(count)]
-        cases.append(("runs of a sweep", count, functools.partial(_sweep, recipes, dataset, device)))
+        sweep = functools.partial(_sweep, recipes, dataset, _one(device))
+        cases.append(Case("runs of a sweep", count, sweep, lambda: None))
     return _interleaved(cases, options.rounds, say)
 
 
-def _interleaved(
-    cases: Sequence[tuple[str, float, Callable[[], object]]], rounds: int, say: Callable[[str], None]
-) -> list[Measurement]:
+class Case(NamedTuple):
+    """What is changed, to which value; the work to time; and what a sweep does once for all runs, done before."""
+
+    changed: str
+    value: float
+    work: Callable[[], object]
+    prepare: Callable[[], object]
+
+
+def _one(device: torch.device) -> torch.device:
+    """The first GPU, of all."""
+    return torch.device("cuda", 0) if device.type == "cuda" else device
+
+
+def _interleaved(cases: Sequence[Case], rounds: int, say: Callable[[str], None]) -> list[Measurement]:
     seconds: list[list[float]] = [[] for _ in cases]
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -101,17 +117,18 @@ def _interleaved(
         with threadpoolctl.threadpool_limits(1):
             for turn in range(rounds + 1):  # the first one warms up
                 say(f"round {turn} of {rounds} …" if turn else "warming up …")
-                for times, (_, _, work) in zip(seconds, cases, strict=True):
+                for times, each in zip(seconds, cases, strict=True):
+                    each.prepare()
                     started = time.perf_counter()
-                    work()
+                    each.work()
                     times.append(time.perf_counter() - started)
     finally:
         torch.set_num_threads(threads)
     base: dict[str, float] = {}
     found = []
-    for times, (changed, value, _) in zip(seconds, cases, strict=True):
+    for times, each in zip(seconds, cases, strict=True):
         middle = median(times[1:])
-        found.append(Measurement(changed, value, middle, middle / base.setdefault(changed, middle)))
+        found.append(Measurement(each.changed, each.value, middle, middle / base.setdefault(each.changed, middle)))
     return found
 
 

@@ -1,7 +1,8 @@
 """Many runs by an ordinary PyTorch loop and by the engine: ``python -m fc_width.benchmark sweep``.
 
 The ordinary loop is what a user would write: a Dataset that normalises an image, a DataLoader with workers, an eager
-step, one run after the other, torch's own number of threads. Each way trains the same recipes from the same initial
+step, one run after the other, torch's own number of threads; and, as that is not the fastest everywhere, the same
+without loader processes on one thread. Each way trains the same recipes from the same initial
 weights on the same order of the data, interleaved, each in a process of its own; the accuracies that come out are
 compared too, seed by seed."""
 
@@ -93,10 +94,12 @@ def measure(options: Sweep, device: torch.device, say: Callable[[str], None]) ->
     workers = default_workers(device) if options.workers is None else options.workers
     ways: dict[str, dict[str, Any]] = {
         "ordinary loop": {"way": ordinary_runs},
+        "ordinary loop, no loader processes, one thread": {"way": ordinary_runs, "loaders": 0},
         "engine, one at a time": {"way": engine_runs, "workers": 1},
         f"engine, {workers} at a time": {"way": engine_runs, "workers": workers},
     }
     if device.type == "cuda":
+        device = torch.device("cuda", 0)  # one, of all
         ways["ordinary loop, bf16 autocast"] = {"way": ordinary_runs, "autocast": True}
     seconds: dict[str, list[float]] = {name: [] for name in ways}
     accuracy: dict[str, list[float]] = {name: [] for name in ways}
@@ -157,8 +160,18 @@ def _child(send: Any, way: Any, recipes: list[Recipe], dataset: Dataset, device:
     started = time.perf_counter()
     found = way(recipes, dataset, device, **options)
     seconds = time.perf_counter() - started
-    most = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)) / 1024
+    most = max(_own_peak(), resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss) / 1024
     send.send((seconds, found, most))
+
+
+def _own_peak() -> int:
+    """The highest resident memory of this process, KiB: where the system tells, without that of its parent, which
+    `ru_maxrss` inherits."""
+    try:
+        status = Path("/proc/self/status").read_text("utf-8")
+    except OSError:
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return int(status.partition("VmHWM:")[2].split()[0])
 
 
 class _Order(torch.utils.data.Sampler[int]):
@@ -186,21 +199,25 @@ class _Images(torch.utils.data.Dataset[tuple[torch.Tensor, torch.Tensor]]):
         return (self.images[index].float() - self.mean) / self.std, self.labels[index]
 
 
-def ordinary_runs(recipes: Sequence[Recipe], dataset: Dataset, device: str, autocast: bool = False) -> list[float]:
-    """Test accuracies after the last epoch, of runs one after the other."""
-    return [_ordinary_run(recipe, dataset, device, autocast) for recipe in recipes]
+def ordinary_runs(
+    recipes: Sequence[Recipe], dataset: Dataset, device: str, autocast: bool = False, loaders: int = LOADERS
+) -> list[float]:
+    """Test accuracies after the last epoch, of runs one after the other; on one thread if there are no `loaders`."""
+    if not loaders:
+        torch.set_num_threads(1)
+    return [_ordinary_run(recipe, dataset, torch.device(device), autocast, loaders) for recipe in recipes]
 
 
-def _ordinary_run(recipe: Recipe, dataset: Dataset, device: str, autocast: bool) -> float:
+def _ordinary_run(recipe: Recipe, dataset: Dataset, device: torch.device, autocast: bool, loaders: int) -> float:
     statistics = channel_statistics(dataset)
-    pinned = device == "cuda"
+    pinned = device.type == "cuda"
     train, test = (
         DataLoader(
             _Images(images, labels, *statistics),
             batch_size=recipe.batch_size,
             sampler=sampler,
-            num_workers=LOADERS,
-            persistent_workers=True,
+            num_workers=loaders,
+            persistent_workers=bool(loaders),
             pin_memory=pinned,
         )
         for images, labels, sampler in (
@@ -220,14 +237,14 @@ def _ordinary_run(recipe: Recipe, dataset: Dataset, device: str, autocast: bool)
         for images, labels in train:
             if len(images) == 1:
                 continue  # batch norm has no variance to divide by
-            with torch.autocast(device, torch.bfloat16, enabled=autocast):
+            with torch.autocast(device.type, torch.bfloat16, enabled=autocast):
                 value = loss(backbone(images.to(device)), labels.to(device))
             optimizer.zero_grad()
             value.backward()
             optimizer.step()
             schedule.step()
         backbone.eval()
-        with torch.no_grad():
+        with torch.no_grad(), torch.autocast(device.type, torch.bfloat16, enabled=autocast):
             hits = [
                 (loss.logits(backbone(images.to(device))).argmax(1) == labels.to(device)).sum().item()
                 for images, labels in test
@@ -291,7 +308,7 @@ def describe(options: Sweep, device: torch.device) -> str:
     """What was measured, for a heading."""
     return (
         f"{options.recipe}, softmax, {options.runs} runs of each way in each of {options.rounds} interleaved rounds; "
-        f"{os.cpu_count()} cores"
+        f"{len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count()} cores"
     )
 
 

@@ -33,7 +33,17 @@ import threadpoolctl
 import torch
 
 from fc_width.data import Dataset
-from fc_width.engine import ATTEMPTS, BEAT_SECONDS, KEEP_MEMORY, PACKED, Status, described, failure, is_out_of_memory
+from fc_width.engine import (
+    ATTEMPTS,
+    BEAT_SECONDS,
+    KEEP_MEMORY,
+    PACKED,
+    Status,
+    described,
+    failure,
+    is_out_of_memory,
+    write,
+)
 from fc_width.recipes import Recipe
 from fc_width.store import Record, Store
 from fc_width.train import Running
@@ -203,7 +213,7 @@ class _Driver:
             self._drop(task, run_id)
             self._submit(run_id)
         elif isinstance(message, dict):
-            self.store.write(message)
+            write(self.store, message)
             self._drop(task, run_id)
         elif run_id in self.begun:
             self.store.beat(run_id, message)

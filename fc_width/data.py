@@ -8,7 +8,8 @@ name says and have the SHA-256 below.
 import hashlib
 import io
 import tarfile
-from collections.abc import Sequence
+import zlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -236,9 +237,11 @@ def _load_own(path: Path) -> tuple[list[Array], int]:
     for split, found in (("train", train_labels), ("test", test_labels)):
         if not len(found) or int(found.min()) < 0 or int(found.max()) >= classes:
             raise ValueError(f"{path}: {split} labels must be in 0…{classes - 1}, at least one")
-    empty = np.flatnonzero(np.bincount(train_labels, minlength=classes) == 0)
-    if len(empty):
-        raise ValueError(f"{path}: class {empty[0]} has no training image")
+        if classes > len(found):
+            raise ValueError(f"{path}: {classes} classes, but {len(found)} {split} images")
+        empty = np.flatnonzero(np.bincount(found, minlength=classes) == 0)
+        if len(empty):
+            raise ValueError(f"{path}: class {empty[0]} has no {split} image")
     if train_images.shape[1:] != test_images.shape[1:]:
         raise ValueError(
             f"{path}: train images are {train_images.shape[1:]}, test images {test_images.shape[1:]} (channels, H, W)"
@@ -263,15 +266,16 @@ def _download_cifar(name: str) -> Path:
     import pooch
 
     folder = _cache() / name
-    wanted = {*CIFAR_FILES[name][0], CIFAR_FILES[name][1]}
+    wanted = {file: SHA256[f"{name}/{file}"] for file in (*CIFAR_FILES[name][0], CIFAR_FILES[name][1])}
     if not all((folder / file).is_file() for file in wanted):
         archive = pooch.retrieve(URLS[name], known_hash=None, fname=f"{name}.tar.gz", path=folder)
         unpack(Path(archive), wanted, folder)
     return folder
 
 
-def unpack(archive: Path, wanted: set[str], folder: Path, limit: int = 200_000_000) -> None:
-    """Take the named regular files, and nothing else, out of a .tar.gz, whatever folders it has them in.
+def unpack(archive: Path, wanted: Mapping[str, str], folder: Path, limit: int = 200_000_000) -> None:
+    """Take the named regular files, each of which must have the SHA-256 given, and nothing else, out of a .tar.gz,
+    whatever folders it has them in.
 
     *Raises*: `ValueError`, naming the archive, if it is corrupt, lacks a file, or holds one larger than `limit`
     bytes."""
@@ -283,12 +287,13 @@ def unpack(archive: Path, wanted: set[str], folder: Path, limit: int = 200_000_0
                 if name in missing and member.isfile():
                     if member.size > limit:
                         raise ValueError(f"{name} has {member.size:,} bytes, expected at most {limit:,}")
-                    content = members.extractfile(member) or io.BytesIO()
+                    content = (members.extractfile(member) or io.BytesIO()).read(limit)
+                    formats.check_sha256(Path(name), content, wanted[name])
                     part = folder / f"{name}.part"
-                    part.write_bytes(content.read(limit))
+                    part.write_bytes(content)
                     part.replace(folder / name)
                     missing.discard(name)
-    except (tarfile.TarError, OSError, EOFError, ValueError) as error:
+    except (tarfile.TarError, OSError, EOFError, ValueError, zlib.error) as error:
         raise ValueError(f"{archive}: not the archive expected ({error})") from error
     if missing:
         raise ValueError(f"{archive}: lacks {', '.join(sorted(missing))}")

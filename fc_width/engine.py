@@ -13,8 +13,9 @@ import os
 import signal
 import time
 import traceback
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
+from dataclasses import asdict, dataclass, replace
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
@@ -24,6 +25,7 @@ import torch.multiprocessing
 
 from fc_width.data import Dataset
 from fc_width.recipes import Recipe
+from fc_width.step import CaptureError, eager
 from fc_width.store import Record, Store
 from fc_width.train import Running
 
@@ -38,8 +40,18 @@ PACKED = 8
 STORE_FAILED = 64
 """A worker that cannot write to the store ends with this plus the system's error number."""
 
-NO_MEMORY = "CUDA error: out of memory", "CUBLAS_STATUS_ALLOC_FAILED"
-"""What an error says that is not torch's own for a full GPU."""
+CAPTURE_FAILED = 3
+"""A worker ends with this whose GPU records no graph: the next one at its place does without."""
+
+NO_MEMORY = (
+    "CUDA error: out of memory",
+    *(f"{library}_STATUS_ALLOC_FAILED" for library in ("CUBLAS", "CUDNN", "CUSOLVER")),
+    *(f"{library}_STATUS_NOT_INITIALIZED" for library in ("CUBLAS", "CUDNN", "CUSOLVER")),
+)
+"""What an error that is not torch's own says of a full GPU: a library that finds no room is not initialised either."""
+
+BROKEN = "CUDA error", "cuDNN error", "CUDNN_STATUS_", "CUBLAS_STATUS_", "CUSOLVER_STATUS_", "cusolver error"
+"""What an error says after which nothing more can be run on the GPU by this process, if it is none of `NO_MEMORY`."""
 
 KEEP_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(2**30), "MALLOC_TRIM_THRESHOLD_": str(2**32)}
 """What glibc reads as a worker starts: activations of a megabyte are reused, not given back and faulted in again every
@@ -77,9 +89,10 @@ def run_all(
     that is visible; `workers`, how many runs at once, on each GPU where there are several; `report`, called every
     `poll_seconds`.
 
-    A run whose worker dies is tried `ATTEMPTS` times, then recorded as failed, with the reason.
+    A run whose worker dies is tried `ATTEMPTS` times, then recorded as failed, with the reason. Of several at once in
+    one worker nobody knows which it was: they are tried again, fewer at once.
 
-    *Raises*: `OSError` if records cannot be written (a full disk, say); `RuntimeError` if workers die before they
+    *Raises*: `OSError` if records cannot be written (a full disk, say); `RuntimeError` if all workers die before they
     have begun a run.
     """
     wanted = {recipe.run_id: recipe for recipe in recipes}
@@ -87,9 +100,8 @@ def run_all(
         images.share_memory_()
     context = torch.multiprocessing.get_context("spawn")
 
-    def start(place: str) -> BaseProcess:
-        arguments = (list(recipes), dataset, store.folder, place, 1 if device.type == "cpu" else workers)
-        process = context.Process(target=_work, args=arguments, daemon=True)
+    def start(place: _Place) -> BaseProcess:
+        process = context.Process(target=_work, args=(list(recipes), dataset, store.folder, place), daemon=True)
         before = {name: os.environ.get(name) for name in KEEP_MEMORY}
         os.environ.update({name: value for name, value in KEEP_MEMORY.items() if before[name] is None})
         try:
@@ -106,9 +118,9 @@ def run_all(
 
     now = status()
     remaining = len(wanted) - len(now.finished)
-    processes = {start(place): place for place in _places(device, workers)[:remaining]}
+    packed = 1 if device.type == "cpu" else workers
+    processes = {start(place): place for place in (_Place(at, packed) for at in _places(device, workers)[:remaining])}
     deaths: dict[str, int] = {}
-    early_deaths = 0
     try:
         while processes:
             report(now)
@@ -121,14 +133,20 @@ def run_all(
                 if (process.exitcode or 0) > STORE_FAILED:
                     code = (process.exitcode or 0) - STORE_FAILED
                     raise OSError(code, os.strerror(code), str(store.folder))
-                early_deaths += not lost
-                if early_deaths >= ATTEMPTS:
+                place = replace(place, idle=0 if lost else place.idle + 1)
+                if process.exitcode == CAPTURE_FAILED:
+                    place = replace(place, eager=True)
+                elif len(lost) > 1:
+                    place = replace(place, packed=len(lost) // 2)
+                else:
+                    for run_id in lost:
+                        deaths[run_id] = deaths.get(run_id, 0) + 1
+                        if deaths[run_id] >= ATTEMPTS and run_id not in store.run_ids():
+                            store.write(failure(wanted[run_id], f"{_reason(process)}, {ATTEMPTS} times"))
+                if place.idle < ATTEMPTS:
+                    processes[start(place)] = place
+                elif not processes and wanted.keys() - store.run_ids():
                     raise RuntimeError(f"workers die before they begin a run: {_reason(process)}")
-                for run_id in lost:
-                    deaths[run_id] = deaths.get(run_id, 0) + 1
-                    if deaths[run_id] >= ATTEMPTS:
-                        store.write(failure(wanted[run_id], f"{_reason(process)}, {ATTEMPTS} times"))
-                processes[start(place)] = place
             now = status()
         report(now)
     finally:
@@ -137,6 +155,17 @@ def run_all(
         for process in processes:
             process.join()
             store.release_of(process.pid or 0)
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where a worker runs: the `device`; `packed`, how many runs at once; `eager`, without graphs; `idle`, how many
+    workers in a row died there before they had begun a run."""
+
+    device: str
+    packed: int
+    eager: bool = False
+    idle: int = 0
 
 
 def _reason(process: BaseProcess) -> str:
@@ -156,15 +185,19 @@ def _places(device: torch.device, workers: int) -> list[str]:
     return [f"cuda:{index}" for index in range(torch.cuda.device_count())] if device.index is None else [str(device)]
 
 
-def _work(recipes: Sequence[Recipe], dataset: Dataset, folder: Path, device: str, packed: int) -> None:
+def _work(recipes: Sequence[Recipe], dataset: Dataset, folder: Path, place: _Place) -> None:
     """A worker process: claim, run, record, until every recipe has a record."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     torch.set_num_threads(1)
     threadpoolctl.threadpool_limits(1)
     torch.backends.cudnn.benchmark = True  # every shape comes thousands of times
+    if place.device != "cpu":
+        torch.cuda.set_device(place.device)
+        torch.zeros((), device=place.device)  # a GPU that cannot start ends this worker, and no run
     try:
-        _Worker(recipes, dataset, Store(folder), device, packed).work()
+        with eager() if place.eager else nullcontext():
+            _Worker(recipes, dataset, Store(folder), place.device, place.packed).work()
     except OSError as error:
         os._exit(STORE_FAILED + min(error.errno or errno.EIO, 255 - STORE_FAILED))
 
@@ -203,6 +236,9 @@ class _Worker:
         try:
             self.running[claimed.run_id] = Running(claimed, self.dataset, self.device)
         except Exception as error:
+            if _says(error, BROKEN):
+                self.store.release(claimed.run_id)
+                os._exit(1)
             self._end(claimed.run_id, failure(claimed, described(error)))
 
     def _advance(self, run_id: str) -> None:
@@ -210,12 +246,16 @@ class _Worker:
         try:
             running.advance()
         except Exception as error:
-            full = is_out_of_memory(error)
-            crowded = full and len(self.running) > 1
-            if not crowded:
+            alone, full = len(self.running) == 1, is_out_of_memory(error)
+            captured = isinstance(error, CaptureError)
+            if captured and not full:
+                os._exit(CAPTURE_FAILED)
+            ends = captured or (_says(error, BROKEN) and not full)  # nothing more can be run in this process
+            crowded = full and not alone and not ends
+            if not crowded and (alone or not ends):
                 self._end(run_id, failure(running.recipe, described(error)))
-            if "CUDA error" in str(error) and not full:
-                os._exit(1)  # nothing more can be run in this process
+            if ends:
+                os._exit(1)  # of several, an error that comes late may be another's: the next worker takes fewer
         if crowded:  # here, where no traceback holds its tensors any more
             self._make_room(run_id, running.recipe)
         elif running.record is not None:
@@ -228,7 +268,7 @@ class _Worker:
 
     def _end(self, run_id: str, record: Record) -> None:
         self.running.pop(run_id, None)
-        self.store.write(record)
+        write(self.store, record)
         self.store.release(run_id)
 
     def _make_room(self, run_id: str, recipe: Recipe) -> None:
@@ -247,13 +287,29 @@ def described(error: Exception) -> str:
     return f"{type(error).__name__}: {error} ({Path(where.filename).name}:{where.lineno})"
 
 
-def is_out_of_memory(error: BaseException | None) -> bool:
-    """Whether a GPU's memory ran out, also where that ended in another error, as it does while a graph is captured."""
+def write(store: Store, record: Record) -> None:
+    """Put a record in place; one that is no JSON, as a number in it is not finite, as the failure that it is."""
+    try:
+        store.write(record)
+    except ValueError as error:
+        kept = {"run_id": record["run_id"], "recipe": record["recipe"]}
+        store.write(kept | {"status": "failed", "error": f"the record is no JSON: {error}"})
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether a GPU's memory ran out, also where that ended in another error, as it may while a graph is captured."""
+    return any(isinstance(each, torch.OutOfMemoryError) for each in _chain(error)) or _says(error, NO_MEMORY)
+
+
+def _says(error: BaseException, words: Sequence[str]) -> bool:
+    return any(word in str(each) for each in _chain(error) for word in words)
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    """An error, and those while handling which it was raised."""
     while error is not None:
-        if isinstance(error, torch.OutOfMemoryError) or any(words in str(error) for words in NO_MEMORY):
-            return True
+        yield error
         error = error.__context__
-    return False
 
 
 def _exit_if_orphaned() -> None:

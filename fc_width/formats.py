@@ -5,6 +5,7 @@ Every reader says what it expects, and an error names the file and what was wron
 
 import gzip
 import hashlib
+import lzma
 import math
 import zipfile
 import zlib
@@ -17,6 +18,11 @@ import numpy.typing as npt
 Array = npt.NDArray[Any]
 
 ARRAYS = ("train_images", "train_labels", "test_images", "test_labels")
+NPZ_ERRORS = (
+    *(ValueError, OSError, EOFError, TypeError, AttributeError, OverflowError, MemoryError, NotImplementedError),
+    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError),
+)
+"""What numpy raises at a file that is no archive of arrays, or a damaged or hostile one."""
 PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm")
 
 
@@ -96,8 +102,8 @@ def read_npz(path: Path) -> list[Array]:
             if missing:
                 raise ValueError(f"lacks the array {', '.join(missing)}; it has {', '.join(arrays)}")
             found = [arrays[name] for name in ARRAYS]
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error, TypeError) as error:
-        raise ValueError(f"{path}: {error}") from error
+    except NPZ_ERRORS as error:
+        raise ValueError(f"{path}: {error or type(error).__name__}") from error
     for index in (0, 2):
         found[index] = _channels_first(f"{path}: {ARRAYS[index]}", found[index])
     if found[0].shape[1:] != found[2].shape[1:]:
@@ -154,9 +160,8 @@ def read_picture_folder(folder: Path, classes: tuple[str, ...] | None = None) ->
         for path in files:
             try:
                 with Image.open(path) as picture:
-                    grey = picture.mode in ("1", "L", "I", "I;16")
-                    pixels = np.asarray(picture.convert("L" if grey else "RGB"))
-            except (UnidentifiedImageError, OSError, SyntaxError, Image.DecompressionBombError) as error:
+                    pixels = _pixels(picture)
+            except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
                 raise ValueError(f"{path}: not a picture that can be read ({error})") from error
             size = (pixels.shape[1], pixels.shape[0])
             first = first or (path, size)
@@ -170,6 +175,15 @@ def read_picture_folder(folder: Path, classes: tuple[str, ...] | None = None) ->
     else:
         images = np.stack(arrays)[:, None] if arrays else np.empty(0, np.uint8)
     return images, np.array(labels, dtype=np.int64), found
+
+
+def _pixels(picture: Any) -> Array:
+    """A picture's pixels as uint8, (H, W) if it is grey, else (H, W, 3); of 16 bits the upper eight."""
+    if picture.mode.startswith("I;16"):
+        return (np.asarray(picture) >> 8).astype(np.uint8)
+    if picture.mode in ("I", "F"):
+        raise ValueError(f"its pixels are of mode {picture.mode}, which has no range; expected 8 or 16 bits")
+    return np.asarray(picture.convert("L" if picture.mode in ("1", "L") else "RGB"))
 
 
 def _read(path: Path, expected: str, limit: int = -1) -> bytes:

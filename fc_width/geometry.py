@@ -71,14 +71,16 @@ def neural_collapse(embeddings: torch.Tensor, weight: torch.Tensor, labels: torc
     classes = len(weight)
     means = class_means(embeddings, labels, classes)
     centred = means - means.mean(0)
-    within = means.new_zeros(means.shape[1], means.shape[1])
-    for features, own in _pieces(embeddings, labels):
-        residual = features - means[own]
-        within.addmm_(residual.T, residual, alpha=1 / len(embeddings))
-    between = centred.T @ centred / classes
+    # Σ_B⁺ has at most C − 1 axes: onto those, each over its eigenvalue's root, the residuals are projected
+    spread, axes = torch.linalg.eigh(centred @ centred.T / classes)
+    kept = spread > 1e-10 * spread.max()
+    onto = centred.T @ axes[:, kept] / (spread[kept] * math.sqrt(classes))
+    within = sum(
+        float(((features - means[own]) @ onto).square().sum()) for features, own in _pieces(embeddings, labels)
+    )
     weights = weight.double() - weight.double().mean(0)
     return {
-        "nc1": float((within @ torch.linalg.pinv(between, hermitian=True, rtol=1e-10)).trace()) / classes,
+        "nc1": within / len(embeddings) / classes,
         "nc2_means": simplex_distance(means),
         "nc2_weights": simplex_distance(weight),
         "nc3": float((weights / weights.norm() - centred / centred.norm()).norm()),

@@ -28,7 +28,10 @@ def table(runs: Sequence[Recipe], store: Store) -> str:
     for run in runs:
         column = f"{run.loss} {run.feature}" if several else run.loss
         columns.append(column)
-        record = store.read(run.run_id)
+        try:
+            record = store.read(run.run_id)
+        except FileNotFoundError:  # another sweep on the folder makes it again
+            record = {"status": "gone"}
         if record["status"] == "done":
             cells.setdefault((run.width, column), []).append(100 * record["final"]["test_accuracy"])
         else:

@@ -27,6 +27,10 @@ REHEARSALS = 3
 """Steps before a capture, in which libraries choose their algorithms and take their workspaces."""
 
 
+class CaptureError(RuntimeError):
+    """A step that could not be recorded as a graph. What torch allocates then may be lost to this process."""
+
+
 _eager = contextvars.ContextVar("eager", default=False)
 
 
@@ -79,10 +83,15 @@ def channel_statistics(dataset: Dataset) -> tuple[torch.Tensor, torch.Tensor]:
 
 def precision(device: torch.device) -> contextlib.AbstractContextManager[Any]:
     """What the backbone runs in: bfloat16 where autocast allows on CUDA (batch statistics stay float32), float32 on a
-    CPU. The loss is outside of it."""
-    if device.type == "cpu":
+    CPU, and on GPUs older than Ampere, which would emulate it. The loss is outside of it."""
+    if not in_bfloat16(device):
         return contextlib.nullcontext()
     return torch.autocast(device.type, torch.bfloat16, cache_enabled=False)  # a cached cast would outlive its graph
+
+
+def in_bfloat16(device: torch.device) -> bool:
+    """Whether `precision` is bfloat16 on this device."""
+    return device.type == "cuda" and torch.cuda.get_device_capability(device)[0] >= 8
 
 
 class Step:
@@ -139,8 +148,11 @@ class Step:
         if self.graph is None:
             self.rehearse()
             graph = torch.cuda.CUDAGraph()
-            with torch.cuda.graph(graph, stream=torch.cuda.current_stream(self.device)):
-                self._batch(self.batch_size)  # recorded, not run
+            try:
+                with torch.cuda.graph(graph, stream=torch.cuda.current_stream(self.device)):
+                    self._batch(self.batch_size)  # recorded, not run
+            except Exception as error:
+                raise CaptureError(f"no graph of a step: {type(error).__name__}: {error}") from error
             self.graph = graph
         self.graph.replay()
 

@@ -7,6 +7,8 @@ observer's own steady clock; then anyone may take it over. No locks are used, no
 processes ever hold one claim (an owner that slept past `STALE_SECONDS`), they write the same record twice,
 one replacing the other."""
 
+import contextlib
+import errno
 import json
 import os
 import secrets
@@ -53,7 +55,8 @@ class Store:
             if host == _HOST and pid.isdigit() and not _alive(int(pid)):
                 path.unlink(missing_ok=True)
         for run_id in self.run_ids():  # a claim whose owner was killed after its record was in place
-            self.release(run_id)
+            if self._record_path(run_id).exists():  # still: it may have been discarded to be made again
+                self.release(run_id)
 
     def run_ids(self) -> set[str]:
         """The ids of all records in the folder."""
@@ -64,7 +67,7 @@ class Store:
     def read(self, run_id: str) -> Record:
         """One record; `CorruptRecordError`, naming the file, if it is not one; `FileNotFoundError` if there
         is none."""
-        path = self.folder / f"{run_id}.json"
+        path = self._record_path(run_id)
         try:
             record = json.loads(path.read_bytes())
         except ValueError as error:
@@ -77,9 +80,11 @@ class Store:
         return whole
 
     def records(self) -> Iterator[Record]:
-        """All records, in the order of their ids."""
+        """All records, in the order of their ids; one that is gone when its turn comes (it is made again) is left
+        out."""
         for run_id in sorted(self.run_ids()):
-            yield self.read(run_id)
+            with contextlib.suppress(FileNotFoundError):
+                yield self.read(run_id)
 
     def write(self, record: Record) -> None:
         """Put a record in place, whole or not at all."""
@@ -90,24 +95,26 @@ class Store:
                 stream.write(content)
                 stream.flush()
                 os.fsync(stream.fileno())
-            os.replace(temporary, self.folder / f"{record['run_id']}.json")
+            os.replace(temporary, self._record_path(record["run_id"]))
         finally:
             temporary.unlink(missing_ok=True)
         _sync_folder(self.folder)
 
     def discard(self, run_id: str) -> None:
         """Remove a record, so that the run is made again."""
-        (self.folder / f"{run_id}.json").unlink(missing_ok=True)
+        self._record_path(run_id).unlink(missing_ok=True)
 
     def set_aside(self, run_id: str) -> Path:
         """Rename a corrupt record out of the way; returns its new path."""
         target = self.folder / f"{run_id}.json.corrupt-{secrets.token_hex(4)}"
-        os.replace(self.folder / f"{run_id}.json", target)
+        os.replace(self._record_path(run_id), target)
         return target
 
     def claim(self, run_id: str) -> bool:
         """Claim a run for this process; false if somebody else has it."""
         path = self._claim_path(run_id)
+        if path.exists() and not self._remove_stale(run_id):  # a look is cheaper than a try
+            return False
         content = self._content(0.0)
         temporary = self._temporary(run_id)
         try:
@@ -195,12 +202,19 @@ class Store:
             return path.read_bytes()
         except FileNotFoundError:
             return None
+        except OSError as error:
+            if error.errno != errno.ESTALE:  # what a network file system says of a file replaced since it was opened
+                raise
+            return b""
 
     @staticmethod
     def _content(fraction: float) -> bytes:
         pid = os.getpid()
         claim = {"host": _HOST, "pid": pid, "started": _started(pid), "fraction": fraction}
         return json.dumps(claim | {"beat": secrets.token_hex(8)}).encode()
+
+    def _record_path(self, run_id: str) -> Path:
+        return self.folder / f"{run_id}.json"
 
     def _claim_path(self, run_id: str) -> Path:
         return self.folder / f"{run_id}.claim"
@@ -218,12 +232,13 @@ def _parse(content: bytes) -> dict[str, Any]:
 
 
 def _machine() -> str:
-    """A name of this machine and of its current boot: process ids mean something within it only."""
+    """A name of this machine, of its current boot and of the container: process ids mean something within it only."""
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()[:8]
+        space = "".join(filter(str.isdigit, os.readlink("/proc/self/ns/pid")))
     except OSError:
-        boot = "unknown"
-    return f"{socket.gethostname()}-{boot}"
+        boot = space = "unknown"
+    return f"{socket.gethostname()}-{boot}-{space}"
 
 
 _HOST = _machine()
@@ -252,5 +267,8 @@ def _sync_folder(folder: Path) -> None:
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # a file system that does not sync folders
+            raise
     finally:
         os.close(descriptor)

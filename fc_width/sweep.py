@@ -8,7 +8,7 @@ import signal
 import statistics
 import sys
 from collections.abc import Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -142,6 +142,8 @@ def check_folder(store: Store, runs: Sequence[Recipe]) -> list[str]:
     for run_id in sorted(store.run_ids()):
         try:
             record = store.read(run_id)
+        except FileNotFoundError:  # another sweep on the folder makes it again
+            continue
         except CorruptRecordError:
             corrupt.append(run_id)
             continue
@@ -154,12 +156,12 @@ def check_folder(store: Store, runs: Sequence[Recipe]) -> list[str]:
 
 def check_data(store: Store, dataset: Dataset) -> None:
     """See that a folder's records were made from the same data; `ValueError` if one was not."""
-    for run_id in sorted(store.run_ids()):
-        made = store.read(run_id).get("provenance", {}).get("data_sha256", dataset.checksum)
+    for record in store.records():
+        made = record.get("provenance", {}).get("data_sha256", dataset.checksum)
         if made != dataset.checksum:
             raise ValueError(
-                f"{store.folder}: {run_id} was made from other data of the name {dataset.name} (SHA-256 {made}, "
-                f"now {dataset.checksum}): choose another --out"
+                f"{store.folder}: {record['run_id']} was made from other data of the name {dataset.name} "
+                f"(SHA-256 {made}, now {dataset.checksum}): choose another --out"
             )
 
 
@@ -232,7 +234,7 @@ def _run(options: Options, base: Recipe, there: cluster.Cluster | None) -> int:
     corrupt = check_folder(store, runs)
     wanted = {run.run_id for run in runs}
     done = (store.run_ids() & wanted) - set(corrupt)
-    retried = [run_id for run_id in done if store.read(run_id)["status"] == "failed"]
+    retried = [run_id for run_id in done if _failed(store, run_id)]
     todo = len(wanted) - len(done) + len(retried)
     for run_id in corrupt:
         where = store.folder / f"{run_id}.json" if options.dry_run else store.set_aside(run_id)
@@ -250,7 +252,8 @@ def _run(options: Options, base: Recipe, there: cluster.Cluster | None) -> int:
         dataset = dataset or load(base.dataset, options.data_dir)
         check_data(store, dataset)
         for run_id in retried:
-            store.discard(run_id)
+            if _failed(store, run_id):  # still: another sweep on the folder may have made it since
+                store.discard(run_id)
         try:
             _run_with_progress(runs, dataset, store, device, workers, there)
         except KeyboardInterrupt:
@@ -259,10 +262,16 @@ def _run(options: Options, base: Recipe, there: cluster.Cluster | None) -> int:
     print("\nTest accuracy after the last epoch, %, mean ± sd over seeds\n")
     print(report.table(runs, store))
     print(f"\nDraw it:  python -m analysis --runs {store.folder} --out {store.folder / 'figures'}")
-    failed = [record for record in map(store.read, sorted(wanted)) if record["status"] == "failed"]
+    failed = [record for record in store.records() if record["run_id"] in wanted and record["status"] == "failed"]
     for record in failed:
         print(f"failed: {record['run_id']}: {record['error']}", file=sys.stderr)
     return 1 if failed else 0
+
+
+def _failed(store: Store, run_id: str) -> bool:
+    with suppress(FileNotFoundError, CorruptRecordError):
+        return bool(store.read(run_id)["status"] == "failed")
+    return False
 
 
 def _device(name: str) -> str:

@@ -24,14 +24,14 @@ from fc_width.data import Dataset
 from fc_width.loss_names import Loss, make_loss, parse_loss
 from fc_width.losses import NonFiniteError
 from fc_width.recipes import Recipe
-from fc_width.step import Batches, Step, batches, precision
+from fc_width.step import Batches, Step, batches, in_bfloat16, precision
 from fc_width.store import Record
 
 Progress = Callable[[float], None]
 """Called now and then with the fraction of the run that is done."""
 
 EVALUATION_BATCH = {"cpu": 500, "cuda": 5000}
-PIECE = 50  # steps
+PIECES = {"cpu": 1, "cuda": 50}  # steps
 FEATURES = 300  # of the test set, in the record of a run with M ≤ 3
 HISTORY = "train_accuracy", "test_accuracy", "batch_inverted", "batch_angle"
 
@@ -98,18 +98,18 @@ def _pieces(recipe: Recipe, dataset: Dataset, device: torch.device) -> Generator
     loss = loss.to(device)
     data = batches(dataset, device)
     history: dict[str, list[float]] = {key: [] for key in HISTORY}
-    finite = yield from _train(recipe, backbone, loss, data, history)
-    measured: Record = {}
-    if finite:
-        measured = _measure(backbone, loss, data, dataset.num_classes)
+    measured: Record | None = None
+    if (yield from _train(recipe, backbone, loss, data, history)):
+        measured = yield from _measure(backbone, loss, data, dataset.num_classes)
+    if measured is not None:
         history["test_accuracy"].append(measured["final"]["test_accuracy"])
     record: Record = {
         "run_id": recipe.run_id,
         "recipe": asdict(recipe),
         "classes": dataset.num_classes,
-        "status": "done" if finite else "diverged",
+        "status": "diverged" if measured is None else "done",
         **history,
-        **measured,
+        **(measured or {}),
     }
     parameters = {"fc": backbone.fc_parameters(), "classifier": sum(p.numel() for p in loss.parameters())}
     return record | {
@@ -144,16 +144,18 @@ def _train(
     step = Step(recipe, backbone, loss, data)
     _, alpha = parse_loss(recipe.loss)
     steps = -(-samples // recipe.batch_size) * recipe.epochs
+    piece = PIECES[step.device.type]
     done = 0
     for epoch in range(recipe.epochs):
         bias = 0.0 if alpha is None or epoch < recipe.softmax_epochs else alpha
         try:
             for _ in step.epoch(torch.randperm(samples, generator=order), bias):
                 done += 1
-                if done % PIECE == 0:
+                if done % piece == 0:
                     yield done / steps
         except NonFiniteError:
             return False
+        yield done / steps  # before this run's device is waited for, others hand theirs some work
         history["train_accuracy"].append(float(step.hits) / samples)
         if not math.isfinite(float(step.total)):
             return False
@@ -161,31 +163,41 @@ def _train(
         history["batch_inverted"].append(health["inverted"])
         history["batch_angle"].append(health["mean_angle"])
         if epoch + 1 < recipe.epochs:  # after the last one all is measured
-            history["test_accuracy"].append(float(_evaluate(backbone, loss, data, data.test)[0].mean()))
-            yield (epoch + 1) / recipe.epochs
+            correct, _ = yield from _evaluate(backbone, loss, data, data.test, done / steps)
+            history["test_accuracy"].append(float(correct.mean()))
     return True
 
 
 @torch.no_grad()
 def _evaluate(
-    backbone: Backbone, loss: Loss, data: Batches, split: tuple[torch.Tensor, torch.Tensor]
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Correctness (N,) float64 at the test-time weights, and embeddings (N, M)."""
+    backbone: Backbone,
+    loss: Loss,
+    data: Batches,
+    split: tuple[torch.Tensor, torch.Tensor],
+    fraction: float = 1.0,
+) -> Generator[float, None, tuple[torch.Tensor, torch.Tensor]]:
+    """Correctness (N,) float64 at the test-time weights, and embeddings (N, M); yields `fraction` after every part."""
     backbone.eval()
     images, labels = split
-    with precision(images.device):
-        parts = images.split(EVALUATION_BATCH[images.device.type])
-        embeddings = torch.cat([backbone(data.images(part)) for part in parts])
+    size = EVALUATION_BATCH[images.device.type]
+    embeddings = torch.empty(len(images), backbone.fc.out_features, device=images.device)
+    for start in range(0, len(images), size):
+        with precision(images.device):
+            embeddings[start : start + size] = backbone(data.images(images[start : start + size]))
+        yield fraction
     return (loss.logits(embeddings).argmax(1) == labels).double(), embeddings
 
 
 @torch.no_grad()
-def _measure(backbone: Backbone, loss: Loss, data: Batches, num_classes: int) -> Record:
+def _measure(backbone: Backbone, loss: Loss, data: Batches, num_classes: int) -> Generator[float, None, Record | None]:
+    """What a record holds of the trained network; None if a feature or a weight is not finite."""
     weight = loss.classifier()
     final: dict[str, float] = {}
     class_angles = {}
     for name, split in (("train", data.train), ("test", data.test)):
-        correct, embeddings = _evaluate(backbone, loss, data, split)
+        correct, embeddings = yield from _evaluate(backbone, loss, data, split)
+        if not bool(torch.isfinite(embeddings).all() and torch.isfinite(weight).all()):
+            return None
         angles = torch.rad2deg(geometry.target_angles(embeddings, weight, split[1]))
         final[f"{name}_accuracy"] = float(correct.mean())
         final[f"{name}_angle"] = float(angles.mean())
@@ -229,7 +241,7 @@ def provenance(device: torch.device) -> dict[str, str]:
         "commit": _commit(),
         "torch": torch.__version__,
         "device": device_name(device),
-        "precision": "float32" if device.type == "cpu" else "bfloat16 autocast",
+        "precision": "bfloat16 autocast" if in_bfloat16(device) else "float32",
     }
 
 

@@ -53,12 +53,17 @@ def test_the_ordinary_loop_learns_what_the_engine_learns(tmp_path, capsys):
     path = tmp_path / "sweep.json"
     assert main(["sweep", "--runs", "1", "--rounds", "1", "--epochs", "2", "--workers", "2", "--json", str(path)]) == 0
     found = json.loads(path.read_text())["measurements"]
-    assert [each["way"] for each in found] == ["ordinary loop", "engine, one at a time", "engine, 2 at a time"]
+    assert [each["way"] for each in found] == [
+        "ordinary loop",
+        "ordinary loop, no loader processes, one thread",
+        "engine, one at a time",
+        "engine, 2 at a time",
+    ]
     assert found[0]["ratio"] == 1
     assert all(each["accuracy"] > 0.9 and each["images_per_second"] > 0 and each["peak_mib"] > 50 for each in found)
     assert all(0 < each["share"] < 1 for each in found)
-    assert found[1]["accuracy"] == found[2]["accuracy"]
-    assert abs(found[1]["accuracy"] - found[0]["accuracy"]) < 0.01  # one order of the data: apart by rounding only
+    assert found[2]["accuracy"] == found[3]["accuracy"]
+    assert abs(found[2]["accuracy"] - found[0]["accuracy"]) < 0.01  # one order of the data: apart by rounding only
     assert "runs of each way in each of 1 interleaved rounds" in capsys.readouterr().out
 
 

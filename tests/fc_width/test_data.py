@@ -6,6 +6,7 @@ import io
 import shutil
 import struct
 import tarfile
+import zipfile
 
 import numpy as np
 import pytest
@@ -223,11 +224,27 @@ def archive(path, members):
                 tar.addfile(info, io.BytesIO(content))
 
 
+def sums(**contents):
+    return {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
+
+
+@pytest.mark.parametrize("place", range(0, 9000, 700))
+def test_a_corrupt_archive_is_named_and_leaves_nothing(place, tmp_path):
+    content = np.random.default_rng(0).bytes(9000)
+    archive(tmp_path / "a.tgz", {"train.bin": content})
+    broken = bytearray((tmp_path / "a.tgz").read_bytes())
+    broken[place + 20] ^= 0xFF
+    (tmp_path / "a.tgz").write_bytes(broken)
+    with pytest.raises(ValueError, match=r"a\.tgz"):
+        data.unpack(tmp_path / "a.tgz", sums(**{"train.bin": content}), tmp_path)
+    assert not (tmp_path / "train.bin").exists()
+
+
 def test_an_archive_is_unpacked_to_the_named_files_only(tmp_path):
     out = tmp_path / "out"
     out.mkdir()
     archive(tmp_path / "a.tgz", {"../../evil": b"x", "deep/train.bin": b"train", "../test.bin": b"test", "other": b""})
-    data.unpack(tmp_path / "a.tgz", {"train.bin", "test.bin"}, out)
+    data.unpack(tmp_path / "a.tgz", sums(**{"train.bin": b"train", "test.bin": b"test"}), out)
     assert {path.name: path.read_bytes() for path in out.iterdir()} == {"train.bin": b"train", "test.bin": b"test"}
     assert not (tmp_path.parent / "evil").exists()
 
@@ -238,12 +255,13 @@ def test_an_archive_is_unpacked_to_the_named_files_only(tmp_path):
         ({"a/train.bin": b"x"}, "lacks test.bin"),
         ({"train.bin": b"x", "test.bin": None}, "lacks test.bin"),
         ({"train.bin": b"x" * 11, "test.bin": b"x"}, "train.bin has 11 bytes, expected at most 10"),
+        ({"train.bin": b"x", "test.bin": b"y"}, "test.bin: SHA-256 is "),
     ],
 )
 def test_a_bad_archive_is_named(tmp_path, members, message):
     archive(tmp_path / "a.tgz", members)
     with pytest.raises(ValueError, match=message) as caught:
-        data.unpack(tmp_path / "a.tgz", {"train.bin", "test.bin"}, tmp_path, limit=10)
+        data.unpack(tmp_path / "a.tgz", sums(**{"train.bin": b"x", "test.bin": b"x"}), tmp_path, limit=10)
     assert "a.tgz" in str(caught.value)
 
 
@@ -252,7 +270,7 @@ def test_a_truncated_archive_is_named(tmp_path):
     whole = (tmp_path / "a.tgz").read_bytes()
     (tmp_path / "a.tgz").write_bytes(whole[:5000])
     with pytest.raises(ValueError, match=r"a\.tgz: not the archive expected"):
-        data.unpack(tmp_path / "a.tgz", {"train.bin", "test.bin"}, tmp_path)
+        data.unpack(tmp_path / "a.tgz", sums(**{"train.bin": b"", "test.bin": b""}), tmp_path)
 
 
 def test_the_first_k_classes():
@@ -304,7 +322,9 @@ def test_an_npz_of_one_s_own(tmp_path):
         ({"train_labels": np.zeros(12)}, "train_labels must be 12 integers, got float64"),
         ({"train_labels": np.zeros(11, int)}, "train_labels must be 12 integers"),
         ({"train_labels": np.zeros(12, int)}, "C must be at least 2, got C=1"),
-        ({"train_labels": np.arange(12) % 3 * 2}, "class 1 has no training image"),
+        ({"train_labels": np.arange(12) % 3 * 2}, "class 1 has no train image"),
+        ({"test_labels": np.arange(6) % 2}, "class 2 has no test image"),
+        ({"train_labels": np.arange(12) * 3 * 10**8}, "3300000001 classes, but 12 train images"),
         ({"test_labels": np.full(6, 3)}, "test labels must be in 0…2"),
         ({"train_labels": np.arange(12) % 3 - 1}, "train labels must be in 0…1"),
         ({"train_labels": np.array([{}] * 12)}, "allow_pickle=False"),
@@ -315,6 +335,39 @@ def test_a_bad_npz_is_named(tmp_path, changes, message):
     with pytest.raises(ValueError, match=message) as caught:
         data.load(str(tmp_path / "birds.npz"))
     assert "birds.npz" in str(caught.value)
+
+
+def hostile(**changes):
+    """An .npz whose images are another member."""
+    whole = io.BytesIO()
+    np.savez(whole, **own_arrays())
+    packed = io.BytesIO()
+    with zipfile.ZipFile(whole) as source, zipfile.ZipFile(packed, "w", **changes) as target:
+        for name in source.namelist():
+            content = source.read(name)
+            if name == "train_images.npy":
+                content = content.replace(b"(12, 8, 9, 3)", b"(10**25, 8)  ") if not changes else content
+            target.writestr(name, content)
+    return packed.getvalue()
+
+
+def damaged_lzma():
+    content = bytearray(hostile(compression=zipfile.ZIP_LZMA))
+    content[100:140] = bytes(40)
+    return bytes(content)
+
+
+def huge():
+    whole = io.BytesIO()
+    np.savez(whole, **own_arrays())
+    return whole.getvalue().replace(b"(12, 8, 9, 3), }", b"(" + b"9" * 11 + b",), }", 1)
+
+
+@pytest.mark.parametrize("content", [hostile(), damaged_lzma(), huge()])
+def test_a_hostile_npz_is_an_error_with_its_name(tmp_path, content):
+    (tmp_path / "x.npz").write_bytes(content)
+    with pytest.raises(ValueError, match=r"x\.npz"):
+        data.load(str(tmp_path / "x.npz"))
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04 not a zip", b"hello"])
@@ -348,6 +401,21 @@ def test_a_folder_of_pictures(tmp_path):
         0, 1, 2, 3, 4, 40, 41, 42, 43, 44,
     ]  # fmt: skip
     assert loaded.checksum == data.load(str(tmp_path / "pets")).checksum
+
+
+def test_pictures_of_16_bits_keep_the_upper_eight(tmp_path):
+    from PIL import Image
+
+    pictures(tmp_path / "deep", mode="L")
+    ramp = np.arange(72, dtype=np.uint16).reshape(8, 9) * 900
+    Image.fromarray(ramp).save(tmp_path / "deep" / "cat" / "0.png")
+    loaded = data.load(str(tmp_path / "deep"))
+    assert loaded.image_shape == (1, 8, 9)
+    images = torch.cat([loaded.train_images, loaded.test_images])
+    assert any(np.array_equal(image[0].numpy(), ramp >> 8) for image in images)
+    Image.fromarray(ramp.astype(np.float32)).save(tmp_path / "deep" / "cat" / "0.tif")
+    with pytest.raises(ValueError, match=r"cat/0\.tif: .*mode F"):
+        data.load(str(tmp_path / "deep"))
 
 
 def test_train_and_test_folders(tmp_path):

@@ -1,6 +1,10 @@
 """One worker with several runs in turns: the same records, and what it does when there is no room."""
 
 import dataclasses
+import itertools
+import math
+import multiprocessing
+import os
 
 import pytest
 import torch
@@ -8,6 +12,7 @@ import torch
 from fc_width import engine
 from fc_width.engine import _places, _Worker, default_workers
 from fc_width.recipes import Recipe
+from fc_width.step import CaptureError
 from fc_width.store import Store
 from fc_width.train import run
 
@@ -57,6 +62,15 @@ class Scripted:
                     raise RuntimeError("CUDA error: operation failed due to a previous error during capture")
         if self.recipe.width == 6:
             raise MemoryError("no room")
+        if self.recipe.width == 5:
+            raise RuntimeError("cuDNN error: CUDNN_STATUS_EXECUTION_FAILED")
+        if self.recipe.width == 4:
+            raise CaptureError("no graph of a step: RuntimeError: operation not permitted when stream is capturing")
+        if self.recipe.width == 3:
+            try:
+                raise torch.OutOfMemoryError("CUDA out of memory")
+            except torch.OutOfMemoryError as error:
+                raise CaptureError("no graph of a step") from error
         self.fraction += 1 / 3
         if self.fraction > 0.9:
             self.record = {
@@ -71,6 +85,11 @@ class Scripted:
 def scripted(monkeypatch):
     monkeypatch.setattr(engine, "Running", Scripted)
     Scripted.alive = Scripted.most = 0
+
+    def leave(code):
+        raise SystemExit(code)
+
+    monkeypatch.setattr(engine.os, "_exit", leave)
 
 
 @pytest.mark.parametrize("width", [7, 8])
@@ -94,6 +113,91 @@ def test_a_run_too_large_to_be_alone_has_failed(scripted, store, few_digits):
     assert large["status"] == "failed"
     assert large["error"].startswith("OutOfMemoryError: CUDA out of memory")
     assert other["status"] == "done"
+
+
+@pytest.mark.parametrize(("width", "code", "recorded"), [(5, 1, True), (4, engine.CAPTURE_FAILED, False), (3, 1, True)])
+def test_where_the_gpu_is_lost_the_worker_ends_and_blames_a_run_only_if_it_was_alone(
+    width, code, recorded, scripted, store, few_digits
+):
+    good, bad = (dataclasses.replace(QUICK, width=each) for each in (2, width))
+    for packed, among in ((3, [good, bad, dataclasses.replace(good, seed=1)]), (1, [bad])):
+        with pytest.raises(SystemExit) as ended:
+            _Worker(among, few_digits, store, "cpu", packed).work()
+        assert ended.value.code == code
+        assert (bad.run_id in store.run_ids()) is (recorded and packed == 1)
+        for run_id in store.claims():
+            store.release(run_id)
+    if recorded:
+        assert store.read(bad.run_id)["status"] == "failed"
+
+
+def work_of(dies):
+    """A worker that claims as many runs as it may at once, and dies where `dies(place, claimed)` is a status."""
+
+    def work(recipes, dataset, folder, place):
+        store = Store(folder)
+        while todo := [recipe for recipe in recipes if recipe.run_id not in store.run_ids()]:
+            claimed = list(itertools.islice((r for r in todo if store.claim(r.run_id)), place.packed))
+            if status := dies(place, claimed):
+                os._exit(status)
+            for recipe in claimed:
+                store.write({"run_id": recipe.run_id, "recipe": dataclasses.asdict(recipe), "status": "done"})
+                store.release(recipe.run_id)
+
+    return work
+
+
+@pytest.fixture
+def forked(monkeypatch):
+    """Workers that know what a test has changed."""
+    monkeypatch.setattr(torch.multiprocessing, "get_context", lambda kind: multiprocessing.get_context("fork"))
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+
+
+def swept(store, dataset, recipes, packed=8):
+    engine.run_all(recipes, dataset, store, torch.device("cuda"), packed, lambda status: None, 0.05)
+    return {recipe.width: store.read(recipe.run_id) for recipe in recipes}
+
+
+FIVE = [dataclasses.replace(QUICK, width=width) for width in (2, 3, 4, 5, 6)]
+
+
+def test_of_several_runs_in_a_worker_that_dies_the_one_at_fault_is_found(monkeypatch, forked, store, few_digits):
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    monkeypatch.setattr(engine, "_work", work_of(lambda place, claimed: any(r.width == 4 for r in claimed)))
+    found = swept(store, few_digits, FIVE)
+    assert {width: record["status"] for width, record in found.items()} == {
+        **dict.fromkeys((2, 3, 5, 6), "done"),
+        4: "failed",
+    }
+    assert found[4]["error"] == "worker ended with status 1, 3 times"
+
+
+def test_a_gpu_that_does_not_start_is_done_without(monkeypatch, forked, store, few_digits):
+    monkeypatch.setattr(engine, "_work", work_of(lambda place, claimed: False))
+    work = engine._work
+
+    def one_is_dead(recipes, dataset, folder, place):
+        return os._exit(1) if place.device == "cuda:0" else work(recipes, dataset, folder, place)
+
+    monkeypatch.setattr(engine, "_work", one_is_dead)
+    assert {record["status"] for record in swept(store, few_digits, FIVE).values()} == {"done"}
+    monkeypatch.setattr(engine, "_work", lambda *arguments: os._exit(1))
+    with pytest.raises(RuntimeError, match="workers die before they begin a run: worker ended with status 1"):
+        swept(store, few_digits, [dataclasses.replace(QUICK, width=7)])
+
+
+def test_where_no_graph_can_be_recorded_the_next_worker_does_without(monkeypatch, forked, store, few_digits):
+    monkeypatch.setattr(engine, "_work", work_of(lambda place, claimed: 0 if place.eager else engine.CAPTURE_FAILED))
+    assert {record["status"] for record in swept(store, few_digits, FIVE).values()} == {"done"}
+
+
+def test_a_record_that_is_no_json_has_failed(store):
+    record = {"run_id": QUICK.run_id, "recipe": dataclasses.asdict(QUICK), "status": "done", "angle": math.nan}
+    engine.write(store, record)
+    found = store.read(QUICK.run_id)
+    assert found["status"] == "failed"
+    assert found["error"].startswith("the record is no JSON: ")
 
 
 def test_an_exception_in_a_run_is_its_record_and_the_others_go_on(scripted, store, few_digits):

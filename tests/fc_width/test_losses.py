@@ -382,6 +382,7 @@ def test_bad_batches(loss):
 
 
 @pytest.mark.cuda
+@pytest.mark.filterwarnings("ignore:Synchronization debug mode")
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 @pytest.mark.parametrize(
     "spec", ["softmax", "w-softmax:0.5", "w-softmax:1", "w-softmax-centred:1", "w-softmax-simplex:1"]

@@ -143,6 +143,7 @@ def test_a_replayed_step_is_the_step(loss, few_digits):
 
 
 @pytest.mark.cuda
+@pytest.mark.filterwarnings("ignore:Synchronization debug mode")
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 @pytest.mark.parametrize("name", LOSSES)
 def test_a_captured_loss_never_waits_for_the_device(name):
