@@ -1,10 +1,12 @@
 """Records and claims: whole or not there; claimed once; taken over when their owner is gone."""
 
+import errno
 import json
 import multiprocessing
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -212,3 +214,33 @@ def test_a_claim_of_a_finished_run_goes_when_the_folder_is_opened(store):
     store.write(RECORD)
     Store(store.folder).create()
     assert sorted(os.listdir(store.folder)) == ["a.json", "b.claim"]
+
+
+def test_a_claim_that_a_network_file_system_calls_stale_is_somebody_s(store, monkeypatch):
+    assert store.claim("a")
+    read = Path.read_bytes
+
+    def stale(path):
+        if path.suffix == ".claim":
+            raise OSError(errno.ESTALE, "Stale file handle", str(path))
+        return read(path)
+
+    monkeypatch.setattr(Path, "read_bytes", stale)
+    assert not store.claim("a")
+    assert list(store.claims()) == ["a"]
+
+
+def test_a_record_that_is_gone_when_its_turn_comes_is_left_out(store, monkeypatch):
+    for run_id in ("a", "b"):
+        store.write(RECORD | {"run_id": run_id})
+    ids = store.run_ids()
+    store.discard("a")
+    monkeypatch.setattr(Store, "run_ids", lambda self: ids)
+    assert [record["run_id"] for record in store.records()] == ["b"]
+
+
+def test_two_containers_of_one_name_are_two_machines(monkeypatch):
+    here = module._machine()
+    monkeypatch.setattr(os, "readlink", lambda path: "pid:[17]")
+    assert module._machine() != here
+    assert module._machine().endswith("-17")

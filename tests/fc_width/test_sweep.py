@@ -118,6 +118,25 @@ def test_a_mistake_is_one_line_and_status_2(arguments, message, tmp_path, capsys
     assert error.count("\n") == 1
 
 
+def test_a_failed_run_that_another_sweep_makes_meanwhile_is_kept(tmp_path, monkeypatch):
+    options = ["--widths", "2", "--losses", "softmax", "--seeds", "1", "--epochs", "1", "--device", "cpu"]
+    out = tmp_path / "runs"
+    assert main([*options, "--out", str(out)]) == 0
+    store = Store(out)
+    (made,) = store.records()
+    kept = {key: made[key] for key in ("run_id", "recipe")}
+    store.write(kept | {"status": "failed", "error": "no memory"})
+    load = sweep.load
+
+    def another_sweep_is_faster(*arguments):
+        store.write(made)
+        return load(*arguments)
+
+    monkeypatch.setattr(sweep, "load", another_sweep_is_faster)
+    assert main([*options, "--out", str(out)]) == 0
+    assert list(store.records()) == [made]
+
+
 def test_cuda_where_there_is_none(capsys, monkeypatch, tmp_path):
     monkeypatch.setattr(sweep.torch.cuda, "is_available", lambda: False)
     assert main(["--device", "cuda", "--out", str(tmp_path)]) == 2

@@ -3,12 +3,13 @@
 import base64
 import dataclasses
 import json
+import math
 
 import numpy as np
 import pytest
 import torch
 
-from fc_width import step
+from fc_width import step, train
 from fc_width.recipes import RECIPES, Recipe
 from fc_width.train import build, derived_seed, run
 
@@ -128,6 +129,23 @@ def test_divergence_is_an_outcome(few_digits):
     record = run(dataclasses.replace(QUICK, lr=1e30), few_digits)
     assert record["status"] == "diverged"
     assert len(record["test_accuracy"]) < 2
+    json.dumps(record, allow_nan=False)
+
+
+@pytest.mark.parametrize("part", ["fc", "loss"])
+def test_divergence_in_the_last_step_is_one_too(part, few_digits, monkeypatch):
+    original = train._train
+
+    def last(recipe, backbone, loss, data, history):
+        finite = yield from original(recipe, backbone, loss, data, history)
+        with torch.no_grad():
+            (backbone.fc.weight if part == "fc" else loss.weight).fill_(math.inf)
+        return finite
+
+    monkeypatch.setattr(train, "_train", last)
+    record = run(QUICK, few_digits)
+    assert record["status"] == "diverged"
+    assert "final" not in record
     json.dumps(record, allow_nan=False)
 
 
