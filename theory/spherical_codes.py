@@ -70,6 +70,8 @@ def integer_shell(C: int, M: int, most: int = 4096) -> int | None:
     Two of them differ by an integer vector of the even norm² 2n − 2x·y, which is 2 or more: their cosine is at most
     1 − 1/n. For n = 2 they are the roots of D_M, 2M(M − 1) vectors at 60°.
     """
+    if 2 * M * (M - 1) >= C:
+        return 1 if 2 * M >= C else 2
     counts = np.zeros(most + 1, np.int64)
     counts[0] = 1
     for _ in range(M):
@@ -166,9 +168,13 @@ def least_cosine(C: int, M: int) -> float:
     """A lower bound, by Levenshtein, of the cosine of any C unit vectors in R^M, M ≥ 3, C > 2M; rounded to the safe
     side.
 
-    L grows with the cosine, so the code's cosine is at least the one where L = C.
+    L grows with the cosine, so the code's cosine is at least the one where L = C. At t_k^(1,1) it is 2 (k+M−1 over k)
+    (Delsarte, Goethals & Seidel 1977), which tells between which of these that is.
     """
-    low, high = 0.0, 1 - 1e-9
+    k = 1
+    while 2 * math.comb(k + M - 1, k) < C:
+        k += 1
+    low, high = (max(0.0, _largest_zero(degree, (M - 1) / 2, (M - 1) / 2)) if degree else 0.0 for degree in (k - 1, k))
     for _ in range(60):
         middle = (low + high) / 2
         if levenshtein(M, middle) < C * (1 - 1e-11):
