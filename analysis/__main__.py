@@ -190,6 +190,8 @@ def texts(frames: Mapping[str, Runs], alone: bool = False) -> Iterator[tuple[str
         yield "tables.md", paper_tables.markdown(rows, together)
         yield "tables.tex", paper_tables.latex(rows, together)
         yield "data/tables.csv", rows.to_csv(index=False, float_format="%.6g", lineterminator="\n")
+        if knees := tables.knees(together):
+            yield "knee.md", knees + "\n"
     for name, frame in frames.items():
         if alone or _all_classes(frame):
             yield f"tables-{name}.md", tables.of_a_recipe(frame, name)

@@ -81,6 +81,13 @@ def dataset_title(dataset: str) -> str:
     return TITLES.get(name, name) + (f", first {first} classes" if first else "")
 
 
+def dataset_place(dataset: str) -> int:
+    """The place of a data set, whole or its first classes, in the order of `TITLES`; after all of them if not there."""
+    known = list(TITLES)
+    base = dataset.partition(":")[0]
+    return known.index(base) if base in known else len(known)
+
+
 def title(runs: pd.DataFrame) -> str:
     """The data set, and whether the network is the paper's: a small one is never shown without a word."""
     first = runs.iloc[0]

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
 from analysis import plateau
-from analysis.drawing import Drawing, caption_of_several
+from analysis.drawing import Drawing, caption_of_several, dataset_place, dataset_title
 from theory import bounds
 
 MARGIN_STYLES = {0.1: ("#000000", "o", "-"), 0.5: ("#D55E00", "s", "--")}
@@ -30,11 +30,17 @@ def knee_against_classes(frames: Sequence[pd.DataFrame], loss: str = "softmax") 
     if not sweeps:
         raise ValueError(f"no {loss} runs with a plateau among the records: python -m fc_width.sweep --losses {loss}")
     source = pd.DataFrame(_knee_row(runs, margin) for runs in sweeps for margin in plateau.MARGINS)
-    source = source.sort_values(["name", "classes", "margin"], ignore_index=True)
+    places = source["dataset"].map(dataset_place)
+    source = source.assign(place=places).sort_values(["place", "name", "classes", "margin"], ignore_index=True)
+    source = source.drop(columns="place")
     names = list(dict.fromkeys(source["name"]))
-    figure = Figure(figsize=(4.4 * len(names) + 1.6, 4.8), layout="constrained")
-    panels = figure.subplots(1, len(names), sharey=True, squeeze=False)[0]
-    for axes, name in zip(panels, names, strict=True):
+    columns = min(len(names), 2)
+    rows_of_panels = math.ceil(len(names) / columns)
+    figure = Figure(figsize=(4.4 * columns + 1.6, 3.6 * rows_of_panels + 1.2), layout="constrained")
+    panels = figure.subplots(rows_of_panels, columns, sharey=True, squeeze=False).ravel()
+    for axes in panels[len(names) :]:
+        axes.set_axis_off()
+    for axes, name in zip(panels, names, strict=False):
         rows = source[source["name"] == name]
         lines = rows.drop_duplicates("classes")
         axes.plot(lines["classes"], lines["simplex"], "-", color="#56B4E9", linewidth=3.5, label="C − 1")
@@ -58,11 +64,13 @@ def knee_against_classes(frames: Sequence[pd.DataFrame], loss: str = "softmax") 
         axes.set_ylim(0.8, top)
         for axis in (axes.xaxis, axes.yaxis):
             axis.set_minor_locator(NullLocator())
-        axes.set_title(name, fontsize=10)
+        whole = dataset_title(rows["dataset"].iloc[0].partition(":")[0])
+        axes.set_title(f"{whole} (recipe {name})", fontsize=10)
         axes.set_xlabel("Number of classes C (log axis)")
         axes.grid(axis="y", color="0.92")
         axes.set_axisbelow(True)
-    panels[0].set_ylabel("Units M of the FC layer (log axis)")
+    for axes in panels[::columns]:
+        axes.set_ylabel("Units M of the FC layer (log axis)")
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper center", ncols=2, fontsize=8)
     return Drawing(
         figure,

@@ -1,8 +1,10 @@
 """Tables in Markdown: a table of runs in, text out."""
 
+from typing import Any
+
 import pandas as pd
 
-from analysis import drawing
+from analysis import drawing, widths
 
 
 def of_a_recipe(frame: pd.DataFrame, name: str) -> str:
@@ -42,6 +44,35 @@ def geometry_by_loss(runs: pd.DataFrame) -> str:
     order = sorted(done["loss"].unique(), key=_place)
     texts = [f"{name}\n\n{_markdown(_cells(values, groups).loc[order], 'loss')}" for name, values in parts.items()]
     return "\n\n".join(texts)
+
+
+def knees(runs: pd.DataFrame, loss: str = "softmax", feature: str = "prelu-bn") -> str:
+    """The measured knee (`plateau.knee`) at each margin beside C − 1: a row for each recipe and data set that has a
+    plateau; empty if none has.
+
+    *Arguments*: `runs`, rows of `records.load` of any recipes and data sets; `loss` and `feature`, of which.
+    """
+    own = runs[(runs["loss"] == loss) & (runs["feature"] == feature)]
+    rows = [row | {"recipe": name} for name, sweep in own.groupby("name") for row in widths.knees(sweep)]
+    found = pd.DataFrame(row for row in rows if "problem" not in row)
+    if found.empty:
+        return ""
+    cells = {}
+    for _, knee in found.groupby([found["dataset"].map(drawing.dataset_place), "recipe", "classes"]):
+        by_margin = knee.set_index("margin").sort_index(ascending=False)
+        first = by_margin.iloc[0]
+        cells[drawing.dataset_title(first["dataset"]), first["recipe"]] = (
+            {"C − 1": str(first["classes"] - 1)}
+            | {f"within {margin:g} points": text for margin, text in by_margin["text"].items()}
+            | {f"by the means alone, within {by_margin.index[0]:g}": _estimate(first)}
+            | {"plateau, %": f"{100 * first['plateau']:.2f}", "seeds": str(first["seeds"]), "recipe": first["recipe"]}
+        )
+    table = pd.DataFrame(cells.values(), index=[title for title, _ in cells])
+    return _markdown(table, "data")
+
+
+def _estimate(knee: "pd.Series[Any]") -> str:
+    return f"above {knee['widths'][-1]}" if pd.isna(knee["estimate"]) else f"{knee['estimate']:g}"
 
 
 def _place(loss: str) -> tuple[int, float]:

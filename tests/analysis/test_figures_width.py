@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis import figures_geometry, figures_overfitting, figures_width, paired, plateau, records
+from analysis import figures_geometry, figures_overfitting, figures_width, paired, plateau, records, tables
 from analysis.__main__ import drawings
 from fc_width.recipes import sweep_widths
 from theory import bounds
@@ -64,7 +64,7 @@ def texts(axes):
 def test_the_knee_is_drawn_where_plateau_puts_it():
     frames = [runs(classes, good_from=4) for classes in (5, 10)] + [runs(7, name="other", good_from=3)]
     drawing = figures_width.knee_against_classes(frames)
-    assert [axes.get_title() for axes in drawing.figure.axes] == ["mnist-small", "other"]
+    assert [axes.get_title() for axes in drawing.figure.axes] == ["MNIST (recipe mnist-small)", "MNIST (recipe other)"]
     source = drawing.source.set_index(["classes", "margin"])
     for frame, classes in zip(frames, (5, 10, 7), strict=True):
         for margin in plateau.MARGINS:
@@ -80,6 +80,24 @@ def test_the_knee_is_drawn_where_plateau_puts_it():
     shown = source.xs(0.5, level="margin").query("name == 'mnist-small'")["knee"].dropna()
     assert knees.get_ydata().tolist() == shown.tolist()
     assert "mnist-small (mnist, mnist:5)" in drawing.caption
+
+
+def test_the_table_of_knees_has_a_row_a_data_set_by_the_number_of_classes():
+    frames = [runs(10, good_from=4), runs(5, good_from=3), runs(10, name="other"), runs(7, loss="w-softmax:1")]
+    lines = [line.strip("| ").split(" | ") for line in tables.knees(pd.concat(frames)).splitlines()]
+    assert [(row[0], row[1], row[-1]) for row in lines[2:]] == [
+        ("MNIST, first 5 classes", "4", "mnist-small"),
+        ("MNIST", "9", "mnist-small"),
+        ("MNIST", "9", "other"),
+    ]
+    assert lines[0][2:4] == [f"within {margin:g} points" for margin in (0.5, 0.1)]
+    for row, frame in zip(lines[2:], (frames[1], frames[0], frames[2]), strict=True):
+        assert row[2:4] == [plateau.knee(frame, margin).text() for margin in (0.5, 0.1)]
+        assert row[4] == str(plateau.knee(frame, 0.5).estimate)
+    assert tables.knees(runs(widths=[4, 9])) == ""
+    others = [runs(5).assign(dataset=f"{name}:5", name=name) for name in ("cifar10", "own-pets", "digits")]
+    order = [line.split(" | ")[0] for line in tables.knees(pd.concat(others)).splitlines()[2:]]
+    assert order == ["| Digits, first 5 classes", "| CIFAR10, first 5 classes", "| own-pets, first 5 classes"]
 
 
 def test_what_is_not_decided_is_drawn_as_an_arrow_not_as_a_knee():
