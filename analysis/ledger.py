@@ -89,7 +89,8 @@ def markdown(rows: Sequence[Row], figures: Mapping[str, Sequence[str]]) -> str:
         "",
         f"Written by `python -m analysis.ledger`, with [a page for a browser](ledger.html). {len(rows)} claims: "
         f"{summary(rows)}. No verdict is typed in: those of theory are computed from exact steps, those of experiments "
-        "by tests that were stated, with their margins, before the runs were judged.",
+        "by tests that were stated, with their margins, before the runs were judged; one stated when they had been "
+        "seen says so.",
         "",
         *(f"- **{name}**: {MEANING[name]}." for name in verdicts.counts(rows) if name in MEANING),
         "",

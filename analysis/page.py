@@ -95,7 +95,8 @@ INTRODUCTION = (
     "Every claim of <cite>Learning discriminative features via weights-biased softmax loss</cite> (Pattern Recognition "
     "2020), in the paper’s order: a CNN for C classes needs only M<sub>min</sub> = C − 1 units before its classifier, "
     "and a loss, W-Softmax. No verdict here is typed in: those of theory are computed from exact steps, those of "
-    "experiments by tests that were stated, with their margins, before the runs were judged."
+    "experiments by tests that were stated, with their margins, before the runs were judged; one stated when they had "
+    "been seen says so."
 )
 FOOTER = (
     "Written by <code>python -m analysis.ledger</code> from the records in <code>figures/data</code>. The runs of a "

@@ -2,13 +2,11 @@
 
 The ordinary loop is what a user would write: a Dataset that normalises an image, a DataLoader with workers, an eager
 step, one run after the other, torch's own number of threads; and, as that is not the fastest everywhere, the same
-without loader processes on one thread. Each way trains the same recipes from the same initial
-weights on the same order of the data, interleaved, each in a process of its own; the accuracies that come out are
-compared too, seed by seed."""
+without loader processes on one thread. Each way trains the same recipes from the same initial weights on the same order
+of the data, interleaved, each in a process of its own; the accuracies that come out are compared too, seed by seed."""
 
 import dataclasses
 import multiprocessing
-import os
 import resource
 import tempfile
 import time
@@ -308,7 +306,7 @@ def describe(options: Sweep, device: torch.device) -> str:
     """What was measured, for a heading."""
     return (
         f"{options.recipe}, softmax, {options.runs} runs of each way in each of {options.rounds} interleaved rounds; "
-        f"{len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count()} cores"
+        f"{default_workers(torch.device('cpu'))} cores"
     )
 
 

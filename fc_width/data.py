@@ -77,9 +77,9 @@ HELD_OUT = 0.2
 """Share of each class that is the test set of a folder of pictures without `train` and `test`."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # tensors have no one truth value to compare by
 class Dataset:
-    """Images and labels of one data set, split into train and test.
+    """Images and labels of one data set, split into train and test; equal to itself alone.
 
     *Attributes*: `name`; `train_images` (N, channels, H, W) uint8; `train_labels` (N,) int64 in 0…C−1;
     `test_images`, `test_labels` likewise; `num_classes`, C; `checksum`, SHA-256 of the shapes and bytes of all four.

@@ -250,11 +250,11 @@ class _Worker:
             captured = isinstance(error, CaptureError)
             if captured and not full:
                 os._exit(CAPTURE_FAILED)
-            ends = captured or (_says(error, BROKEN) and not full)  # nothing more can be run in this process
-            crowded = full and not alone and not ends
-            if not crowded and (alone or not ends):
+            lost = captured or (_says(error, BROKEN) and not full)  # the GPU, to this process
+            crowded = full and not lost and not alone
+            if alone or not (lost or crowded):
                 self._end(run_id, failure(running.recipe, described(error)))
-            if ends:
+            if lost:
                 os._exit(1)  # of several, an error that comes late may be another's: the next worker takes fewer
         if crowded:  # here, where no traceback holds its tensors any more
             self._make_room(run_id, running.recipe)

@@ -36,7 +36,8 @@ _eager = contextvars.ContextVar("eager", default=False)
 
 @contextlib.contextmanager
 def eager() -> Iterator[None]:
-    """For the time of a `with` no step is replayed: the kernels of a graph do not say which operator they belong to."""
+    """For the time of a `with` no step is recorded or replayed: for a profile, as the kernels of a graph do not say
+    which operator they belong to, and where none can be recorded."""
     token = _eager.set(True)
     try:
         yield

@@ -67,12 +67,12 @@ def largest_min_angle(C: int, M: int) -> AngleBound:
         if (C, M) in table:
             cosine, name = table[C, M]
             return _known(math.acos(cosine), note.format(name), 1e-9 if table is codes.PROVED else TINY)
-    upper, bound = math.pi / 2, ""
+    above = []
     if M == 3:
-        upper, bound = codes.fejes_toth_angle(C) + TINY, "Fejes Tóth"
+        above.append((codes.fejes_toth_angle(C) + TINY, "Fejes Tóth"))
     if M > 3 or C < 100:  # for many vectors in R^3 it is slow to compute, and the weaker one
-        levenshtein = math.acos(codes.least_cosine(C, M)) + TINY
-        upper, bound = min((upper, bound), (levenshtein, "Levenshtein"))
+        above.append((math.acos(codes.least_cosine(C, M)) + TINY, "Levenshtein"))
+    upper, bound = min(above)
     for (size, dimension), (cosine, name) in (codes.SHARP | codes.PROVED).items():
         if size <= C and dimension >= M and math.acos(cosine) + 1e-9 < upper:
             upper, bound = math.acos(cosine) + 1e-9, f"no more than for {size} in R^{dimension} ({name})"

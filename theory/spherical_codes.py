@@ -174,7 +174,7 @@ def least_cosine(C: int, M: int) -> float:
     k = 1
     while 2 * math.comb(k + M - 1, k) < C:
         k += 1
-    low, high = (max(0.0, _largest_zero(degree, (M - 1) / 2, (M - 1) / 2)) if degree else 0.0 for degree in (k - 1, k))
+    low, high = (_largest_zero(degree, (M - 1) / 2, (M - 1) / 2) for degree in (k - 1, k))
     for _ in range(60):
         middle = (low + high) / 2
         if levenshtein(M, middle) < C * (1 - 1e-11):

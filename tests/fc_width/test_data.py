@@ -3,10 +3,13 @@
 import gzip
 import hashlib
 import io
+import lzma
 import shutil
 import struct
 import tarfile
+import tokenize
 import zipfile
+import zlib
 
 import numpy as np
 import pytest
@@ -337,37 +340,79 @@ def test_a_bad_npz_is_named(tmp_path, changes, message):
     assert "birds.npz" in str(caught.value)
 
 
-def hostile(**changes):
-    """An .npz whose images are another member."""
-    whole = io.BytesIO()
-    np.savez(whole, **own_arrays())
-    packed = io.BytesIO()
-    with zipfile.ZipFile(whole) as source, zipfile.ZipFile(packed, "w", **changes) as target:
-        for name in source.namelist():
-            content = source.read(name)
-            if name == "train_images.npy":
-                content = content.replace(b"(12, 8, 9, 3)", b"(10**25, 8)  ") if not changes else content
-            target.writestr(name, content)
-    return packed.getvalue()
+def packed(change=lambda content: content, compression=zipfile.ZIP_STORED):
+    """An .npz whose first array's bytes are changed."""
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", compression) as target:
+        for name, array in own_arrays().items():
+            content = io.BytesIO()
+            np.save(content, array)
+            target.writestr(f"{name}.npy", change(content.getvalue()) if name == "train_images" else content.getvalue())
+    return bytearray(stream.getvalue())
 
 
-def damaged_lzma():
-    content = bytearray(hostile(compression=zipfile.ZIP_LZMA))
+def of_shape(shape):
+    """The first array says that it has another shape, in as many characters."""
+    return packed(
+        lambda content: content.replace(b"(12, 8, 9, 3), }" + b" " * 20, f"({shape},), }}".ljust(36).encode())
+    )
+
+
+def damaged(compression):
+    content = packed(compression=compression)
     content[100:140] = bytes(40)
-    return bytes(content)
+    return content
 
 
-def huge():
-    whole = io.BytesIO()
-    np.savez(whole, **own_arrays())
-    return whole.getvalue().replace(b"(12, 8, 9, 3), }", b"(" + b"9" * 11 + b",), }", 1)
+def one_array():
+    stream = io.BytesIO()
+    np.save(stream, own_arrays()["train_images"])
+    return stream.getvalue()
 
 
-@pytest.mark.parametrize("content", [hostile(), damaged_lzma(), huge()])
-def test_a_hostile_npz_is_an_error_with_its_name(tmp_path, content):
+def of_unknown_compression():
+    content = packed()
+    for header, place in ((b"PK\x03\x04", 8), (b"PK\x01\x02", 10)):
+        content[content.index(header) + place] = 97
+    return content
+
+
+@pytest.mark.parametrize(
+    ("content", "error"),
+    [
+        (packed(lambda content: b"\0" * 5000), ValueError),  # which numpy hands out as the bytes that they are
+        (packed(lambda content: content.replace(b"'descr'", b"'desc\0'")), (ValueError, tokenize.TokenError)),
+        (of_shape(10**25), OverflowError),
+        (of_shape(10**17), MemoryError),
+        (one_array(), TypeError),
+        (b"", EOFError),
+        (damaged(zipfile.ZIP_STORED), zipfile.BadZipFile),
+        (damaged(zipfile.ZIP_DEFLATED), zlib.error),
+        (damaged(zipfile.ZIP_LZMA), lzma.LZMAError),
+        (of_unknown_compression(), NotImplementedError),
+        (packed(lambda content: content[:200]), ValueError),
+        (packed()[:-200], zipfile.BadZipFile),
+    ],
+    ids=[
+        "raw",
+        "header",
+        "overflow",
+        "memory",
+        "array",
+        "empty",
+        "stored",
+        "deflated",
+        "lzma",
+        "compression",
+        "short",
+        "cut",
+    ],
+)
+def test_an_npz_by_somebody_else_is_an_error_with_its_name(tmp_path, content, error):
     (tmp_path / "x.npz").write_bytes(content)
-    with pytest.raises(ValueError, match=r"x\.npz"):
+    with pytest.raises(ValueError, match=r"x\.npz: .") as caught:
         data.load(str(tmp_path / "x.npz"))
+    assert isinstance(caught.value.__cause__, error)
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04 not a zip", b"hello"])

@@ -115,6 +115,12 @@ def test_a_step_asks_the_host_nothing(name, batch_size, few_digits, monkeypatch)
     assert all(parameter.grad is not None for parameter in (*backbone.parameters(), *loss.parameters()))
 
 
+def test_two_data_sets_of_the_same_tensors_are_two(few_digits):
+    twin = dataclasses.replace(few_digits)
+    assert twin != few_digits
+    assert module.channel_statistics(twin)[0].equal(module.channel_statistics(few_digits)[0])
+
+
 def test_under_autocast_the_trunk_alone_is_in_less():
     torch.manual_seed(0)
     backbone = Backbone(BACKBONES["digits"], (1, 8, 8), 9, "prelu-bn")
