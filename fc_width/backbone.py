@@ -67,15 +67,15 @@ class _PReLU(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, inputs: torch.Tensor, slopes: torch.Tensor) -> torch.Tensor:
         ctx.save_for_backward(inputs, slopes)
-        return torch.prelu(inputs, slopes)
+        return torch.prelu(inputs, slopes.to(inputs.dtype))
 
     @staticmethod
     def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         inputs, slopes = ctx.saved_tensors
         right = torch.ops.aten.threshold_backward(gradient, inputs, 0)  # where x > 0, else 0
-        slope = slopes.view(-1, *[1] * (inputs.ndim - 2))
+        slope = slopes.to(inputs.dtype).view(-1, *[1] * (inputs.ndim - 2))
         towards_slopes = (gradient - right).mul_(inputs)
-        return torch.lerp(right, gradient, slope), towards_slopes.sum([0, *range(2, inputs.ndim)])
+        return torch.lerp(right, gradient, slope), towards_slopes.sum([0, *range(2, inputs.ndim)]).to(slopes.dtype)
 
 
 class Backbone(nn.Module):

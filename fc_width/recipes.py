@@ -15,6 +15,9 @@ from fc_width.backbone import BACKBONES, FEATURES
 from fc_width.data import canonical_name
 from fc_width.loss_names import loss_name, parse_loss
 
+PRECISIONS = "auto", "float32", "bfloat16"
+"""What the trunk computes in, see `step.precision`."""
+
 SWEPT = ("width", "loss", "feature", "seed")
 """The fields in which the runs of one sweep may differ."""
 
@@ -26,8 +29,8 @@ class Recipe:
     *Attributes*: `name`, a label; `dataset`; `backbone`, a key of `backbone.BACKBONES`; `width`, M;
     `feature`, what follows the M units; `loss`, see `loss_names.parse_loss`; `epochs`, of which the first
     `softmax_epochs` at α = 0; `batch_size`; learning rate `lr` · `lr_decay` ** (step / `lr_decay_steps`);
-    `momentum`; `weight_decay` on weights (not on biases, PReLU or batch norm); `seed`, from which the seeds
-    of initialisation and data order are derived separately.
+    `momentum`; `weight_decay` on weights (not on biases, PReLU or batch norm); `precision`, one of `PRECISIONS`;
+    `seed`, from which the seeds of initialisation and data order are derived separately.
 
     *Raises*: `ValueError` quoting the field that does not fit.
     """
@@ -46,12 +49,13 @@ class Recipe:
     lr_decay_steps: float = 6000.0
     momentum: float = 0.9
     weight_decay: float = 5e-4
+    precision: str = "auto"
     seed: int = 0
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "loss", loss_name(*parse_loss(self.loss)))
         object.__setattr__(self, "dataset", canonical_name(self.dataset))
-        for field, known in (("backbone", BACKBONES), ("feature", FEATURES)):
+        for field, known in (("backbone", BACKBONES), ("feature", FEATURES), ("precision", PRECISIONS)):
             if getattr(self, field) not in known:
                 raise ValueError(
                     f"unknown {field} {getattr(self, field)!r}: expected one of {', '.join(sorted(known))}"
@@ -166,7 +170,9 @@ _name_cold("mnist-small")
 # which the paper does not say. Meant for a GPU.
 #     python -m fc_width.sweep --recipe paper-mnist
 _name(Named(
-    Recipe(name="paper-mnist", dataset="mnist", backbone="mnist", epochs=20, softmax_epochs=5),
+    Recipe(
+        name="paper-mnist", dataset="mnist", backbone="mnist", epochs=20, softmax_epochs=5, precision="bfloat16",
+    ),
     seconds=8400.0, hardware="two cores of an AMD EPYC (by count of operations; not run)",
     losses=EVERY_LOSS, teraflop=20 * 41.0,
 ))  # fmt: skip
@@ -181,7 +187,7 @@ for _classes in (10, 100):
     _name(Named(
         Recipe(
             name=f"paper-cifar{_classes}", dataset=f"cifar{_classes}", backbone=f"cifar{_classes}",
-            width=_classes - 1, epochs=100, softmax_epochs=25, batch_size=256,
+            width=_classes - 1, epochs=100, softmax_epochs=25, batch_size=256, precision="bfloat16",
         ),
         seconds=8400.0 * {10: 9.8, 100: 34.2}[_classes],
         hardware="two cores of an AMD EPYC (by count of operations; not run)", losses=EVERY_LOSS,

@@ -82,16 +82,19 @@ def channel_statistics(dataset: Dataset) -> tuple[torch.Tensor, torch.Tensor]:
     return torch.tensor(mean).reshape(1, -1, 1, 1), torch.tensor(std).reshape(1, -1, 1, 1)
 
 
-def precision(device: torch.device) -> contextlib.AbstractContextManager[Any]:
-    """What the backbone runs in: bfloat16 where autocast allows on CUDA (batch statistics stay float32), float32 on a
-    CPU, and on GPUs older than Ampere, which would emulate it. The loss is outside of it."""
-    if not in_bfloat16(device):
+def precision(wanted: str, device: torch.device) -> contextlib.AbstractContextManager[Any]:
+    """What the trunk computes in: bfloat16 by autocast (batch statistics stay float32) or float32. The FC layer and the
+    loss are float32 always."""
+    if not in_bfloat16(wanted, device):
         return contextlib.nullcontext()
     return torch.autocast(device.type, torch.bfloat16, cache_enabled=False)  # a cached cast would outlive its graph
 
 
-def in_bfloat16(device: torch.device) -> bool:
-    """Whether `precision` is bfloat16 on this device."""
+def in_bfloat16(wanted: str, device: torch.device) -> bool:
+    """Whether `precision` is bfloat16: as a recipe says, or, where it leaves that to the device (`auto`), on CUDA from
+    Ampere on. Older GPUs, and CPUs without AMX, would emulate it; and on a CPU small networks gain nothing."""
+    if wanted != "auto":
+        return wanted == "bfloat16"
     return device.type == "cuda" and torch.cuda.get_device_capability(device)[0] >= 8
 
 
@@ -106,7 +109,7 @@ class Step:
         images, self.labels = data.train
         self.backbone, self.loss, self.data = backbone, loss, data
         self.device = images.device
-        self.batch_size = recipe.batch_size
+        self.batch_size, self.precision = recipe.batch_size, recipe.precision
         self.optimizer = optimizer_of(recipe, backbone, loss)
         numbers = torch.float64 if self.device.type == "cpu" else torch.float32  # what the fused SGD reads
         self.rate = torch.zeros((), dtype=numbers, device=self.device)
@@ -171,9 +174,7 @@ class Step:
         chosen = self.order[self.place[:size]]
         labels = self.labels[chosen]
         self.rate.copy_(self.rates[self.step].squeeze(0))
-        with precision(self.device):
-            embeddings = self.backbone(self.data.images(self.data.train[0][chosen]))
-        embeddings = embeddings.float()
+        embeddings = self.embed(self.data.train[0][chosen])
         value = self.loss(embeddings, labels)
         self.optimizer.zero_grad()
         value.backward()
@@ -183,6 +184,12 @@ class Step:
             self.total += value
         self.place += self.batch_size
         self.step += 1
+
+    def embed(self, images: torch.Tensor) -> torch.Tensor:
+        """Embeddings (N, M), float32, of images (N, channels, H, W) as they lie in the data set."""
+        with precision(self.precision, self.device):
+            embeddings: torch.Tensor = self.backbone(self.data.images(images))
+        return embeddings.float()
 
     def _state(self) -> list[torch.Tensor]:
         modules = (self.backbone, self.loss)

@@ -24,7 +24,7 @@ from fc_width.data import Dataset
 from fc_width.loss_names import Loss, make_loss, parse_loss
 from fc_width.losses import NonFiniteError
 from fc_width.recipes import Recipe
-from fc_width.step import Batches, Step, batches, in_bfloat16, precision
+from fc_width.step import Step, batches, in_bfloat16
 from fc_width.store import Record
 
 Progress = Callable[[float], None]
@@ -96,11 +96,11 @@ def _pieces(recipe: Recipe, dataset: Dataset, device: torch.device) -> Generator
     backbone, loss = build(recipe, dataset)
     backbone = backbone.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     loss = loss.to(device)
-    data = batches(dataset, device)
+    step = Step(recipe, backbone, loss, batches(dataset, device))
     history: dict[str, list[float]] = {key: [] for key in HISTORY}
     measured: Record | None = None
-    if (yield from _train(recipe, backbone, loss, data, history)):
-        measured = yield from _measure(backbone, loss, data, dataset.num_classes)
+    if (yield from _train(recipe, step, history)):
+        measured = yield from _measure(step, dataset.num_classes)
     if measured is not None:
         history["test_accuracy"].append(measured["final"]["test_accuracy"])
     record: Record = {
@@ -116,7 +116,7 @@ def _pieces(recipe: Recipe, dataset: Dataset, device: torch.device) -> Generator
         "parameters": parameters,
         "bytes": {part: 4 * count for part, count in parameters.items()},
         "seconds": time.perf_counter() - started,
-        "provenance": provenance(device) | {"data_sha256": dataset.checksum},
+        "provenance": provenance(device, recipe.precision) | {"data_sha256": dataset.checksum},
     }
 
 
@@ -134,14 +134,11 @@ def derived_seed(seed: int, purpose: str) -> int:
     return int.from_bytes(hashlib.sha256(f"{seed}/{purpose}".encode()).digest()[:7], "big")
 
 
-def _train(
-    recipe: Recipe, backbone: Backbone, loss: Loss, data: Batches, history: dict[str, list[float]]
-) -> Generator[float, None, bool]:
+def _train(recipe: Recipe, step: Step, history: dict[str, list[float]]) -> Generator[float, None, bool]:
     """Train in place; yields the fraction done, and returns false as soon as a feature, or an epoch's loss, is not
     finite. The test accuracy of the last epoch is left to `_measure`."""
-    samples = len(data.train[1])
+    samples = len(step.labels)
     order = torch.Generator().manual_seed(derived_seed(recipe.seed, "order"))
-    step = Step(recipe, backbone, loss, data)
     _, alpha = parse_loss(recipe.loss)
     steps = -(-samples // recipe.batch_size) * recipe.epochs
     piece = PIECES[step.device.type]
@@ -159,43 +156,38 @@ def _train(
         history["train_accuracy"].append(float(step.hits) / samples)
         if not math.isfinite(float(step.total)):
             return False
-        health = loss.health()
+        health = step.loss.health()
         history["batch_inverted"].append(health["inverted"])
         history["batch_angle"].append(health["mean_angle"])
         if epoch + 1 < recipe.epochs:  # after the last one all is measured
-            correct, _ = yield from _evaluate(backbone, loss, data, data.test, done / steps)
+            correct, _ = yield from _evaluate(step, step.data.test, done / steps)
             history["test_accuracy"].append(float(correct.mean()))
     return True
 
 
 @torch.no_grad()
 def _evaluate(
-    backbone: Backbone,
-    loss: Loss,
-    data: Batches,
-    split: tuple[torch.Tensor, torch.Tensor],
-    fraction: float = 1.0,
+    step: Step, split: tuple[torch.Tensor, torch.Tensor], fraction: float = 1.0
 ) -> Generator[float, None, tuple[torch.Tensor, torch.Tensor]]:
     """Correctness (N,) float64 at the test-time weights, and embeddings (N, M); yields `fraction` after every part."""
-    backbone.eval()
+    step.backbone.eval()
     images, labels = split
-    size = EVALUATION_BATCH[images.device.type]
-    embeddings = torch.empty(len(images), backbone.fc.out_features, device=images.device)
+    size = EVALUATION_BATCH[step.device.type]
+    embeddings = torch.empty(len(images), step.backbone.fc.out_features, device=step.device)
     for start in range(0, len(images), size):
-        with precision(images.device):
-            embeddings[start : start + size] = backbone(data.images(images[start : start + size]))
+        embeddings[start : start + size] = step.embed(images[start : start + size])
         yield fraction
-    return (loss.logits(embeddings).argmax(1) == labels).double(), embeddings
+    return (step.loss.logits(embeddings).argmax(1) == labels).double(), embeddings
 
 
 @torch.no_grad()
-def _measure(backbone: Backbone, loss: Loss, data: Batches, num_classes: int) -> Generator[float, None, Record | None]:
+def _measure(step: Step, num_classes: int) -> Generator[float, None, Record | None]:
     """What a record holds of the trained network; None if a feature or a weight is not finite."""
-    weight = loss.classifier()
+    weight = step.loss.classifier()
     final: dict[str, float] = {}
     class_angles = {}
-    for name, split in (("train", data.train), ("test", data.test)):
-        correct, embeddings = yield from _evaluate(backbone, loss, data, split)
+    for name, split in (("train", step.data.train), ("test", step.data.test)):
+        correct, embeddings = yield from _evaluate(step, split)
         if not bool(torch.isfinite(embeddings).all() and torch.isfinite(weight).all()):
             return None
         angles = torch.rad2deg(geometry.target_angles(embeddings, weight, split[1]))
@@ -207,7 +199,7 @@ def _measure(backbone: Backbone, loss: Loss, data: Batches, num_classes: int) ->
             collapse = geometry.neural_collapse(embeddings, weight, split[1])
     record: Record = {}
     if weight.shape[1] <= 3:
-        record["features"] = _features(embeddings, data.test[1], weight)
+        record["features"] = _features(embeddings, step.data.test[1], weight)
     shape = {
         "smallest_angle": geometry.smallest_angle(weight),
         "weight_sum_norm": float(weight.sum(0).norm()),
@@ -234,14 +226,14 @@ def _features(
     }
 
 
-def provenance(device: torch.device) -> dict[str, str]:
+def provenance(device: torch.device, precision: str) -> dict[str, str]:
     """Where a record comes from: versions, commit, device."""
     return {
         "version": importlib.metadata.version("fc-width"),
         "commit": _commit(),
         "torch": torch.__version__,
         "device": device_name(device),
-        "precision": "bfloat16 autocast" if in_bfloat16(device) else "float32",
+        "precision": "bfloat16 autocast" if in_bfloat16(precision, device) else "float32",
     }
 
 

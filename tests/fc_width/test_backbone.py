@@ -66,6 +66,22 @@ def test_prelu_is_torch_s_own_both_ways(shape):
         torch.testing.assert_close(ours, theirs, rtol=1e-14, atol=1e-14)
 
 
+def test_prelu_of_bfloat16_is_that_of_its_values_and_keeps_its_slopes_in_float32():
+    torch.manual_seed(0)
+    inputs, gradient = torch.randn(2, 50, 3, 6, 6).bfloat16()
+    results = []
+    for kind, dtype in ((PReLU, torch.bfloat16), (torch.nn.PReLU, torch.float64)):
+        layer = kind(3).to(torch.float32 if dtype == torch.bfloat16 else dtype)
+        x = inputs.to(dtype, copy=True).requires_grad_()
+        y = layer(x)
+        y.backward(gradient.to(dtype))
+        results.append((y.detach(), x.grad, layer.weight.grad))
+    assert [each.dtype for each in results[0]] == [torch.bfloat16, torch.bfloat16, torch.float32]
+    rounding = 0.01, 0.01, 2**-8 * 1800**0.5  # a slope's gradient is a sum of 1,800 rounded products of about 1
+    for ours, exact, error in zip(*results, rounding, strict=True):
+        torch.testing.assert_close(ours.double(), exact, rtol=0.01, atol=error)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -103,7 +103,7 @@ class Asked(TorchFunctionMode):
 def test_a_step_asks_the_host_nothing(name, batch_size, few_digits, monkeypatch):
     """Without a GPU: tensors without data stand for those on one, so that whatever needs a value fails."""
     monkeypatch.setattr(torch.Tensor, "is_cuda", property(lambda tensor: tensor.device.type == "meta"))
-    monkeypatch.setattr(module, "precision", lambda device: contextlib.nullcontext())
+    monkeypatch.setattr(module, "precision", lambda wanted, device: contextlib.nullcontext())
     monkeypatch.setattr(torch, "is_autocast_enabled", lambda device: False)
     recipe = dataclasses.replace(QUICK, loss=name, batch_size=batch_size)
     device = torch.device("meta")

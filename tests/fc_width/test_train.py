@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from fc_width import step, train
-from fc_width.recipes import RECIPES, Recipe
+from fc_width.recipes import PRECISIONS, RECIPES, Recipe
 from fc_width.train import build, derived_seed, run
 
 QUICK = Recipe(epochs=2, softmax_epochs=1, lr=0.05)
@@ -136,10 +136,10 @@ def test_divergence_is_an_outcome(few_digits):
 def test_divergence_in_the_last_step_is_one_too(part, few_digits, monkeypatch):
     original = train._train
 
-    def last(recipe, backbone, loss, data, history):
-        finite = yield from original(recipe, backbone, loss, data, history)
+    def last(recipe, step, history):
+        finite = yield from original(recipe, step, history)
         with torch.no_grad():
-            (backbone.fc.weight if part == "fc" else loss.weight).fill_(math.inf)
+            (step.backbone.fc.weight if part == "fc" else step.loss.weight).fill_(math.inf)
         return finite
 
     monkeypatch.setattr(train, "_train", last)
@@ -154,6 +154,17 @@ def test_the_named_recipe_learns_digits(digits):
     record = run(dataclasses.replace(named, loss="w-softmax-simplex:1", epochs=6, softmax_epochs=2), digits)
     assert record["final"]["test_accuracy"] > 0.96
     assert record["final"]["test_angle"] < 45
+
+
+def test_the_precision_is_the_recipe_s(few_digits):
+    named = dataclasses.replace(QUICK, epochs=4)
+    found = {each: run(dataclasses.replace(named, precision=each), few_digits) for each in PRECISIONS}
+    told = {each: record["provenance"]["precision"] for each, record in found.items()}
+    assert told == {"auto": "float32", "float32": "float32", "bfloat16": "bfloat16 autocast"}
+    assert found["auto"]["final"] == found["float32"]["final"] != found["bfloat16"]["final"]
+    assert found["bfloat16"]["final"]["test_accuracy"] == pytest.approx(
+        found["float32"]["final"]["test_accuracy"], abs=0.2
+    )
 
 
 def test_another_data_set_than_the_recipe_s(few_digits):
