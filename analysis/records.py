@@ -94,9 +94,9 @@ def load(source: str | Path) -> pd.DataFrame:
     *Returns*: a DataFrame with the columns `run_id`, `status`, every field of the recipe, `classes` (C), the
     final measurements (`test_accuracy` and the like, accuracies and shares in 0…1, angles in degrees),
     `met_accuracy` (the share of all samples met in training that were right when met), the geometry (`nc1`, …),
-    `fc_parameters`, `classifier_parameters`, `seconds`, the provenance, and, as objects, `class_angles` (split → list
-    of degrees), `correct` (base64 of packed bits) and `features` (M ≤ 3). What a run does not have (a diverged one,
-    say) is NaN or None.
+    `fc_parameters`, `classifier_parameters`, `seconds`, the provenance (its precision as `computed_in`), and, as
+    objects, `class_angles` (split → list of degrees), `correct` (base64 of packed bits) and `features` (M ≤ 3).
+    What a run does not have (a diverged one, say) is NaN or None.
 
     *Raises*: `FileNotFoundError` if there is no record, naming the command that makes them; `ValueError` if a
     record or the file is corrupt."""
@@ -172,10 +172,13 @@ def _records(source: Path) -> Iterator[dict[str, Any]]:
 
 
 def _row(record: dict[str, Any]) -> dict[str, Any]:
-    row: dict[str, Any] = {"run_id": record["run_id"], "status": record["status"], **record["recipe"]}
+    row: dict[str, Any] = {"run_id": record["run_id"], "status": record["status"]}
+    row |= dataclasses.asdict(Recipe()) | record["recipe"]  # a field younger than the record is at its default
     row["met_accuracy"] = fmean(record.get("train_accuracy") or [math.nan])
     row["classes"] = record.get("classes") or num_classes(row["dataset"])
     row |= record.get("final", {}) | record.get("geometry", {})
     row |= {f"{part}_parameters": count for part, count in record.get("parameters", {}).items()}
-    row |= record.get("provenance", {})
+    provenance = dict(record.get("provenance", {}))
+    row["computed_in"] = provenance.pop("precision", None)  # while `precision` is what the recipe asks for
+    row |= provenance
     return row | {key: record.get(key) for key in ("seconds", "class_angles", "correct", "features")}

@@ -1,6 +1,7 @@
 """The paper's tables beside ours: right numbers, nothing mixed, and commands that do what they say."""
 
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -9,7 +10,7 @@ import tyro
 from scipy import stats
 
 from analysis import paper_tables, records
-from fc_width.recipes import RECIPES
+from fc_width.recipes import RECIPES, Recipe
 from fc_width.store import Store
 from fc_width.sweep import Options, plan
 
@@ -130,6 +131,29 @@ def test_a_command_repeats_what_was_set():
     assert [run.run_id for run in runs] == [dataclasses.replace(recipe, seed=seed).run_id for seed in (0, 1)]
     row = pd.Series(dataclasses.asdict(recipe) | {"epochs": np.int64(9), "status": "done"})
     assert records.recipe_of(row) == recipe
+
+
+@pytest.mark.parametrize("pack", sorted(records.COMMITTED))
+def test_the_recipe_of_every_committed_run_is_the_one_in_its_record(pack):
+    """Those made before a recipe had all its fields too: the id is a hash of the recipe."""
+    table = records.load(Path("figures/data") / f"{pack}{records.PACK_SUFFIX}")
+    assert [records.recipe_of(row).run_id for _, row in table.iterrows()] == list(table["run_id"])
+
+
+def test_the_precision_is_the_recipe_s_and_not_what_it_came_to(tmp_path):
+    recipe = Recipe(precision="bfloat16")
+    store = Store(tmp_path)
+    store.write(
+        {
+            "run_id": recipe.run_id,
+            "recipe": dataclasses.asdict(recipe),
+            "status": "done",
+            "provenance": {"precision": "bfloat16 autocast"},
+        }
+    )
+    (row,) = (row for _, row in records.load(tmp_path).iterrows())
+    assert records.recipe_of(row) == recipe
+    assert row["computed_in"] == "bfloat16 autocast"
 
 
 def test_the_markdown_says_what_is_ours_what_is_small_and_what_is_not_run(rows, runs):
