@@ -15,7 +15,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
@@ -60,11 +60,12 @@ step, which cost a tenth of a run."""
 
 @dataclass(frozen=True)
 class Status:
-    """Where a sweep stands: `finished` run ids so far, and the fraction done of each that is `running`
-    anywhere."""
+    """Where a sweep stands: `finished` run ids so far; the fraction done of each that is `running` anywhere; and the
+    fraction at which each of these was taken up, from a saved state, as `resumed`."""
 
     finished: frozenset[str]
     running: dict[str, float]
+    resumed: dict[str, float] = field(default_factory=dict)
 
 
 def default_workers(device: torch.device) -> int:
@@ -113,8 +114,11 @@ def run_all(
 
     def status() -> Status:
         finished = frozenset(store.run_ids() & wanted.keys())
-        running = {run_id: c.get("fraction", 0.0) for run_id, c in store.claims().items() if run_id in wanted}
-        return Status(finished, running)
+        claims = {run_id: claim for run_id, claim in store.claims().items() if run_id in wanted}
+        running, resumed = (
+            {run_id: claim.get(key, 0.0) for run_id, claim in claims.items()} for key in ("fraction", "resumed")
+        )
+        return Status(finished, running, resumed)
 
     now = status()
     remaining = len(wanted) - len(now.finished)
@@ -234,7 +238,7 @@ class _Worker:
             self.store.release(claimed.run_id)
             return
         try:
-            self.running[claimed.run_id] = Running(claimed, self.dataset, self.device)
+            self.running[claimed.run_id] = Running(claimed, self.dataset, self.device, self.store)
         except Exception as error:
             if _says(error, BROKEN):
                 self.store.release(claimed.run_id)
@@ -245,6 +249,8 @@ class _Worker:
         running, crowded = self.running[run_id], False
         try:
             running.advance()
+        except OSError:  # of the store: a run does nothing else of that kind
+            raise
         except Exception as error:
             alone, full = len(self.running) == 1, is_out_of_memory(error)
             captured = isinstance(error, CaptureError)
@@ -264,7 +270,7 @@ class _Worker:
             self.last_beat = time.monotonic()
             _exit_if_orphaned()
             for other, one in self.running.items():
-                self.store.beat(other, one.fraction)
+                self.store.beat(other, one.fraction, one.resumed or 0.0)
 
     def _end(self, run_id: str, record: Record) -> None:
         self.running.pop(run_id, None)

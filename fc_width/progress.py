@@ -30,6 +30,7 @@ class Progress:
         self._known = store.run_ids() & self._runs.keys()  # reported already
         self._todo = len(self._runs) - len(self._known)
         self._counts: Counter[str] = Counter()
+        self._resumed: dict[str, float] = {}  # what was done of the runs before this sweep
         self._started = self._last_line = time.monotonic()
         terminal = sys.stderr.isatty()
         self._bar = tqdm(total=self._todo, bar_format="{percentage:3.0f}% |{bar}| {desc}", disable=not terminal)
@@ -44,6 +45,7 @@ class Progress:
 
     def __call__(self, status: Status) -> None:
         """Show what is new."""
+        self._resumed |= status.resumed
         for run_id in sorted(status.finished - self._known):
             self._known.add(run_id)
             tqdm.write(self._result(run_id), file=sys.stderr)
@@ -62,10 +64,11 @@ class Progress:
         parts = [f"{ended} of {self._todo} runs", f"{len(running)} running"]
         parts += [f"{self._counts[name]} {name}" for name in ("diverged", "failed") if self._counts[name]]
         seconds, done = time.monotonic() - self._started, self._done(running)
-        if done and seconds:
+        here = done - sum(self._resumed.values())
+        if here > 0 and seconds:
             epochs = next(iter(self._runs.values())).epochs
-            parts.append(f"{done * epochs * self._images / seconds:,.0f} images/s")
-            parts.append(f"{duration(seconds * (self._todo - done) / done)} left")
+            parts.append(f"{here * epochs * self._images / seconds:,.0f} images/s")
+            parts.append(f"{duration(seconds * (self._todo - done) / here)} left")
         return ", ".join(parts)
 
     def _done(self, running: dict[str, float]) -> float:

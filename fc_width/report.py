@@ -68,8 +68,10 @@ def status(store: Store) -> str:
             continue
     running = {run_id: claim for run_id, claim in store.claims().items() if run_id not in found}
     counts = Counter(record["status"] for record in found.values())
+    interrupted = len(store.saved_ids() - found.keys() - running.keys())
     parts = [f"{counts[name]} {name}" for name in ("done", "diverged", "failed", "corrupt") if counts[name]]
-    lines = [f"{store.folder}: {', '.join([*parts, f'{len(running)} running'])}"]
+    parts += [f"{len(running)} running", *([f"{interrupted} interrupted"] if interrupted else [])]
+    lines = [f"{store.folder}: {', '.join(parts)}"]
     lines += [
         f"running {claim.get('fraction', 0):4.0%}  {run_id}  process {claim.get('pid')} on {claim.get('host')}, "
         f"heard of {_ago(_modified(store, f'{run_id}.claim'))}"

@@ -162,7 +162,7 @@ class Step:
 
     def rehearse(self) -> None:
         """Take this step a few times and put everything that it changes back as it was."""
-        changed = self._state()
+        changed = self.state()
         before = [tensor.clone() for tensor in changed]
         for _ in range(REHEARSALS):
             self._batch(self.batch_size)
@@ -191,7 +191,8 @@ class Step:
             embeddings: torch.Tensor = self.backbone(self.data.images(images))
         return embeddings.float()
 
-    def _state(self) -> list[torch.Tensor]:
+    def state(self) -> list[torch.Tensor]:
+        """All that a step changes, each sharing its memory."""
         modules = (self.backbone, self.loss)
         return [
             *(each.detach() for module in modules for each in (*module.parameters(), *module.buffers())),

@@ -1,4 +1,5 @@
-"""Records on disk: one JSON file a run; and claims, by which workers of any number of sweeps share the work.
+"""Records on disk: one JSON file a run; the saved state of runs that have none yet; and claims, by which workers of any
+number of sweeps share the work.
 
 A record is written to a temporary file, flushed to the disk and renamed, so that a file with a record's name
 is always a whole record. A claim is a small file that its owner keeps rewriting. A claim is stale if its
@@ -57,6 +58,7 @@ class Store:
         for run_id in self.run_ids():  # a claim whose owner was killed after its record was in place
             if self._record_path(run_id).exists():  # still: it may have been discarded to be made again
                 self.release(run_id)
+                self._state_path(run_id).unlink(missing_ok=True)
 
     def run_ids(self) -> set[str]:
         """The ids of all records in the folder."""
@@ -87,15 +89,34 @@ class Store:
                 yield self.read(run_id)
 
     def write(self, record: Record) -> None:
-        """Put a record in place, whole or not at all."""
-        content = json.dumps(record, allow_nan=False, indent=1).encode()
-        temporary = self._temporary(record["run_id"])
+        """Put a record in place, whole or not at all; it ends the run's saved state."""
+        run_id = record["run_id"]
+        self._put(run_id, self._record_path(run_id), json.dumps(record, allow_nan=False, indent=1).encode())
+        self._state_path(run_id).unlink(missing_ok=True)
+
+    def save(self, run_id: str, state: bytes) -> None:
+        """Keep the state of a run that has no record yet, in place of an earlier one, whole or not at all."""
+        self._put(run_id, self._state_path(run_id), state)
+
+    def saved(self, run_id: str) -> bytes | None:
+        """The saved state of a run, if there is one."""
+        try:
+            return self._state_path(run_id).read_bytes()
+        except FileNotFoundError:
+            return None
+
+    def saved_ids(self) -> set[str]:
+        """The ids of all runs that have a saved state."""
+        return {path.stem for path in self.folder.glob("*.state")}
+
+    def _put(self, run_id: str, path: Path, content: bytes) -> None:
+        temporary = self._temporary(run_id)
         try:
             with open(temporary, "wb") as stream:
                 stream.write(content)
                 stream.flush()
                 os.fsync(stream.fileno())
-            os.replace(temporary, self._record_path(record["run_id"]))
+            os.replace(temporary, path)
         finally:
             temporary.unlink(missing_ok=True)
         _sync_folder(self.folder)
@@ -130,11 +151,11 @@ class Store:
         finally:
             temporary.unlink(missing_ok=True)
 
-    def beat(self, run_id: str, fraction: float) -> None:
-        """Show that this process is still at work on a claimed run, and how far."""
+    def beat(self, run_id: str, fraction: float, resumed: float = 0.0) -> None:
+        """Show that this process is still at work on a claimed run, how far, and how far it was when taken up."""
         temporary = self._temporary(run_id)
         try:
-            temporary.write_bytes(self._content(fraction))
+            temporary.write_bytes(self._content(fraction, resumed))
             os.replace(temporary, self._claim_path(run_id))
         finally:
             temporary.unlink(missing_ok=True)
@@ -208,13 +229,16 @@ class Store:
             return b""
 
     @staticmethod
-    def _content(fraction: float) -> bytes:
+    def _content(fraction: float, resumed: float = 0.0) -> bytes:
         pid = os.getpid()
-        claim = {"host": _HOST, "pid": pid, "started": _started(pid), "fraction": fraction}
+        claim = {"host": _HOST, "pid": pid, "started": _started(pid), "fraction": fraction, "resumed": resumed}
         return json.dumps(claim | {"beat": secrets.token_hex(8)}).encode()
 
     def _record_path(self, run_id: str) -> Path:
         return self.folder / f"{run_id}.json"
+
+    def _state_path(self, run_id: str) -> Path:
+        return self.folder / f"{run_id}.state"
 
     def _claim_path(self, run_id: str) -> Path:
         return self.folder / f"{run_id}.claim"

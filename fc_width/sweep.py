@@ -241,8 +241,10 @@ def _run(options: Options, base: Recipe, there: cluster.Cluster | None) -> int:
         print(f"{where}: corrupt record, {'to be ' if options.dry_run else ''}set aside and run again")
     seconds = 0.0 if options.dry_run and corrupt else expected_seconds(runs, store)
     left = report.duration(todo * seconds / workers)
+    begun = len(store.saved_ids() & wanted - done)
     print(
         f"{len(runs)} runs of {runs[0].name} in {store.folder}: {len(runs) - todo} done, {todo} to do"
+        + (f" ({begun} of them begun)" if begun else "")
         + (f", about {left} with {workers} at once on {device.type}" if todo else "")
     )
     if options.dry_run:

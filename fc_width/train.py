@@ -18,20 +18,21 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from fc_width import geometry
+from fc_width import checkpoint, geometry
 from fc_width.backbone import BACKBONES, Backbone
 from fc_width.data import Dataset
 from fc_width.loss_names import Loss, make_loss, parse_loss
 from fc_width.losses import NonFiniteError
 from fc_width.recipes import Recipe
 from fc_width.step import Step, batches, in_bfloat16
-from fc_width.store import Record
+from fc_width.store import Record, Store
 
 Progress = Callable[[float], None]
 """Called now and then with the fraction of the run that is done."""
 
 EVALUATION_BATCH = {"cpu": 500, "cuda": 5000}
 PIECES = {"cpu": 1, "cuda": 50}  # steps
+SAVE_SECONDS = 60.0
 FEATURES = 300  # of the test set, in the record of a run with M ≤ 3
 HISTORY = "train_accuracy", "test_accuracy", "batch_inverted", "batch_angle"
 
@@ -66,21 +67,26 @@ def run(
 class Running:
     """A run in pieces, so that several take turns on one device; on CUDA each on a stream of its own.
 
-    *Arguments*: as `run`.
+    *Arguments*: as `run`; `store`, where its state is saved at the end of an epoch, every `SAVE_SECONDS` at most, and
+    taken up if it is there.
 
-    *Attributes*: `recipe`; `fraction`, how much is done; `record`, once the run has ended.
+    *Attributes*: `recipe`; `fraction`, how much is done; `resumed`, how much was when it was taken up, known from the
+    first piece on; `record`, once the run has ended.
 
-    *Raises*: as `run`."""
+    *Raises*: as `run`; `OSError` if the state cannot be saved or read."""
 
-    def __init__(self, recipe: Recipe, dataset: Dataset, device: torch.device | str = "cpu") -> None:
+    def __init__(
+        self, recipe: Recipe, dataset: Dataset, device: torch.device | str = "cpu", store: Store | None = None
+    ) -> None:
         if dataset.name != recipe.dataset:
             raise ValueError(f"recipe {recipe.name} is for data set {recipe.dataset!r}, got {dataset.name!r}")
         self.recipe = recipe
         self.fraction = 0.0
+        self.resumed: float | None = None
         self.record: Record | None = None
         self._device = torch.device(device)
         self._stream = torch.cuda.Stream(self._device) if self._device.type == "cuda" else None
-        self._pieces = _pieces(recipe, dataset, self._device)
+        self._pieces = _pieces(recipe, dataset, self._device, store)
 
     def advance(self) -> None:
         """Do the next piece (on CUDA: hand it to the device)."""
@@ -89,17 +95,34 @@ class Running:
                 self.fraction = next(self._pieces)
             except StopIteration as end:
                 self.fraction, self.record = 1.0, end.value
+        if self.resumed is None:
+            self.resumed = self.fraction
 
 
-def _pieces(recipe: Recipe, dataset: Dataset, device: torch.device) -> Generator[float, None, Record]:
-    started = time.perf_counter()
+def _pieces(
+    recipe: Recipe, dataset: Dataset, device: torch.device, store: Store | None
+) -> Generator[float, None, Record]:
+    started = saved = time.perf_counter()
     backbone, loss = build(recipe, dataset)
     backbone = backbone.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     loss = loss.to(device)
     step = Step(recipe, backbone, loss, batches(dataset, device))
+    order = torch.Generator().manual_seed(derived_seed(recipe.seed, "order"))
     history: dict[str, list[float]] = {key: [] for key in HISTORY}
+    made = provenance(device, recipe.precision) | {"data_sha256": dataset.checksum}
+    state = None if store is None else store.saved(recipe.run_id)
+    before = 0.0 if state is None else checkpoint.take_up(state, made, step, order, history)
+    yield len(history["train_accuracy"]) / recipe.epochs
+
+    def save() -> None:
+        nonlocal saved
+        now = time.perf_counter()
+        if store is not None and now - saved > SAVE_SECONDS:
+            store.save(recipe.run_id, checkpoint.pack(made, step, order, history, before + now - started))
+            saved = now
+
     measured: Record | None = None
-    if (yield from _train(recipe, step, history)):
+    if (yield from _train(recipe, step, order, history, save)):
         measured = yield from _measure(step, dataset.num_classes)
     if measured is not None:
         history["test_accuracy"].append(measured["final"]["test_accuracy"])
@@ -115,8 +138,8 @@ def _pieces(recipe: Recipe, dataset: Dataset, device: torch.device) -> Generator
     return record | {
         "parameters": parameters,
         "bytes": {part: 4 * count for part, count in parameters.items()},
-        "seconds": time.perf_counter() - started,
-        "provenance": provenance(device, recipe.precision) | {"data_sha256": dataset.checksum},
+        "seconds": before + time.perf_counter() - started,
+        "provenance": made,
     }
 
 
@@ -134,16 +157,19 @@ def derived_seed(seed: int, purpose: str) -> int:
     return int.from_bytes(hashlib.sha256(f"{seed}/{purpose}".encode()).digest()[:7], "big")
 
 
-def _train(recipe: Recipe, step: Step, history: dict[str, list[float]]) -> Generator[float, None, bool]:
-    """Train in place; yields the fraction done, and returns false as soon as a feature, or an epoch's loss, is not
-    finite. The test accuracy of the last epoch is left to `_measure`."""
+def _train(
+    recipe: Recipe, step: Step, order: torch.Generator, history: dict[str, list[float]], save: Callable[[], None]
+) -> Generator[float, None, bool]:
+    """Train in place, from the first epoch that `history` lacks; calls `save` after every one, yields the fraction
+    done, and returns false as soon as a feature, or an epoch's loss, is not finite. The test accuracy of the last epoch
+    is left to `_measure`."""
     samples = len(step.labels)
-    order = torch.Generator().manual_seed(derived_seed(recipe.seed, "order"))
     _, alpha = parse_loss(recipe.loss)
+    first = len(history["train_accuracy"])
     steps = -(-samples // recipe.batch_size) * recipe.epochs
     piece = PIECES[step.device.type]
-    done = 0
-    for epoch in range(recipe.epochs):
+    done = steps // recipe.epochs * first
+    for epoch in range(first, recipe.epochs):
         bias = 0.0 if alpha is None or epoch < recipe.softmax_epochs else alpha
         try:
             for _ in step.epoch(torch.randperm(samples, generator=order), bias):
@@ -162,6 +188,7 @@ def _train(recipe: Recipe, step: Step, history: dict[str, list[float]]) -> Gener
         if epoch + 1 < recipe.epochs:  # after the last one all is measured
             correct, _ = yield from _evaluate(step, step.data.test, done / steps)
             history["test_accuracy"].append(float(correct.mean()))
+        save()
     return True
 
 
@@ -231,7 +258,7 @@ def provenance(device: torch.device, precision: str) -> dict[str, str]:
     return {
         "version": importlib.metadata.version("fc-width"),
         "commit": _commit(),
-        "torch": torch.__version__,
+        "torch": str(torch.__version__),
         "device": device_name(device),
         "precision": "bfloat16 autocast" if in_bfloat16(precision, device) else "float32",
     }

@@ -45,8 +45,8 @@ class Scripted:
     alive = 0
     most = 0
 
-    def __init__(self, recipe, dataset, device):
-        self.recipe, self.record, self.fraction = recipe, None, 0.0
+    def __init__(self, recipe, dataset, device, store):
+        self.recipe, self.record, self.fraction, self.resumed = recipe, None, 0.0, None
         Scripted.alive += 1
         Scripted.most = max(Scripted.most, Scripted.alive)
 

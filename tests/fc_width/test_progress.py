@@ -61,3 +61,14 @@ def test_a_record_that_goes_in_between_is_no_error(store, capsys):
     with Progress(RUNS, store, 1000) as show:
         show(Status(frozenset({RUNS[0].run_id, RUNS[2].run_id}), {}))
     assert "seed 0: gone" in capsys.readouterr().err
+
+
+def test_what_was_done_before_is_not_this_sweep_s_speed(store, capsys, monkeypatch):
+    """One run taken up at 0.8 and at 0.9 now, one new and at 0.5: 0.6 runs of 3 epochs of 1,000 images in a minute."""
+    now = 1000.0
+    monkeypatch.setattr(module.time, "monotonic", lambda: now)
+    with Progress(RUNS, store, 1000) as show:
+        now += 60
+        running = {RUNS[1].run_id: 0.9, RUNS[2].run_id: 0.5}
+        show(Status(frozenset({RUNS[0].run_id}), running, {RUNS[1].run_id: 0.8, RUNS[2].run_id: 0.0}))
+    assert capsys.readouterr().err.splitlines() == ["0 of 3 runs, 2 running, 30 images/s, 3 min left"]

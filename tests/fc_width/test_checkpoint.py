@@ -1,0 +1,205 @@
+"""A run that is killed goes on from its last epoch, and its record is that of a run that nothing happened to."""
+
+import contextlib
+import dataclasses
+import errno
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from fc_width import engine, train
+from fc_width.recipes import Recipe
+from fc_width.report import status
+from fc_width.store import Store
+from fc_width.train import Running, run
+
+RECIPE = Recipe(epochs=4, softmax_epochs=2, lr=0.05)
+
+
+@pytest.fixture
+def store(tmp_path):
+    made = Store(tmp_path / "runs")
+    made.create()
+    return made
+
+
+@pytest.fixture(autouse=True)
+def at_every_epoch(monkeypatch):
+    monkeypatch.setattr(train, "SAVE_SECONDS", 0.0)
+
+
+def same(record):
+    return {key: value for key, value in record.items() if key not in ("seconds", "provenance")}
+
+
+def until(running, fraction):
+    """Let a run be killed when so much of it is done."""
+    while running.fraction < fraction:
+        running.advance()
+
+
+def ended(running):
+    while running.record is None:
+        running.advance()
+    return running.record
+
+
+@pytest.mark.parametrize("epochs", [1, 2, 3, 4])
+@pytest.mark.parametrize("loss", ["softmax", "w-softmax:1", "w-softmax-simplex:1"])
+def test_a_run_goes_on_from_its_last_epoch_to_the_same_record(loss, epochs, store, few_digits):
+    """In the softmax phase, at its end, after it, and while it is measured."""
+    recipe = dataclasses.replace(RECIPE, loss=loss)
+    killed = Running(recipe, few_digits, store=store)
+    saved = set()
+    while len(saved) < epochs:
+        killed.advance()
+        saved |= {store.saved(recipe.run_id)} - {None}
+    again = Running(recipe, few_digits, store=store)
+    again.advance()
+    assert again.resumed == again.fraction == epochs / 4
+    assert same(ended(again)) == same(run(recipe, few_digits))
+
+
+def test_killed_again_and_again(store, few_digits):
+    for epoch in (1, 2, 3):
+        running = Running(RECIPE, few_digits, store=store)
+        until(running, epoch / 4 + 0.1)
+        assert running.resumed == (epoch - 1) / 4
+    record = ended(Running(RECIPE, few_digits, store=store))
+    assert same(record) == same(run(RECIPE, few_digits))
+    store.write(record)
+    assert [path.name for path in store.folder.iterdir()] == [f"{RECIPE.run_id}.json"]
+
+
+def test_the_seconds_are_those_of_all_its_parts(store, few_digits, monkeypatch):
+    now = 0.0
+    monkeypatch.setattr(train.time, "perf_counter", lambda: now)
+    running = Running(RECIPE, few_digits, store=store)
+    now = 1.0
+    running.advance()
+    now = 100.0
+    until(running, 0.6)
+    now = 1000.0
+    again = Running(RECIPE, few_digits, store=store)
+    again.advance()
+    now = 1007.0
+    assert ended(again)["seconds"] == 99.0 + 7.0
+
+
+def saved_of(store, dataset, recipe=RECIPE):
+    until(Running(recipe, dataset, store=store), 0.6)
+    content = store.saved(recipe.run_id)
+    assert content is not None
+    return content
+
+
+@pytest.mark.parametrize("damage", [lambda c: b"", lambda c: c[:-1], lambda c: c[:5000] + b"\0\0\0\0" + c[5004:]])
+def test_a_damaged_state_is_none(damage, store, few_digits):
+    content = saved_of(store, few_digits)
+    assert damage(content) != content
+    store.save(RECIPE.run_id, damage(content))
+    again = Running(RECIPE, few_digits, store=store)
+    again.advance()
+    assert again.resumed == 0
+    assert same(ended(again)) == same(run(RECIPE, few_digits))
+
+
+@pytest.mark.parametrize("changed", [{"torch": "0"}, {"commit": "another"}, {"device": "cpu: another"}])
+def test_the_state_of_other_code_or_another_machine_is_left(changed, store, few_digits, monkeypatch):
+    saved_of(store, few_digits)
+    here = train.provenance
+    monkeypatch.setattr(train, "provenance", lambda *arguments: here(*arguments) | changed)
+    again = Running(RECIPE, few_digits, store=store)
+    again.advance()
+    assert again.resumed == 0
+
+
+def test_nor_is_that_of_other_data(store, few_digits):
+    saved_of(store, few_digits)
+    again = Running(RECIPE, dataclasses.replace(few_digits, checksum="other"), store=store)
+    again.advance()
+    assert again.resumed == 0
+
+
+def test_short_runs_are_not_saved(store, few_digits, monkeypatch):
+    monkeypatch.setattr(train, "SAVE_SECONDS", 60.0)
+    ended(Running(RECIPE, few_digits, store=store))
+    assert not list(store.folder.iterdir())
+
+
+def test_a_disk_without_room_for_it_ends_the_worker_and_blames_no_run(store, few_digits, monkeypatch):
+    def full(run_id, state):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(store, "save", full)
+    with pytest.raises(OSError, match="No space left"):
+        engine._Worker([RECIPE], few_digits, store, "cpu", 1).work()
+    assert not store.run_ids()
+
+
+def test_a_record_ends_the_state_and_so_does_a_failed_one(store, few_digits):
+    saved_of(store, few_digits)
+    assert status(store).splitlines()[0].endswith(": 0 running, 1 interrupted")
+    store.write(engine.failure(RECIPE, "worker ended by SIGKILL, 3 times"))
+    assert store.saved(RECIPE.run_id) is None
+
+
+def test_a_state_that_a_sleeper_left_beside_a_record_goes_when_the_folder_is_opened(store, few_digits):
+    content = saved_of(store, few_digits)
+    other = dataclasses.replace(RECIPE, seed=1)
+    store.save(other.run_id, content)
+    store.write(run(RECIPE, few_digits))
+    store.save(RECIPE.run_id, content)
+    store.create()
+    assert store.saved_ids() == {other.run_id}
+
+
+SWEEP = """
+import sys
+from fc_width import train
+from fc_width.sweep import main
+train.SAVE_SECONDS = 0.0  # in the workers too: they read this file
+if __name__ == "__main__":
+    sys.exit(main())
+"""
+
+
+def test_a_sweep_killed_as_often_as_it_has_epochs_comes_to_the_same_records(tmp_path):
+    """For real: SIGKILL of all as soon as an epoch more is saved. Begun anew every time, it would never end."""
+    script = tmp_path / "swept.py"
+    script.write_text(SWEEP)
+    options = ["--widths", "3", "--losses", "softmax", "w-softmax-centred:1", "--epochs", "5", "--seeds", "1"]
+    command = [sys.executable, str(script), *options, "--device", "cpu", "--workers", "2"]
+    subprocess.run([*command, "--out", str(tmp_path / "undisturbed")], check=True, timeout=300, capture_output=True)
+    store = Store(tmp_path / "runs")
+    kills = 0
+    while len(store.run_ids()) < 2:
+        before = {run_id: store.saved(run_id) for run_id in store.saved_ids()}
+        process = subprocess.Popen(
+            [*command, "--out", str(store.folder)], start_new_session=True, stdout=subprocess.PIPE, text=True
+        )
+        while process.poll() is None and not further(store, before):
+            time.sleep(0.002)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        said = process.communicate()[0]
+        assert f"({len(before)} of them begun)" in said or not before
+        kills += 1
+        assert kills < 20
+    assert kills >= 3
+    assert {each["run_id"]: same(each) for each in store.records()} == {
+        each["run_id"]: same(each) for each in Store(tmp_path / "undisturbed").records()
+    }
+    assert len(store.run_ids()) == 2
+    store.create()  # it was killed as its record was in place, perhaps
+    assert not store.saved_ids()
+
+
+def further(store, before):
+    """Whether all runs have come further than `before`, or to their end."""
+    now = {run_id: store.saved(run_id) for run_id in store.saved_ids()}
+    return len({run_id for run_id in now if now[run_id] not in (None, before.get(run_id))} | store.run_ids()) == 2
