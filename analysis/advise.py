@@ -23,7 +23,7 @@ from theory import bounds
 class Options:
     """Say what each width M of the layer before the classifier buys and costs.
 
-    C − 1 is the width that makes equal angles between C weight vectors possible. It is not the width that accuracy
+    C − 1 is the width that makes equal angles between C weight vectors possible. It need not be the width that accuracy
     needs: that is measured, with --runs or --embeddings.
     """
 
@@ -86,8 +86,8 @@ def recommendation(advice: Advice) -> list[str]:
     C = advice.classes
     angle = math.degrees(bounds.largest_min_angle(C, C - 1).lower)
     said = [
-        f"C − 1 = {C - 1} is the width that makes equal angles between {C} weight vectors possible ({angle:.2f}°), not "
-        "the width that accuracy needs."
+        f"C − 1 = {C - 1} is the width that makes equal angles between {C} weight vectors possible ({angle:.2f}°); "
+        "it need not be the width that accuracy needs."
     ]
     measured = [_measured(advice), _from_features(advice)]
     said += [sentence for sentence in measured if sentence]
@@ -107,26 +107,27 @@ def recommendation(advice: Advice) -> list[str]:
 
 
 def _measured(advice: Advice) -> str:
-    """What the runs recommend: softmax before other losses, the smaller margin before the larger."""
+    """What the runs recommend: of softmax, or, where it was not swept, of the loss of the highest plateau, the knee at
+    the smallest margin that decides one."""
     known = [row for row in advice.knees if "problem" not in row]
     if not known:
         return ""
-    order = sorted(known, key=lambda row: (row["width"] is None, row["loss"] != "softmax", row["margin"]))
-    first, sweep = order[0], ("dataset", "loss", "feature")
+    best = min(known, key=lambda row: (row["loss"] != "softmax", -row["plateau"]))
+    sweep = ("dataset", "loss", "feature")
+    rows = sorted((row for row in known if all(row[key] == best[key] for key in sweep)), key=lambda row: row["margin"])
+    decided = [row for row in rows if row["width"] is not None]
+    first = decided[0] if decided else rows[-1]
     what = f"{first['loss']}, {first['feature']}, {first['seeds']} seeds, plateau {100 * first['plateau']:.2f} %"
     if first["width"] is None:
+        means = "" if first["estimate"] is None else f"; by the means alone, M = {first['estimate']}"
         return (
-            f"Your runs do not decide the knee within {first['margin']:g} points ({what}: {first['text']}): "
+            f"Your runs do not decide the knee within {first['margin']:g} points ({what}: {first['text']}{means}): "
             "run more seeds, or more widths: python -m fc_width.sweep --seeds …"
         )
     at, full = cost(advice.classes, advice.features, [first["width"]])[0], _at_simplex(advice)
     sizes = [_size(row["fc_bytes"] + row["classifier_bytes"]) for row in (at, full)]
     least = f"; the least that does may be {first['low']}" if first["low"] != first["width"] else ""
-    more = [
-        row
-        for row in order[1:]
-        if all(row[key] == first[key] for key in sweep) and row["width"] not in (None, first["width"])
-    ]
+    more = [row for row in decided if row["width"] != first["width"]]
     others = "".join(f" For less than {row['margin']:g} points M = {row['text']} does." for row in more)
     return (
         f"Take M = {first['width']}: on your runs it is shown to lose less than {first['margin']:g} points "

@@ -5,8 +5,8 @@
 the 95 % t interval of its mean over seeds. It is *shown* if the whole interval lies beyond `bound`, and *against* if
 the whole interval lies short of `against`. The two bounds differ where the claim gives the sign of an effect: then
 `bound` is 0 and `against` the least effect worth the name, so that "no effect" can be told from "too few
-seeds". What counts against a claim of several contrasts is held to a level divided by their number (Bonferroni), as
-one of them is enough to say that the claim is not reproduced.
+seeds". What counts against a claim of several numbers is held to a level divided by how many they are (Bonferroni), as
+one of them is enough to say that the claim is not reproduced. (A number held between two bounds is one.)
 
 *The verdict* of a claim: REPRODUCED if every contrast is shown, NOT REPRODUCED if one is against, NOT RUN if there are
 no runs for any, else INCONCLUSIVE. Below three seeds nothing is shown, and nothing against."""
@@ -27,6 +27,10 @@ LEVEL = 0.05
 """Two-sided: of the intervals shown, and of what counts against a claim of one contrast."""
 
 MIN_SEEDS = 3
+
+STEADY = 1.25
+"""How many times the shortest of several runs that differ in the seed alone the longest may take, to be a timing."""
+UNSTEADY = f"no runs of the same device whose times differ by less than {STEADY - 1:.0%}"
 
 FEATURE = "prelu-bn"
 """What follows the M units, as it follows every convolution of the trunk (Sec. 5.1)."""
@@ -52,13 +56,19 @@ class Contrast:
     unit: str = "points"
     exact: str = ""
 
+    @property
+    def short_of(self) -> float:
+        """The bound that `against` is, or stands for."""
+        return self.bound if self.against is None else self.against
+
 
 @dataclass(frozen=True)
 class Finding:
     """What a contrast shows.
 
-    *Attributes*: `contrast`; `mean`, `low`, `high`, the mean over `seeds` and its 95 % interval, NaN where not run and
-    infinite for one seed; `state`.
+    *Attributes*: `contrast`; `mean`, `low`, `high`, the mean over `seeds` and its interval, at 95 %, or, if it counts
+    against the claim, at the level that this is held to; NaN where not run and infinite for one seed; `level` of the
+    interval; `state`.
     """
 
     contrast: Contrast
@@ -67,27 +77,34 @@ class Finding:
     high: float
     seeds: int
     state: State
+    level: float = 1 - LEVEL
 
     @property
     def slack(self) -> float:
-        """By how much the interval lies beyond the bound, as a share of what decides; negative if it does not."""
-        near = self.low if self.contrast.more else -self.high
-        return near - (self.contrast.bound if self.contrast.more else -self.contrast.bound)
+        """By how much the interval lies beyond the bound, negative if it does not; if the contrast counts against the
+        claim, by how much it lies short of `against`."""
+        low, high = (self.low, self.high) if self.contrast.more else (-self.high, -self.low)
+        sign = 1 if self.contrast.more else -1
+        return sign * self.contrast.short_of - high if self.state == "against" else low - sign * self.contrast.bound
 
     def number(self) -> str:
         """The number and its interval: `0.31 points [0.12, 0.50], 5 seeds; wanted above 0`."""
-        wanted = f"wanted {'above' if self.contrast.more else 'below'} {_short(self.contrast.bound)}"
+        above, below = ("above", "below") if self.contrast.more else ("below", "above")
+        wanted = f"wanted {above} {_short(self.contrast.bound)}"
+        if self.contrast.short_of != self.contrast.bound:
+            wanted += f", against it {below} {_short(self.contrast.short_of)}"
         if self.state == "missing":
             return f"not run; {wanted}"
         unit = f" {self.contrast.unit}" if self.contrast.unit else ""
         if self.contrast.exact:
             return f"{_short(self.mean)}{unit}, {self.contrast.exact}; {wanted}"
-        interval = f" [{_short(self.low)}, {_short(self.high)}]" if self.seeds > 1 else ""
+        level = "" if self.level == 1 - LEVEL else f" at {100 * self.level:.3g} %"
+        interval = f" [{_short(self.low)}, {_short(self.high)}{level}]" if self.seeds > 1 else ""
         return f"{_short(self.mean)}{unit}{interval}, {self.seeds} seed{'s' * (self.seeds != 1)}; {wanted}"
 
 
-def find(contrast: Contrast, contrasts: int = 1) -> Finding:
-    """What a contrast shows, as one of `contrasts` that a claim rests on."""
+def find(contrast: Contrast, numbers: int = 1) -> Finding:
+    """What a contrast shows, as one of so many `numbers` that a claim rests on."""
     values = np.asarray(contrast.values.dropna(), np.float64)
     n = len(values)
     if not n:
@@ -95,21 +112,21 @@ def find(contrast: Contrast, contrasts: int = 1) -> Finding:
     mean = float(values.mean())
     half, strict = 0.0, 0.0
     if not contrast.exact:
-        half, strict = (paired.half_width(values, 1 - level / 2) for level in (LEVEL, LEVEL / contrasts))
-    against = contrast.bound if contrast.against is None else contrast.against
+        half, strict = (paired.half_width(values, 1 - level / 2) for level in (LEVEL, LEVEL / numbers))
     sign = 1 if contrast.more else -1
     state: State = "open"
     if n >= MIN_SEEDS or contrast.exact:
         if sign * mean - half > sign * contrast.bound:
             state = "shown"
-        elif sign * mean + strict < sign * against:
-            state = "against"
+        elif sign * mean + strict < sign * contrast.short_of:
+            return Finding(contrast, mean, mean - strict, mean + strict, n, "against", 1 - LEVEL / numbers)
     return Finding(contrast, mean, mean - half, mean + half, n, state)
 
 
 def find_all(contrasts: Sequence[Contrast]) -> tuple[Finding, ...]:
     """What each of a claim's contrasts shows."""
-    return tuple(find(contrast, len(contrasts)) for contrast in contrasts)
+    numbers = len({contrast.text for contrast in contrasts})
+    return tuple(find(contrast, numbers) for contrast in contrasts)
 
 
 def verdict(findings: Sequence[Finding]) -> str:
@@ -123,11 +140,13 @@ def verdict(findings: Sequence[Finding]) -> str:
 
 
 def decisive(findings: Sequence[Finding]) -> Finding:
-    """The finding that a reader should see first: one against; else one that is open; else the least clear."""
+    """The finding that a reader should see first: the clearest against; else the least clear, open or shown."""
     order = ("against", "open", "shown", "missing")
     first = next(state for state in order if any(finding.state == state for finding in findings))
     of_state = [finding for finding in findings if finding.state == first]
-    return of_state[0] if first == "missing" else min(of_state, key=lambda finding: finding.slack)
+    if first == "missing":
+        return of_state[0]
+    return (max if first == "against" else min)(of_state, key=lambda finding: finding.slack)
 
 
 @dataclass(frozen=True)
@@ -177,15 +196,19 @@ class Runs:
         return 100 * column.where(rows["status"] == "done", guessing).astype(float)
 
     def over_widths(
-        self, loss: str, low: int, high: float, classes: int | None = None, split: str = "test"
+        self, loss: str, low: int, high: float, classes: int | None = None, whole: bool = False
     ) -> pd.DataFrame:
         """Accuracy in % at the widths low ≤ M < high: a row a seed, a column a width, no hole; where runs are missing,
-        the widths and seeds that keep most of them."""
+        the widths and seeds that keep most of them; `whole`, without the widths at which a run diverged or failed."""
         frame = self.frames.get(classes or self.classes)
         if frame is None:
             return pd.DataFrame()
         within = frame.loc[(frame["loss"] == loss) & frame["width"].between(low, high, "left"), "width"]
-        found = {width: self.accuracy(loss, width, classes, split) for width in sorted(within.unique())}
+        found = {width: self.accuracy(loss, width, classes) for width in sorted(within.unique())}
+        if whole:
+            found = {
+                w: values for w, values in found.items() if (self.rows(loss, w, classes)["status"] == "done").all()
+            }
         blocks = [
             pd.DataFrame({width: values for width, values in found.items() if len(values) >= least}).dropna()
             for least in sorted({len(values) for values in found.values()}, reverse=True)
@@ -195,10 +218,12 @@ class Runs:
     def plateau(self, loss: str, classes: int | None = None) -> "pd.Series[float]":
         """Mean accuracy in % over the widths 2 M_min ≤ M < 10 M_min, by seed, as in `plateau`."""
         least = (classes or self.classes) - 1
-        return mean(self.over_widths(loss, 2 * least, 10 * least, classes))
+        return mean(self.over_widths(loss, 2 * least, 10 * least, classes, whole=True))
 
     def slower(self, one: tuple[str, int], other: tuple[str, int]) -> "pd.Series[float]":
-        """By how many % runs of one loss and width took longer than others, of the same seeds on the same device."""
+        """By how many % runs of one loss and width took longer than others, of the same seeds on the same device; empty
+        if the seeds' own times differ by more than `STEADY`, as where a machine is shared: then no time was measured.
+        """
         frames = [self.rows(*each) for each in (one, other)]
         if not all(map(len, frames)):
             return pd.Series(dtype=float)
@@ -206,6 +231,9 @@ class Runs:
         both = frames[0][columns].add_suffix("_one").join(frames[1][columns].add_suffix("_other"), how="inner")
         both = both[(both[["status_one", "status_other"]] == "done").all(axis=1)]
         both = both[both["device_one"] == both["device_other"]]
+        times = both[["seconds_one", "seconds_other"]].astype(float)
+        if (times.max() > STEADY * times.min()).any():
+            return pd.Series(dtype=float)
         return 100 * (both["seconds_one"].astype(float) / both["seconds_other"].astype(float) - 1)
 
 

@@ -1,6 +1,6 @@
 """What all figures share: the shape of a drawing, one look for each loss, captions, the axis of widths.
 
-Every seed is shown faintly, the median over seeds as a line, a 95 % bootstrap interval of it as a band. Losses differ
+Every seed is shown faintly, the mean over seeds as a line, their range as a band. Losses differ
 in colour (Okabe & Ito's, safe for the colour-blind), in marker and in dash, so that a grey print tells them apart."""
 
 from collections.abc import Iterable, Sequence
@@ -12,7 +12,6 @@ import numpy.typing as npt
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from scipy import stats
 
 from fc_width.backbone import CHANGES
 
@@ -152,25 +151,16 @@ def _counts(runs: pd.DataFrame) -> str:
     return "; ".join(filter(None, [", ".join(filter(None, parts)), devices]))
 
 
-def interval(values: pd.Series) -> tuple[float, float]:
-    """The 95 % bootstrap interval (percentiles) of the median; the value itself where there is one seed."""
-    if len(values) < 2 or values.nunique() == 1:
-        return float(values.min()), float(values.max())
-    found = stats.bootstrap((values.to_numpy(),), np.median, method="percentile", n_resamples=2000, rng=0)
-    return float(found.confidence_interval.low), float(found.confidence_interval.high)
-
-
 def series(axes: Axes, look: Style, places: npt.NDArray[np.float64], values: pd.Series) -> None:
-    """Seeds faintly, the median, and the 95 % bootstrap band of the median."""
+    """Seeds faintly, their mean, and their range as a band."""
     label, colour, marker, dash = look
     frame = pd.DataFrame({"place": places, "value": values.to_numpy()})
     axes.plot(frame["place"], frame["value"], marker, color=colour, alpha=0.25, markersize=3, linestyle="none")
-    summary = frame.groupby("place")["value"].agg(["median", interval])
-    low, high = np.array(summary["interval"].tolist()).T
-    axes.fill_between(summary.index, low, high, color=colour, alpha=0.15, linewidth=0)
+    summary = frame.groupby("place")["value"].agg(["mean", "min", "max"])
+    axes.fill_between(summary.index, summary["min"], summary["max"], color=colour, alpha=0.15, linewidth=0)
     axes.plot(
         summary.index,
-        summary["median"],
+        summary["mean"],
         marker + dash,
         color=colour,
         label=label,

@@ -14,7 +14,6 @@ from analysis.drawing import (
     caption,
     done,
     in_order,
-    interval,
     positions,
     series,
     shown,
@@ -30,7 +29,6 @@ __all__ = [
     "Drawing",
     "accuracy_against_width",
     "in_order",
-    "interval",
     "memory_against_width",
     "shown",
 ]
@@ -57,7 +55,7 @@ def accuracy_against_width(runs: pd.DataFrame) -> Drawing:
     _accuracy_axis(axes, error, nearest)
     width_axis(axes, widths, int(runs["classes"].iloc[0]))
     axes.legend(loc="lower right", fontsize=9)
-    return Drawing(figure, source, caption(told(runs)))
+    return Drawing(figure, source, f"Line: mean over seeds, band: their range. {caption(told(runs))}")
 
 
 def _accuracy_axis(axes: Axes, error: pd.Series, nearest: float) -> None:

@@ -23,6 +23,8 @@ from analysis.drawing import (
 MANY = 20
 """Classes above which there is no room to name each."""
 
+MEANS = "Dark: mean over seeds, each seed faint"
+
 CLASS_STYLES = [("#0072B2", "o"), ("#D55E00", "^"), ("#009E73", "s"), ("#CC79A7", "D"), ("#000000", "v")]
 
 
@@ -59,20 +61,20 @@ def mean_angles(runs: pd.DataFrame) -> Drawing:
     panels[0].set_ylim(0, top if top < 70 else max(top, 95))
     legend_above(figure, panels[0], heading)
     counted = told(runs)
-    return Drawing(figure, source, caption(counted[counted["width"] == classes - 1]))
+    return Drawing(figure, source, f"{MEANS}. {caption(counted[counted['width'] == classes - 1])}")
 
 
 def _each_class(axes: Axes, rows: pd.DataFrame, look: Style, shift: float) -> None:
     label, colour, marker, _ = look
     axes.plot(rows["class"] + shift, rows["mean_angle"], marker, color=colour, alpha=0.3, markersize=3)
-    median = rows.groupby("class")["mean_angle"].median()
-    axes.plot(median.index + shift, median, marker, color=colour, markersize=5, label=label)
+    mean = rows.groupby("class")["mean_angle"].mean()
+    axes.plot(mean.index + shift, mean, marker, color=colour, markersize=5, label=label)
 
 
 def _sorted_classes(axes: Axes, rows: pd.DataFrame, look: Style) -> None:
     label, colour, marker, dash = look
-    median = np.sort(rows.groupby("class")["mean_angle"].median())
-    axes.plot(median, dash, marker=marker, markevery=(5, 15), color=colour, markersize=5, label=label)
+    mean = np.sort(rows.groupby("class")["mean_angle"].mean())
+    axes.plot(mean, dash, marker=marker, markevery=(5, 15), color=colour, markersize=5, label=label)
 
 
 def angle_against_alpha(runs: pd.DataFrame) -> Drawing:
@@ -99,8 +101,8 @@ def angle_against_alpha(runs: pd.DataFrame) -> Drawing:
             axes.plot(
                 rows["alpha"], rows["test_angle"], marker, color=colour, alpha=0.3, markersize=3, linestyle="none"
             )
-            median = rows.groupby("alpha")["test_angle"].median()
-            axes.plot(median.index, median, marker + dash, color=colour, label=label, markersize=6)
+            mean = rows.groupby("alpha")["test_angle"].mean()
+            axes.plot(mean.index, mean, marker + dash, color=colour, label=label, markersize=6)
         axes.axhline(90, color="0.5", linewidth=0.8, linestyle=(0, (1, 3)))
         axes.set_title(f"feature: {feature}", fontsize=10)
         axes.set_xlabel("α")
@@ -109,7 +111,7 @@ def angle_against_alpha(runs: pd.DataFrame) -> Drawing:
     panels[0].set_ylabel("Mean angle to the own class's weight,\ntest set (degrees)")
     panels[0].set_ylim(0, max(95, 1.05 * source["test_angle"].max()))
     legend_above(figure, panels[0], f"{title(at)}, M = C − 1 = {int(at['width'].iloc[0])}")
-    return Drawing(figure, source, caption(at))
+    return Drawing(figure, source, f"{MEANS}. {caption(at)}")
 
 
 def features_in_the_plane(runs: pd.DataFrame) -> Drawing:

@@ -153,10 +153,7 @@ def _knee_row(runs: pd.DataFrame, margin: float) -> dict[str, object]:
         "margin": margin,
         "knee": found.width,
         "low": found.low,
-        "high": found.high,
         "estimate": found.estimate,
-        "bootstrap_low": found.bootstrap[0],
-        "bootstrap_high": found.bootstrap[1],
         "plateau": found.plateau,
         "seeds": found.seeds,
         "failures": found.failures,
@@ -171,11 +168,11 @@ def _knees(axes: Axes, rows: pd.DataFrame, margin: float) -> None:
     colour, marker, dash = MARGIN_STYLES[margin]
     shift = 0.97 if margin == min(MARGIN_STYLES) else 1.03
     for row in rows.to_dict("records"):
-        place, top, decided = row["classes"] * shift, row["top"], not pd.isna(row["high"])
+        place, top, decided = row["classes"] * shift, row["top"], not pd.isna(row["knee"])
         if pd.isna(row["low"]):
             axes.plot(place, top, "x", color=colour)
             continue
-        axes.plot([place, place], [row["low"], row["high"] if decided else top], dash, color=colour, linewidth=1.6)
+        axes.plot([place, place], [row["low"], row["knee"] if decided else top], dash, color=colour, linewidth=1.6)
         if not decided:
             axes.plot(place, top, "^", color=colour, markersize=6)
             if not pd.isna(row["estimate"]):

@@ -10,7 +10,7 @@ import tyro
 
 from analysis import evidence, page, verdicts
 from analysis.mathtext import to_html
-from analysis.verdicts import KINDS, MEANING, SECTIONS, Row
+from analysis.verdicts import KINDS, MEANING, SECTIONS, STATED, Row
 
 
 @dataclass(frozen=True)
@@ -88,9 +88,7 @@ def markdown(rows: Sequence[Row], figures: Mapping[str, Sequence[str]]) -> str:
         "# What holds of Li & Wang (2020), claim by claim",
         "",
         f"Written by `python -m analysis.ledger`, with [a page for a browser](ledger.html). {len(rows)} claims: "
-        f"{summary(rows)}. No verdict is typed in: those of theory are computed from exact steps, those of experiments "
-        "by tests that were stated, with their margins, before the runs were judged; one stated when they had been "
-        "seen says so.",
+        f"{summary(rows)}. {STATED}",
         "",
         *(f"- **{name}**: {MEANING[name]}." for name in verdicts.counts(rows) if name in MEANING),
         "",

@@ -13,7 +13,7 @@ from PIL import Image
 from analysis.contrasts import Finding
 from analysis.mathtext import to_html
 from analysis.page_style import STYLE
-from analysis.verdicts import KINDS, MEANING, SECTIONS, Evidence, Row, counts
+from analysis.verdicts import KINDS, MEANING, SECTIONS, STATED, Evidence, Row, counts
 
 WIDEST = 1100
 """Pixels of an embedded figure: a wide screen's column, or a phone's at three pixels a point."""
@@ -26,7 +26,7 @@ SHOWS = {
     "fig5": "Mean angle between a feature and its class's weight, per class and loss, training and test set",
     "best-angles": "Best possible smallest angle between the weight vectors against the number of units M",
     "loophole": "Mean angle between a feature and its class's weight against α, for three kinds of weights",
-    "overfitting": "Accuracy at wide layers less that of the plateau, softmax and W-Softmax",
+    "overfitting": "Accuracy at wide layers less that at M = C − 1, softmax and W-Softmax",
     "knee": "The smallest width as good as the plateau against the number of classes",
     "geometry": "Smallest angle between the learned weights against the number of units M, under the best possible one",
 }
@@ -94,9 +94,7 @@ TITLE = "What holds of Li &amp; Wang (2020), claim by claim"
 INTRODUCTION = (
     "Every claim of <cite>Learning discriminative features via weights-biased softmax loss</cite> (Pattern Recognition "
     "2020), in the paper’s order: a CNN for C classes needs only M<sub>min</sub> = C − 1 units before its classifier, "
-    "and a loss, W-Softmax. No verdict here is typed in: those of theory are computed from exact steps, those of "
-    "experiments by tests that were stated, with their margins, before the runs were judged; one stated when they had "
-    "been seen says so."
+    f"and a loss, W-Softmax. {STATED}"
 )
 FOOTER = (
     "Written by <code>python -m analysis.ledger</code> from the records in <code>figures/data</code>. The runs of a "

@@ -86,7 +86,7 @@ def compare(one: pd.DataFrame, other: pd.DataFrame) -> Comparison:
     return found if bits[0] is None or bits[1] is None else _mcnemar(found, bits[0], bits[1])
 
 
-def mean_interval(values: Sequence[float] | npt.NDArray[np.float64]) -> tuple[float, float, float]:
+def mean_interval(values: "Sequence[float] | npt.NDArray[np.float64] | pd.Series[float]") -> tuple[float, float, float]:
     """Mean and 95 % t interval of values, one a seed: `(mean, low, high)`; infinite ends for one value.
 
     *Raises*: `ValueError` for no value.
@@ -131,7 +131,8 @@ def smallest_detectable(images: int, discordant: float, power: float = 0.8) -> f
     images is discordant: of n images, m ~ Binomial(n, ψ) are, of which Binomial(m, (1 + δ/ψ)/2) in favour of the
     better network. No difference is larger than ψ: where even ψ all in favour cannot be shown, ψ is taken to be δ.
 
-    *Arguments*: `images`, n ≥ 1; `discordant`, ψ in 0…1; `power` in (0, 1).
+    *Arguments*: `images`, n ≥ 1; `discordant`, ψ in 0…1; `power`, above the 5 % that it has where there
+    is no difference, below 1.
 
     *Raises*: `ValueError` for an argument out of range, or if not even a difference of 100 points can be shown.
     """
@@ -139,8 +140,8 @@ def smallest_detectable(images: int, discordant: float, power: float = 0.8) -> f
         raise ValueError(f"images must be at least 1, got {images}")
     if not 0 <= discordant <= 1:
         raise ValueError(f"discordant must be in 0…1, got {discordant}")
-    if not 0 < power < 1:
-        raise ValueError(f"power must be in (0, 1), got {power}")
+    if not 1 - CONFIDENCE < power < 1:
+        raise ValueError(f"power must be above {1 - CONFIDENCE:g} and below 1, got {power}")
 
     def lacking(delta: float) -> float:
         return _power(images, max(discordant, delta), delta) - power

@@ -1,14 +1,13 @@
 """Tables 1, 2 and 5 of the paper: its number, ours with its interval, the command of each row; Markdown and LaTeX."""
 
 import dataclasses
+import math
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-import numpy as np
 import pandas as pd
-from scipy import stats
 
-from analysis import drawing, records
+from analysis import drawing, paired, records
 from fc_width.backbone import CHANGES
 from fc_width.data import CLASSES
 from fc_width.recipes import RECIPES
@@ -64,7 +63,7 @@ def compare(runs: pd.DataFrame) -> pd.DataFrame:
             known = {"table": table, "method": name, "paper": number / 100, "quoted_from": QUOTED.get(key)}
             rows += _ours(runs, dataset, loss, known) if loss else [known | {"dataset": dataset, "recipe": ""}]
         for name, loss in BEYOND.items():
-            known = {"table": table, "method": name, "paper": np.nan, "quoted_from": None}
+            known = {"table": table, "method": name, "paper": math.nan, "quoted_from": None}
             rows += [row for row in _ours(runs, dataset, loss, known) if row["seeds"]]
     for first, dataset in ((0, "mnist"), (2, "cifar10")):
         for k, accuracies in TABLE_5.items():
@@ -93,22 +92,14 @@ def _ours(runs: pd.DataFrame, dataset: str, loss: str, known: dict[str, Any]) ->
         found = known | {"dataset": base, "recipe": name}
         if len(rows):
             accuracy = 100 * drawing.done(rows)["test_accuracy"].astype(float)
-            low, high = mean_interval(accuracy)
-            found |= {"mean": accuracy.mean(), "low": low, "high": high, "seeds": len(accuracy)}
-            found |= {"lost": len(rows) - len(accuracy)}
+            found |= {"mean": accuracy.mean(), "seeds": len(accuracy), "lost": len(rows) - len(accuracy)}
+            if len(accuracy) > 1:
+                _, found["low"], found["high"] = paired.mean_interval(accuracy)
             yield found | {
                 "command": records.sweep_command(records.recipe_of(rows.iloc[0]), int(rows["seed"].max()) + 1)
             }
         elif name.startswith("paper-"):
             yield found | {"seeds": 0, "lost": 0, "command": records.sweep_command(recipe, RECIPES[name].seeds)}
-
-
-def mean_interval(values: "pd.Series[float]") -> tuple[float, float]:
-    """The 95 % t-interval of the mean; NaN for fewer than two values."""
-    if len(values) < 2:
-        return float("nan"), float("nan")
-    half = stats.t.ppf(0.975, len(values) - 1) * values.std() / np.sqrt(len(values))
-    return float(values.mean() - half), float(values.mean() + half)
 
 
 def markdown(rows: pd.DataFrame, runs: pd.DataFrame) -> str:

@@ -5,19 +5,20 @@ values is above all of them; from twice C − 1, so that neither C − 1 nor its
 part in their own measure; below ten times, where the paper sees overfitting set in, which is a question of its
 own (`paired.compare`). Widths from 10(C−1) on decide nothing here.
 
-*The difference* of a width is its accuracy less the plateau of the same seed, in points. A width that belongs
-to the plateau is held against the plateau's other widths. (So a knee above 2(C−1) says that accuracy still rises
-there, and is then a lower bound of where it stops: the narrower widths have pulled the plateau down.)
+*The difference* of a width is its accuracy less the plateau of the same seed, in points, over the seeds that it was run
+with. A width that belongs to the plateau is held against the plateau's other widths. (Where accuracy still rises there,
+the narrower widths pull the plateau down: a knee is then a lower bound of where it stops.)
 
 *Equivalent* is a width whose mean difference over seeds is shown to be above −margin: the lower end of a one-sided 95 %
-t interval is. *Below* is one that is shown to be under −margin: the upper end is. Else nothing is shown.
+t interval is. *Below* is one that is shown to be under −margin: the upper end is. Else nothing is shown; with one seed
+nothing ever is.
 
-*The knee* is the smallest width that is equivalent, as are all wider ones below 10(C−1). It errs to the safe side: if
-the width just below the true knee is worse than the margin, the knee is put at or under it in at most 5 % of all
-cases (an intersection–union test: no correction for many widths is due). Its interval goes from the smallest
-width that, with all wider ones, is not shown to be below, to the knee. In simulations with 2 to 10 seeds it holds the
-true knee in 94.5 % of the cases or more; the bootstrap over seeds, given beside it, in as few as 54 % with two seeds,
-82 % with three and 92 % with five, and about 95 % with ten.
+*The knee* is the smallest width that is equivalent, as are all wider ones below 10(C−1), of which there is one at
+least: that the widest width is as good as itself says nothing. It errs to the safe side: if the width just below the
+true knee is worse than the margin, the knee is put at or under it in at most 5 % of all cases (an intersection–union
+test: no correction for many widths is due). *What it may be* goes from the smallest width that is not shown to be below
+up to the knee. For that end to lie above the true knee the knee itself has to be shown below, by one test: again at
+most 5 %. So both ends hold at once in 90 % of all cases or more.
 
 A run that diverged or failed counts as guessing, 1/C, and its width takes no part in the plateau: so its width is not
 equivalent, and hence no narrower one the knee."""
@@ -28,7 +29,6 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy import stats
 
 from analysis import paired
 
@@ -41,23 +41,20 @@ MARGINS = (0.1, 0.5)
 LEVEL = 0.95
 """Of each one-sided interval."""
 
-RESAMPLES = 2000
-
 
 @dataclass(frozen=True)
 class Knee:
     """The smallest width that is as good as the plateau.
 
-    *Attributes*: `width`, the knee, None if not decided; `low`, `high`, the widths between which it lies, `high` None
-    if it may be above all `widths`, `low` None if it is; `plateau`, mean accuracy over seeds, 0…1; `margin`, points;
-    `seeds`; `failures`, runs that diverged or failed at `widths`; `classes`, C; `widths`, those judged, ascending;
-    `estimate`, the smallest width whose mean difference, and those of all wider ones, is above −margin, with nothing
-    shown; `bootstrap`, the 95 % percentile interval of `estimate` over seeds. None is above all `widths`.
+    *Attributes*: `width`, the knee, None if not decided; `low`, the smallest width that it may be, None if it is above
+    all `widths`; `plateau`, mean accuracy over seeds, 0…1; `margin`, points; `seeds`, of the plateau; `failures`, runs
+    that diverged or failed at `widths`; `classes`, C; `widths`, those judged, ascending; `estimate`, the smallest width
+    whose mean difference, and those of all wider ones, is above −margin, with nothing shown; None if the widest's is
+    not.
     """
 
     width: int | None
     low: int | None
-    high: int | None
     plateau: float
     margin: float
     seeds: int
@@ -65,7 +62,6 @@ class Knee:
     classes: int
     widths: tuple[int, ...]
     estimate: int | None
-    bootstrap: tuple[int | None, int | None]
 
     def text(self) -> str:
         """The knee as a person says it: `4`, `4 (3 to 4)`, `not decided: 4 or more`."""
@@ -162,60 +158,30 @@ def judge(differences: pd.DataFrame, margin: float) -> pd.DataFrame:
 def knee(runs: pd.DataFrame, margin: float) -> Knee:
     """The smallest width as good as the plateau, by the definitions that open this module.
 
-    Widths that were not run with every seed of the plateau are not judged.
-
     *Arguments*: `runs`, rows of `records.load` of one recipe, data set, loss and feature; `margin`, points of accuracy.
 
     *Raises*: `ValueError` as `against_plateau` and `judge` do.
     """
     found = against_plateau(runs)
     end = PLATEAU[1] * (found.classes - 1)
-    complete = found.differences.notna().all()
-    widths = [int(width) for width in complete.index[complete] if int(width) < end]
-    differences = found.differences[widths]
-    verdicts = judge(differences, margin)["verdict"].to_numpy()
-    width = _first(widths, verdicts == "equivalent")
-    values = differences.to_numpy()
+    widths = [width for width in map(int, found.differences.columns) if width < end]
+    judged = judge(found.differences[widths], margin)
+    width = _first(widths, (judged["verdict"] == "equivalent").to_numpy())
+    possible = (judged["verdict"] != "below").to_numpy()
     return Knee(
-        width=width,
-        low=_first(widths, verdicts != "below"),
-        high=width,
+        width=width if width != widths[-1] else None,
+        low=widths[int(possible.argmax())] if possible.any() else None,
         plateau=float(found.plateau.mean()),
         margin=margin,
-        seeds=len(values),
+        seeds=len(found.differences),
         failures=int(found.failed[widths].sum()),
         classes=found.classes,
         widths=tuple(widths),
-        estimate=_first(widths, values.mean(0) > -margin),
-        bootstrap=_bootstrap(values, widths, margin),
+        estimate=_first(widths, (judged["mean"] > -margin).to_numpy()),
     )
 
 
 def _first(widths: list[int], good: npt.NDArray[np.bool_]) -> int | None:
     """The smallest width from which on all are good."""
-    place = int(_places(good))
-    return widths[place] if place < len(widths) else None
-
-
-def _places(good: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
-    """Along the last axis: the first place from which on all are good, its length if the last is not."""
-    from_the_end = np.logical_and.accumulate(good[..., ::-1], axis=-1)
-    return np.asarray(good.shape[-1] - from_the_end.sum(-1), np.float64)
-
-
-def _bootstrap(differences: npt.NDArray[np.float64], widths: list[int], margin: float) -> tuple[int | None, int | None]:
-    """95 % percentile interval of the estimate over seeds, as widths, rounded outwards."""
-    if len(differences) < 2:
-        return widths[0], None
-    found = stats.bootstrap(
-        (np.arange(len(differences)),),
-        lambda seeds, axis: _places(differences[seeds].mean(-2) > -margin),
-        vectorized=True,
-        method="percentile",
-        n_resamples=RESAMPLES,
-        rng=0,
-    ).confidence_interval
-    low, high = (
-        widths[place] if place < len(widths) else None for place in (math.floor(found.low), math.ceil(found.high))
-    )
-    return low, high
+    count = int(np.logical_and.accumulate(good[::-1]).sum())
+    return widths[-count] if count else None

@@ -46,6 +46,13 @@ def geometry_by_loss(runs: pd.DataFrame) -> str:
     return "\n\n".join(texts)
 
 
+KNEES = (
+    "The smallest width that is shown (seeds paired, one-sided 95 %) to lose less than half a point, or a tenth, "
+    "against its plateau,\nas are all wider ones tried below 10(C − 1), of which there is one at least; "
+    "in brackets the widths that it may be:"
+)
+
+
 def knees(runs: pd.DataFrame, loss: str = "softmax", feature: str = "prelu-bn") -> str:
     """The measured knee (`plateau.knee`) at each margin beside C − 1: a row for each recipe and data set that has a
     plateau; empty if none has.
@@ -68,7 +75,7 @@ def knees(runs: pd.DataFrame, loss: str = "softmax", feature: str = "prelu-bn") 
             | {"plateau, %": f"{100 * first['plateau']:.2f}", "seeds": str(first["seeds"]), "recipe": first["recipe"]}
         )
     table = pd.DataFrame(cells.values(), index=[title for title, _ in cells])
-    return _markdown(table, "data")
+    return f"{KNEES}\n\n{_markdown(table, 'data')}"
 
 
 def _estimate(knee: "pd.Series[Any]") -> str:

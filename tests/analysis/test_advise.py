@@ -62,7 +62,7 @@ def test_what_a_width_costs_and_what_angle_it_buys(tmp_path, capsys):
     line = next(line for line in said.splitlines() if line.split()[:1] == ["999"])
     assert line.split() == ["999", "90.06°", "7.8", "MiB", "3.8", "MiB", "11.6", "MiB", "3.8", "MiB"]
     assert "makes equal angles between 1000 weight vectors possible" in written["recommendation"][0]
-    assert "not the width that accuracy needs" in written["recommendation"][0]
+    assert "it need not be the width that accuracy needs" in written["recommendation"][0]
     assert "Nothing here measures accuracy" in written["recommendation"][1]
     assert said.endswith("\n".join(written["recommendation"]) + "\n")
     assert "33 % of layer and classifier" in written["recommendation"][2]
@@ -98,7 +98,26 @@ def test_one_seed_is_told_to_be_too_few(runs, tmp_path, capsys):
         path.unlink()
     said, written = advice(["--runs", runs], tmp_path, capsys)
     assert [row["width"] for row in written["knees"]] == [None, None]
-    assert "Your runs do not decide the knee within 0.1 points" in said
+    assert "Your runs do not decide the knee within 0.5 points" in said
+    assert "Take M" not in said
+
+
+def test_softmax_is_advised_though_another_loss_is_better_known(runs, tmp_path, capsys):
+    """Softmax is not decided; W-Softmax is, at a lower plateau: what is said is of softmax, with what is known."""
+    store = Store(runs)
+    for record in list(store.records()):
+        if record["recipe"]["loss"] == "softmax":
+            worse = 0.98 * record["final"]["test_accuracy"]
+            recipe = dataclasses.replace(Recipe(**record["recipe"]), loss="w-softmax:0.5")
+            new = {"run_id": recipe.run_id, "recipe": dataclasses.asdict(recipe), "final": {"test_accuracy": worse}}
+            store.write({key: value for key, value in record.items() if key != "correct"} | new)
+            if record["recipe"]["width"] == 27:
+                noisy = record["final"]["test_accuracy"] - 0.01 * record["recipe"]["seed"]
+                store.write({k: v for k, v in record.items() if k != "correct"} | {"final": {"test_accuracy": noisy}})
+    said, _ = advice(["--runs", runs], tmp_path, capsys)
+    assert "digits, w-softmax:0.5, prelu-bn, margin 0.1 points: 4" in said
+    assert "Your runs do not decide the knee within 0.5 points (softmax, prelu-bn, 4 seeds, plateau 98" in said
+    assert "by the means alone, M = " in said
     assert "Take M" not in said
 
 

@@ -173,7 +173,7 @@ def test_two_seeds_are_inconclusive_whatever_they_say(name):
         assert judged(name, change, seeds=2).verdict == INCONCLUSIVE
 
 
-@pytest.mark.parametrize("name", sorted(set(ON_RUNS) - {name for name in ON_RUNS if name.startswith("maximum")}))
+@pytest.mark.parametrize("name", ON_RUNS)
 def test_noise_is_inconclusive(name):
     rng = np.random.default_rng(0)
     sizes = {"test_accuracy": 0.3, "train_accuracy": 0.3, "smallest_angle": 60, "nc1": 0.15}
@@ -185,7 +185,18 @@ def test_noise_is_inconclusive(name):
         for split in row["class_angles"]:
             row["class_angles"][split] = list(np.array(row["class_angles"][split]) + rng.normal(0, 60))
 
-    assert judged(name, noise, seeds=3).verdict == INCONCLUSIVE
+    expected = NOT_RUN if name.startswith(("training-speed", "training-time")) else INCONCLUSIVE
+    assert judged(name, noise, seeds=3).verdict == expected
+
+
+def test_times_that_differ_from_seed_to_seed_are_no_evidence():
+    def slows(row):
+        row["seconds"] *= 1.2 ** row["seed"]
+
+    assert judged("training-time-mnist", slows, seeds=2).verdict == INCONCLUSIVE
+    row = judged("training-time-mnist", slows, seeds=3)
+    assert row.verdict == NOT_RUN
+    assert row.number == "no runs of the same device whose times differ by less than 25%"
 
 
 @pytest.mark.parametrize("name", ON_RUNS)
@@ -313,7 +324,9 @@ def test_a_finding_is_what_t_tests_say(more, contrasts_of_claim):
         beyond = (values.mean() > bound) == more and tests[0].pvalue < 0.05
         short = (values.mean() < against) == more and tests[1].pvalue < 0.05 / contrasts_of_claim
         assert found.state == ("shown" if beyond else "against" if short else "open")
-        interval = tests[0].confidence_interval()
+        level = 0.95 if found.state != "against" else 1 - 0.05 / contrasts_of_claim
+        interval = tests[0].confidence_interval(level)
+        assert found.level == pytest.approx(level)
         assert (found.low, found.high) == pytest.approx((interval.low, interval.high))
         seen.add(found.state)
     assert seen == {"shown", "against", "open"}
@@ -324,6 +337,32 @@ def test_a_number_is_said_with_its_interval_seeds_and_bound():
     assert found.number() == "0.2 points [−0.048, 0.45], 3 seeds; wanted above 0"
     assert find(Contrast("x", pd.Series([0.25]), 1.0, more=False)).number() == "0.25 points, 1 seed; wanted below 1"
     assert find(Contrast("x", pd.Series(dtype=float), 1.0)).number() == "not run; wanted above 1"
+    found = find(Contrast("x", pd.Series([0.1, 0.2, 0.3]), 0.0, against=0.9), numbers=2)
+    assert found.number() == "0.2 points [−0.16, 0.56 at 97.5 %], 3 seeds; wanted above 0, against it below 0.9"
+
+
+def test_a_number_held_between_two_bounds_counts_once():
+    values = pd.Series([0.50, 0.52, 0.55])
+    between = [Contrast("x", values, sign * 0.3, more=sign < 0) for sign in (1, -1)]
+    assert [found.level for found in contrasts.find_all(between)] == [0.95, 0.95]
+    assert [found.state for found in contrasts.find_all(between)] == ["against", "shown"]
+    other = Contrast("y", values, 0.0)
+    assert contrasts.find_all([*between, other])[0].level == 0.975
+
+
+def test_the_clearest_finding_against_a_claim_is_the_one_that_is_shown():
+    weak = Contrast("weak", pd.Series([-0.2, -0.3, -0.25]), 0.0)
+    clear = Contrast("clear", pd.Series([-9.0, -9.5, -9.2]), 0.0)
+    assert contrasts.decisive(contrasts.find_all([weak, clear])).contrast is clear
+
+
+def test_a_width_at_which_a_run_was_lost_is_not_of_the_plateau():
+    def fails(row):
+        if row["loss"] == "softmax" and row["width"] == 18 and row["seed"] == 1:
+            row.update(status="diverged", test_accuracy=np.nan)
+
+    whole, lost = (paper.runs(paper.needed(CLAIMS["at-minimum-mnist"], change))[0] for change in (None, fails))
+    assert lost.plateau("softmax").to_numpy() == pytest.approx(whole.plateau("softmax").to_numpy(), abs=0.05)
 
 
 def test_widths_with_holes_keep_the_block_with_most_runs():

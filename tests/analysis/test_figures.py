@@ -118,12 +118,6 @@ def test_the_figure_shows_the_median_and_every_seed(folder):
     assert "3 seeds, 28 runs, 1 of them not done; cpu: test" in drawing.caption
 
 
-def test_the_band_holds_the_median():
-    low, high = figures.interval(pd.Series([0.1, 0.2, 0.3, 0.4, 0.5]))
-    assert 0.1 <= low < 0.3 < high <= 0.5
-    assert figures.interval(pd.Series([0.7])) == (0.7, 0.7)
-
-
 def test_the_scale_of_the_accuracy_axis_is_undone():
     values = np.array([20.0, 90.0, 99.0, 99.9])
     assert figures._to_accuracy(figures._from_accuracy(values)) == pytest.approx(values)

@@ -153,7 +153,8 @@ def test_with_few_discordant_images_six_of_one_side_are_needed():
     [
         ((0, 0.1), "images must be at least 1, got 0"),
         ((100, -0.1), "discordant must be in 0…1, got -0.1"),
-        ((100, 0.1, 1.0), "power must be in"),
+        ((100, 0.1, 1.0), "power must be above 0.05 and below 1, got 1.0"),
+        ((10000, 0.01, 0.01), "power must be above 0.05 and below 1, got 0.01"),
         ((5, 0.1), "5 images cannot show any difference"),
     ],
 )

@@ -7,7 +7,6 @@ import numpy as np
 import pandas as pd
 import pytest
 import tyro
-from scipy import stats
 
 from analysis import paper_tables, records
 from fc_width.recipes import RECIPES, Recipe
@@ -54,16 +53,6 @@ def the(rows, table, dataset, method, recipe):
         & (rows["recipe"] == recipe)
     ].to_dict("records")
     return row
-
-
-@pytest.mark.parametrize("values", [[98.9, 99.05, 99.12], [90.0, 91.0], [1.0, 2.0, 3.0, 5.0, 8.0]])
-def test_the_interval_is_student_s(values):
-    expected = stats.ttest_1samp(values, 0).confidence_interval(0.95)
-    assert paper_tables.mean_interval(pd.Series(values)) == pytest.approx((expected.low, expected.high))
-
-
-def test_one_seed_has_no_interval():
-    assert np.isnan(paper_tables.mean_interval(pd.Series([99.0]))).all()
 
 
 def test_a_row_has_the_runs_of_its_recipe_width_and_feature_alone(rows):
