@@ -14,7 +14,7 @@ import pandas as pd
 
 from fc_width.data import num_classes
 from fc_width.recipes import RECIPES, SWEPT, Recipe
-from fc_width.store import CorruptRecordError, Store
+from fc_width.store import CorruptRecordError, Store, check_record
 
 PACK_SUFFIX = ".jsonl.gz"
 
@@ -108,13 +108,19 @@ def load(source: str | Path) -> pd.DataFrame:
 
 
 def pack(folder: str | Path, file: Path) -> None:
-    """Write all records of a folder into one gzipped file of JSON lines, the same bytes for the same
-    records."""
-    lines = [json.dumps(record) for record in Store(folder).records()]
+    """Write all records of a folder into one gzipped file of JSON lines, the same bytes for the same records.
+
+    *Raises*: `ValueError` if there are none, or if the file is there and holds runs that the folder lacks."""
+    packed = {record["run_id"]: json.dumps(record) for record in Store(folder).records()}
+    if not packed:
+        raise ValueError(f"no records in {folder}: expected a folder that python -m fc_width.sweep wrote")
+    lost = {record["run_id"] for record in _records(file)} - packed.keys() if file.exists() else set()
+    if lost:
+        raise ValueError(f"{file} holds {len(lost)} runs that {folder} lacks ({min(lost)}): remove it first, or --out")
     file.parent.mkdir(parents=True, exist_ok=True)
     temporary = file.with_name(f".{file.name}.tmp")
     with open(temporary, "wb") as raw, gzip.GzipFile("", "wb", 9, raw, mtime=0) as stream:
-        stream.write("".join(f"{line}\n" for line in lines).encode())
+        stream.write("".join(f"{line}\n" for line in packed.values()).encode())
     temporary.replace(file)
 
 
@@ -166,7 +172,10 @@ def _records(source: Path) -> Iterator[dict[str, Any]]:
         return
     try:
         with gzip.open(source, "rt", encoding="utf-8") as stream:
-            yield from map(json.loads, stream)
+            for line in stream:
+                record = json.loads(line)
+                check_record(record)
+                yield record
     except (OSError, EOFError, ValueError) as error:
         raise CorruptRecordError(f"{source}: not a file of packed records ({error})") from error
 

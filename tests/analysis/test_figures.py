@@ -415,3 +415,22 @@ def _same_table(one, other):
         for row, twin in zip(rows, others, strict=True)
         for a, b in zip(row, twin, strict=True)
     )
+
+
+def test_a_pack_is_never_replaced_by_one_that_holds_less(tmp_path, record):
+    """A packed file given for a folder would have been emptied by it."""
+    folder, file = tmp_path / "runs", tmp_path / "data" / "digits.jsonl.gz"
+    store = Store(folder)
+    store.create()
+    for seed in (0, 1):
+        store.write(record(Recipe(name="digits", seed=seed), 0.9))
+    records.pack(folder, file)
+    before = file.read_bytes()
+    assert main(["--runs", str(file), "--out", str(tmp_path)]) == 2
+    (gone, *_) = sorted(store.run_ids())
+    store.discard(gone)
+    with pytest.raises(ValueError, match=f"holds 1 runs that .* lacks .{gone}.:"):
+        records.pack(folder, file)
+    with pytest.raises(ValueError, match="no records in"):
+        records.pack(tmp_path / "nothing", file)
+    assert file.read_bytes() == before
