@@ -19,7 +19,7 @@ def pack(
 ) -> bytes:
     """The state at the end of an epoch.
 
-    *Arguments*: `made`, the provenance of the record to be; `step`; `order`, which draws the epochs' orders; `history`,
+    *Arguments*: `made`, what code, machine and data; `step`; `order`, which draws the epochs' orders; `history`,
     of the epochs so far; `seconds`, that they took."""
     stream = io.BytesIO()
     tensors = [tensor.cpu() for tensor in step.state()]
@@ -33,7 +33,7 @@ def take_up(
     content: bytes, made: dict[str, str], step: Step, order: torch.Generator, history: dict[str, list[float]]
 ) -> float:
     """Put `step`, `order` and `history` into the state that `pack` made of them, and return its seconds; or leave them,
-    and return 0, if the content is damaged or its provenance is not `made`."""
+    and return 0, if the content is damaged or was not `made` the same way."""
     size = DIGEST().digest_size
     if DIGEST(content[size:]).digest() != content[:size]:
         return 0.0

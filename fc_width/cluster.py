@@ -70,7 +70,7 @@ class Cluster:
         `engine.PACKED`. `ValueError` for a number that cannot be had."""
         if device.type == "cpu" and wanted is not None:
             raise ValueError(f"workers {wanted}: on the CPUs of a cluster Ray decides, one run a CPU: leave it out")
-        return max(1, self.cpus) if device.type == "cpu" else wanted or PACKED
+        return max(1, self.cpus) if device.type == "cpu" else PACKED if wanted is None else wanted
 
     def run_all(
         self,
@@ -124,12 +124,12 @@ def connect(address: str) -> Iterator[Cluster]:
             f"no Ray cluster at {address!r} ({reason}): expected auto or HOST:PORT of one that this machine is part "
             "of (ray start --head there, ray start --address=HOST:PORT here)"
         ) from None
+    signal.signal(signal.SIGTERM, before)
     try:
         resources = ray.cluster_resources()
         yield Cluster(address, int(resources.get("CPU", 0)), int(resources.get("GPU", 0)))
     finally:
         ray.shutdown()
-        signal.signal(signal.SIGTERM, before)
 
 
 def _ray() -> Any:

@@ -7,6 +7,7 @@ name says and have the SHA-256 below.
 
 import hashlib
 import io
+import re
 import tarfile
 import zlib
 from collections.abc import Mapping, Sequence
@@ -107,14 +108,14 @@ def canonical_name(name: str) -> str:
     """
     base, colon, first = name.partition(":")
     if base in CLASSES:
-        if colon and not (first.isdigit() and 2 <= int(first) <= CLASSES[base]):
+        if colon and not (re.fullmatch(r"[1-9][0-9]*", first) and 2 <= int(first) <= CLASSES[base]):
             raise ValueError(f"data set {name!r}: expected {base}:K with K in 2…{CLASSES[base]} (its first K classes)")
         return name
     if name.startswith("own-"):
         return name
     path = Path(name)
     if path.suffix == ".npz" or path.is_dir():
-        return f"own-{path.resolve().stem}"
+        return f"own-{path.resolve().stem.replace(':', '-')}"
     known = ", ".join(sorted(CLASSES))
     raise ValueError(
         f"unknown data set {name!r}: expected one of {known}, one of them with :K for its first K classes, "
@@ -125,7 +126,7 @@ def canonical_name(name: str) -> str:
 def num_classes(name: str) -> int | None:
     """C of a known data set; None for a person's own, which must be read to be known."""
     base, _, first = canonical_name(name).partition(":")
-    return int(first) if first else CLASSES.get(base)
+    return int(first) if base in CLASSES and first else CLASSES.get(base)
 
 
 def load(name: str, data_dir: str | Path | None = None) -> Dataset:
@@ -269,7 +270,11 @@ def _download_cifar(name: str) -> Path:
     wanted = {file: SHA256[f"{name}/{file}"] for file in (*CIFAR_FILES[name][0], CIFAR_FILES[name][1])}
     if not all((folder / file).is_file() for file in wanted):
         archive = pooch.retrieve(URLS[name], known_hash=None, fname=f"{name}.tar.gz", path=folder)
-        unpack(Path(archive), wanted, folder)
+        try:
+            unpack(Path(archive), wanted, folder)
+        except ValueError:
+            Path(archive).unlink(missing_ok=True)  # or it would be taken for the archive the next time too
+            raise
     return folder
 
 

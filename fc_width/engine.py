@@ -90,8 +90,8 @@ def run_all(
     that is visible; `workers`, how many runs at once, on each GPU where there are several; `report`, called every
     `poll_seconds`.
 
-    A run whose worker dies is tried `ATTEMPTS` times, then recorded as failed, with the reason. Of several at once in
-    one worker nobody knows which it was: they are tried again, fewer at once.
+    A run whose worker dies `ATTEMPTS` times without coming further is recorded as failed, with the reason. Of several
+    at once in one worker nobody knows which it was: they are tried again, fewer at once.
 
     *Raises*: `OSError` if records cannot be written (a full disk, say); `RuntimeError` if all workers die before they
     have begun a run.
@@ -124,7 +124,9 @@ def run_all(
     remaining = len(wanted) - len(now.finished)
     packed = 1 if device.type == "cpu" else workers
     processes = {start(place): place for place in (_Place(at, packed) for at in _places(device, workers)[:remaining])}
-    deaths: dict[str, int] = {}
+    deaths: dict[
+        tuple[str, int], int
+    ] = {}  # of a run, by when its state was saved: if it has come further it is no loss
     try:
         while processes:
             report(now)
@@ -144,8 +146,9 @@ def run_all(
                     place = replace(place, packed=len(lost) // 2)
                 else:
                     for run_id in lost:
-                        deaths[run_id] = deaths.get(run_id, 0) + 1
-                        if deaths[run_id] >= ATTEMPTS and run_id not in store.run_ids():
+                        at = run_id, store.saved_at(run_id)
+                        deaths[at] = deaths.get(at, 0) + 1
+                        if deaths[at] >= ATTEMPTS and run_id not in store.run_ids():
                             store.write(failure(wanted[run_id], f"{_reason(process)}, {ATTEMPTS} times"))
                 if place.idle < ATTEMPTS:
                     processes[start(place)] = place

@@ -160,7 +160,8 @@ def read_picture_folder(folder: Path, classes: tuple[str, ...] | None = None) ->
     arrays, labels = [], []
     first: tuple[Path, tuple[int, int]] | None = None
     for label, name in enumerate(found):
-        files = sorted(path for path in (folder / name).iterdir() if path.suffix.lower() in PICTURES)
+        seen = [path for path in (folder / name).iterdir() if path.name[0] != "."]
+        files = sorted(path for path in seen if path.suffix.lower() in PICTURES)
         if not files:
             raise ValueError(f"{folder / name}: a class without pictures ({', '.join(PICTURES)})")
         for path in files:

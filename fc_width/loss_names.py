@@ -36,8 +36,6 @@ def parse_loss(spec: str) -> tuple[str, float | None]:
     """
     variant, colon, value = spec.partition(":")
     if variant in ("softmax", *OTHERS) and not colon:
-        if variant in OTHERS and importlib.util.find_spec("pytorch_metric_learning") is None:
-            raise ValueError(f"loss {spec!r} needs pytorch-metric-learning: pip install 'fc-width[baselines]'")
         return variant, None
     if variant not in VARIANTS:
         known = ", ".join(("softmax", *(f"{name}:ALPHA" for name in VARIANTS), *OTHERS))
@@ -50,6 +48,12 @@ def parse_loss(spec: str) -> tuple[str, float | None]:
     return variant, alpha
 
 
+def check_installed(variant: str) -> None:
+    """See that the library is there that a loss comes from; `ValueError` if not."""
+    if variant in OTHERS and importlib.util.find_spec("pytorch_metric_learning") is None:
+        raise ValueError(f"loss {variant!r} needs pytorch-metric-learning: pip install 'fc-width[baselines]'")
+
+
 def loss_name(variant: str, alpha: float | None) -> str:
     """The canonical name of a loss: the inverse of `parse_loss`."""
     return variant if alpha is None else f"{variant}:{alpha!r}".removesuffix(".0")
@@ -58,9 +62,11 @@ def loss_name(variant: str, alpha: float | None) -> str:
 def make_loss(spec: str, width: int, num_classes: int) -> "Loss":
     """The loss module that `spec` names (see `parse_loss`), for M = `width` and C = `num_classes`.
 
-    *Raises*: `ValueError` for an unknown loss, or a width other than C − 1 on the simplex.
+    *Raises*: `ValueError` for an unknown loss, one whose library is not installed, or a width other than C − 1 on the
+    simplex.
     """
     variant, alpha = parse_loss(spec)
+    check_installed(variant)
     if variant == "softmax":
         return SoftmaxLoss(width, num_classes)
     if variant in OTHERS:

@@ -62,9 +62,9 @@ class Recipe:
                 )
         if self.width < 1:
             raise ValueError(f"M must be at least 1, got M={self.width}")
-        for field in ("epochs", "batch_size"):
-            if getattr(self, field) < 1:
-                raise ValueError(f"{field} must be at least 1, got {getattr(self, field)}")
+        for field, least in (("epochs", 1), ("batch_size", 2)):  # of one sample, batch norm has no variance
+            if getattr(self, field) < least:
+                raise ValueError(f"{field} must be at least {least}, got {getattr(self, field)}")
         if not 0 <= self.softmax_epochs <= self.epochs:
             raise ValueError(f"softmax_epochs must be in 0…{self.epochs}, got {self.softmax_epochs}")
         for field in ("lr", "lr_decay", "lr_decay_steps"):

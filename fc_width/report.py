@@ -57,6 +57,8 @@ def status(store: Store) -> str:
     *Raises*: `FileNotFoundError` if there is no such folder."""
     if not store.folder.is_dir():
         raise FileNotFoundError(f"no folder {store.folder}: --status wants the folder of a sweep")
+    if not (store.run_ids() or store.saved_ids() or store.claims()):
+        return f"{store.folder}: no sweep has begun a run here"
     times = {run_id: _modified(store, f"{run_id}.json") for run_id in store.run_ids()}
     found = {}
     for run_id in sorted(times, key=lambda each: (times[each], each)):

@@ -9,6 +9,7 @@ import contextvars
 import functools
 import math
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -68,7 +69,8 @@ def batches(dataset: Dataset, device: torch.device) -> Batches:
 
 @functools.lru_cache(maxsize=4)
 def channel_statistics(dataset: Dataset) -> tuple[torch.Tensor, torch.Tensor]:
-    """Mean and standard deviation of each channel of the training images, (1, channels, 1, 1)."""
+    """Mean and standard deviation of each channel of the training images, (1, channels, 1, 1); 1 for the deviation of a
+    channel that is the same everywhere (an opaque alpha, say), which then is 0."""
     channels = dataset.train_images.shape[1]
     count = dataset.train_images.numel() // channels
     first, second = np.zeros((2, channels), np.int64)
@@ -78,7 +80,7 @@ def channel_statistics(dataset: Dataset) -> tuple[torch.Tensor, torch.Tensor]:
         second += np.square(pixels, dtype=np.uint16).sum((0, 2, 3), dtype=np.int64)
     sums = list(zip(first.tolist(), second.tolist(), strict=True))
     mean = [total / count for total, _ in sums]
-    std = [math.sqrt(count * squares - total**2) / count for total, squares in sums]
+    std = [math.sqrt(count * squares - total**2) / count or 1.0 for total, squares in sums]
     return torch.tensor(mean).reshape(1, -1, 1, 1), torch.tensor(std).reshape(1, -1, 1, 1)
 
 
@@ -91,11 +93,26 @@ def precision(wanted: str, device: torch.device) -> contextlib.AbstractContextMa
 
 
 def in_bfloat16(wanted: str, device: torch.device) -> bool:
-    """Whether `precision` is bfloat16: as a recipe says, or, where it leaves that to the device (`auto`), on CUDA from
-    Ampere on. Older GPUs, and CPUs without AMX, would emulate it; and on a CPU small networks gain nothing."""
-    if wanted != "auto":
-        return wanted == "bfloat16"
-    return device.type == "cuda" and torch.cuda.get_device_capability(device)[0] >= 8
+    """Whether `precision` is bfloat16: only where the device has units for it (CUDA from Ampere on, CPUs with AMX;
+    others would emulate it, many times as slowly), unless a recipe wants `float32`; and, as small networks gain nothing
+    on a CPU, there only if it wants `bfloat16`, not `auto`."""
+    if device.type == "cuda":
+        return wanted != "float32" and torch.cuda.get_device_capability(device)[0] >= 8
+    return wanted == "bfloat16" and device.type == "cpu" and has_amx()
+
+
+def computed_in(wanted: str, device: torch.device) -> str:
+    """What the trunk computes in, as records say it."""
+    return "bfloat16 autocast" if in_bfloat16(wanted, device) else "float32"
+
+
+@functools.cache
+def has_amx() -> bool:
+    """Whether this CPU multiplies matrices of bfloat16 by itself, as far as the system tells."""
+    try:
+        return " amx_bf16 " in Path("/proc/cpuinfo").read_text()
+    except OSError:
+        return False
 
 
 class Step:

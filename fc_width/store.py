@@ -12,6 +12,7 @@ import contextlib
 import errno
 import json
 import os
+import re
 import secrets
 import socket
 import time
@@ -26,10 +27,32 @@ STALE_SECONDS = 120.0
 PROBE_BYTES = 2**17  # a few records
 REQUIRED = ("run_id", "recipe", "status")
 STATUSES = ("done", "diverged", "failed")
+_RECORD_NAME = re.compile(r"(?P<run_id>.+_s\d+_[0-9a-f]{10})\.json")
+"""As `Recipe.run_id` ends: a folder may hold other JSON files."""
 
 
 class CorruptRecordError(ValueError):
     """A file with a record's name that does not hold one."""
+
+
+def check_record(record: object) -> None:
+    """See that what was read is a record; `ValueError`, saying what is wrong, if not."""
+    if not isinstance(record, dict):
+        raise ValueError(f"it is no object: {str(record)[:40]}")
+    missing = [key for key in REQUIRED if key not in record]
+    if missing:
+        raise ValueError(f"it lacks {', '.join(missing)}")
+    if not isinstance(record["recipe"], dict):
+        raise ValueError(f"its recipe is no object: {str(record['recipe'])[:40]}")
+    if record["status"] not in STATUSES:
+        raise ValueError(f"its status is {record['status']!r}, expected one of {', '.join(STATUSES)}")
+    final = record.get("final")
+    if record["status"] == "done" and not (
+        isinstance(final, dict) and isinstance(final.get("test_accuracy"), int | float)
+    ):
+        raise ValueError("it is done and has no test accuracy")
+    if record["status"] == "failed" and not isinstance(record.get("error"), str):
+        raise ValueError("it has failed and has no error")
 
 
 class Store:
@@ -58,13 +81,18 @@ class Store:
         for run_id in self.run_ids():  # a claim whose owner was killed after its record was in place
             if self._record_path(run_id).exists():  # still: it may have been discarded to be made again
                 self.release(run_id)
-                self._state_path(run_id).unlink(missing_ok=True)
+        for run_id in self.saved_ids() & self.run_ids():
+            with contextlib.suppress(FileNotFoundError, CorruptRecordError):
+                if self.read(run_id)["status"] != "failed":
+                    self._state_path(run_id).unlink(missing_ok=True)
 
     def run_ids(self) -> set[str]:
-        """The ids of all records in the folder."""
-        if not self.folder.is_dir():
+        """The ids of all records in the folder: files named like one; `OSError` if it cannot be looked into."""
+        try:
+            names = os.listdir(self.folder)
+        except (FileNotFoundError, NotADirectoryError):
             return set()
-        return {path.stem for path in self.folder.glob("*.json")}
+        return {found["run_id"] for found in map(_RECORD_NAME.fullmatch, names) if found}
 
     def read(self, run_id: str) -> Record:
         """One record; `CorruptRecordError`, naming the file, if it is not one; `FileNotFoundError` if there
@@ -72,12 +100,11 @@ class Store:
         path = self._record_path(run_id)
         try:
             record = json.loads(path.read_bytes())
+            check_record(record)
+            if record["run_id"] != run_id:
+                raise ValueError(f"it is of another run, {record['run_id']}")
         except ValueError as error:
             raise CorruptRecordError(f"{path}: not a record ({error})") from error
-        missing = [key for key in REQUIRED if not isinstance(record, dict) or key not in record]
-        if missing or record["run_id"] != run_id or record["status"] not in STATUSES:
-            wrong = f"lacks {', '.join(missing)}" if missing else "is of another run or has an unknown status"
-            raise CorruptRecordError(f"{path}: not a record (it {wrong})")
         whole: Record = record
         return whole
 
@@ -89,10 +116,12 @@ class Store:
                 yield self.read(run_id)
 
     def write(self, record: Record) -> None:
-        """Put a record in place, whole or not at all; it ends the run's saved state."""
+        """Put a record in place, whole or not at all; it ends the run's saved state, unless the run has failed and may
+        be tried again."""
         run_id = record["run_id"]
         self._put(run_id, self._record_path(run_id), json.dumps(record, allow_nan=False, indent=1).encode())
-        self._state_path(run_id).unlink(missing_ok=True)
+        if record["status"] != "failed":
+            self._state_path(run_id).unlink(missing_ok=True)
 
     def save(self, run_id: str, state: bytes) -> None:
         """Keep the state of a run that has no record yet, in place of an earlier one, whole or not at all."""
@@ -104,6 +133,13 @@ class Store:
             return self._state_path(run_id).read_bytes()
         except FileNotFoundError:
             return None
+
+    def saved_at(self, run_id: str) -> int:
+        """When the state of a run was saved, by the file system's clock: another number a state, 0 for none."""
+        try:
+            return self._state_path(run_id).stat().st_mtime_ns
+        except FileNotFoundError:
+            return 0
 
     def saved_ids(self) -> set[str]:
         """The ids of all runs that have a saved state."""
@@ -126,10 +162,16 @@ class Store:
         self._record_path(run_id).unlink(missing_ok=True)
 
     def set_aside(self, run_id: str) -> Path:
-        """Rename a corrupt record out of the way; returns its new path."""
-        target = self.folder / f"{run_id}.json.corrupt-{secrets.token_hex(4)}"
-        os.replace(self._record_path(run_id), target)
-        return target
+        """Rename a corrupt record out of the way; returns its new path, or its own if another process has done so, or
+        has made it again."""
+        path, target = self._record_path(run_id), self.folder / f"{run_id}.json.corrupt-{secrets.token_hex(4)}"
+        with contextlib.suppress(FileNotFoundError):
+            try:
+                self.read(run_id)
+            except CorruptRecordError:
+                os.replace(path, target)
+                return target
+        return path
 
     def claim(self, run_id: str) -> bool:
         """Claim a run for this process; false if somebody else has it."""
@@ -185,7 +227,8 @@ class Store:
 
     def _stale(self, run_id: str, content: bytes) -> bool:
         claim = _parse(content)
-        if claim.get("host") == _HOST and not _alive(claim["pid"], claim["started"]):
+        pid, started = claim.get("pid"), claim.get("started")
+        if claim.get("host") == _HOST and isinstance(pid, int) and not _alive(pid, str(started or "")):
             return True
         now = time.monotonic()
         before, since = self._seen.get(run_id, (None, now))

@@ -1,9 +1,10 @@
 """``python -m fc_width.sweep``: train the backbone over many widths and losses.
 
-Without arguments: the embedded digits, every width of the design, three losses, three seeds; about three
+Without arguments: the embedded digits, every width of the design, four losses, three seeds; about four
 minutes on two cores. Killed at any moment and started again, it goes on where it was."""
 
 import dataclasses
+import math
 import signal
 import statistics
 import sys
@@ -17,12 +18,14 @@ import tyro
 
 from fc_width import cluster, report
 from fc_width.backbone import BACKBONES
-from fc_width.data import Dataset, canonical_name, load, num_classes
+from fc_width.data import CLASSES, Dataset, canonical_name, load, num_classes
 from fc_width.engine import default_workers, run_all
-from fc_width.loss_names import loss_name, parse_loss
+from fc_width.loss_names import check_installed, loss_name, parse_loss
 from fc_width.progress import Progress
 from fc_width.recipes import RECIPES, SWEPT, Recipe, default_recipe, sweep_widths
+from fc_width.step import computed_in
 from fc_width.store import CorruptRecordError, Record, Store
+from fc_width.train import build
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,9 +35,9 @@ class Options:
     Killed at any moment and started again with the same options, it goes on where it was.
     """
 
-    dataset: str = "digits"
-    """Data set: digits (embedded), mnist, fashion-mnist, cifar10, cifar100; NAME:K for its first K classes; an .npz
-    file or a folder of pictures of your own."""
+    dataset: str | None = None
+    """Data set (default: the recipe's, else digits): digits (embedded), mnist, fashion-mnist, cifar10, cifar100; NAME:K
+    for its first K classes; an .npz file or a folder of pictures of your own."""
     recipe: str | None = None
     """Named recipe (default: the small one of the data set): digits, mnist-small, fashion-mnist-small, cifar10-small,
     cifar100-small, own-small, paper-mnist, paper-cifar10, paper-cifar100; without the softmax phase mnist-small-cold,
@@ -75,16 +78,19 @@ def base_recipe(options: Options) -> Recipe:
 
     *Raises*: `ValueError` quoting the option that does not fit.
     """
-    dataset = canonical_name(options.dataset)
-    name = options.recipe or default_recipe(dataset)
+    name = options.recipe or default_recipe(options.dataset or "digits")
     if name not in RECIPES:
         raise ValueError(f"unknown recipe {name!r}: expected one of {', '.join(RECIPES)}")
     base = RECIPES[name].recipe
     meant = base.dataset.partition(":")[0]
-    if options.recipe is None or dataset.partition(":")[0] == meant or meant.startswith("own-"):
+    own = meant.startswith("own-")
+    if options.dataset is not None:
+        dataset = canonical_name(options.dataset)
+        if options.recipe is not None and dataset.partition(":")[0] != meant and not own:
+            raise ValueError(f"recipe {name!r} is for data set {meant!r}, got {options.dataset!r}")
         base = dataclasses.replace(base, dataset=dataset)
-    elif options.dataset != Options.dataset:
-        raise ValueError(f"recipe {name!r} is for data set {meant!r}, got {options.dataset!r}")
+    elif own:
+        raise ValueError(f"recipe {name!r} is for pictures of your own: give --dataset, a folder or an .npz file")
     if options.epochs is not None:
         share = round(base.softmax_epochs * options.epochs / base.epochs)
         base = dataclasses.replace(base, epochs=options.epochs, softmax_epochs=max(share, 0))
@@ -121,10 +127,12 @@ def plan(options: Options, classes: int) -> list[Recipe]:
         raise ValueError(f"seeds must be at least 1, got {seeds}")
     widths = options.widths or sweep_widths(classes)
     losses = [loss_name(*parse_loss(spec)) for spec in options.losses or named.losses]
+    for loss in losses:
+        check_installed(parse_loss(loss)[0])
     runs = [
         dataclasses.replace(base, width=width, loss=loss, feature=feature, seed=seed)
         for seed in range(seeds)
-        for feature in options.features
+        for feature in options.features or ("prelu-bn",)
         for loss in losses
         for width in ([classes - 1] if parse_loss(loss)[0] == "w-softmax-simplex" else widths)
     ]
@@ -147,21 +155,32 @@ def check_folder(store: Store, runs: Sequence[Recipe]) -> list[str]:
         except CorruptRecordError:
             corrupt.append(run_id)
             continue
-        differences = runs[0].differences(_recipe(record))
+        try:
+            theirs = _recipe(record)
+        except (TypeError, ValueError):
+            corrupt.append(run_id)
+            continue
+        differences = runs[0].differences(theirs)
         if differences:
-            theirs = ", ".join(f"{name} {old!r}, not {new!r}" for name, (new, old) in differences.items())
-            raise ValueError(f"{store.folder} holds records of another recipe ({theirs}): choose another --out")
+            told = ", ".join(f"{name} {old!r}, not {new!r}" for name, (new, old) in differences.items())
+            raise ValueError(f"{store.folder} holds records of another recipe ({told}): choose another --out")
     return corrupt
 
 
-def check_data(store: Store, dataset: Dataset) -> None:
-    """See that a folder's records were made from the same data; `ValueError` if one was not."""
+def check_data(store: Store, dataset: Dataset, computed: str | None = None) -> None:
+    """See that a folder's records were made from the same data, and computed in the same precision, unless that is not
+    known here; `ValueError` if one was not."""
     for record in store.records():
-        made = record.get("provenance", {}).get("data_sha256", dataset.checksum)
-        if made != dataset.checksum:
+        made = record.get("provenance", {})
+        if made.get("data_sha256", dataset.checksum) != dataset.checksum:
             raise ValueError(
                 f"{store.folder}: {record['run_id']} was made from other data of the name {dataset.name} "
-                f"(SHA-256 {made}, now {dataset.checksum}): choose another --out"
+                f"(SHA-256 {made['data_sha256']}, now {dataset.checksum}): choose another --out"
+            )
+        if computed and made.get("precision", computed) != computed:
+            raise ValueError(
+                f"{store.folder}: {record['run_id']} was computed in {made['precision']}, here it would be {computed}: "
+                "choose another --out"
             )
 
 
@@ -169,10 +188,10 @@ def _described(recipe: Recipe) -> str:
     named = RECIPES[recipe.name]
     lines = [f"{field.name} = {getattr(recipe, field.name)!r}" for field in dataclasses.fields(recipe)]
     stages = [f"  {stage}" for stage in BACKBONES[recipe.backbone]]
-    seconds = named.seconds * recipe.epochs / named.recipe.epochs
-    lines += ["backbone stages:", *stages, f"a run: about {report.duration(seconds)} on {named.hardware}"]
+    seconds = report.duration(named.seconds * _share(recipe))
+    lines += ["backbone stages:", *stages, f"a run: about {seconds} on {named.hardware}"]
     if named.teraflop:
-        work = named.teraflop * recipe.epochs / named.recipe.epochs
+        work = named.teraflop * _share(recipe)
         lines.append(f"{work:,.0f} TFLOP a run: on one GPU of 790 TFLOP/s at least {work / 790:.1f} s; not measured")
     return "\n".join(lines)
 
@@ -182,24 +201,41 @@ def _recipe(record: Record) -> Recipe:
     return Recipe(**{key: value for key, value in record["recipe"].items() if key in known})
 
 
+def _share(recipe: Recipe) -> float:
+    """The work of a run over that of the recipe of its name: by epochs, and by classes, if not all are taken."""
+    base, _, first = recipe.dataset.partition(":")
+    part = int(first) / CLASSES[base] if first and base in CLASSES else 1.0
+    return part * recipe.epochs / RECIPES[recipe.name].recipe.epochs
+
+
 def expected_seconds(runs: Sequence[Recipe], store: Store) -> float:
-    """Seconds of one run: the median of the folder's, else what its recipe says, by epochs."""
-    measured = [record["seconds"] for record in store.records() if "seconds" in record]
-    if measured:
-        return float(statistics.median(measured))
-    named = RECIPES[runs[0].name]
-    return named.seconds * runs[0].epochs / named.recipe.epochs
+    """Seconds of one run: the median of the folder's, else what its recipe says."""
+    measured = []
+    for run_id in store.run_ids():
+        with suppress(FileNotFoundError, CorruptRecordError):
+            measured += [record["seconds"] for record in (store.read(run_id),) if "seconds" in record]
+    return float(statistics.median(measured)) if measured else RECIPES[runs[0].name].seconds * _share(runs[0])
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line; returns the exit status: 0, 1 if a run failed, 2 for a mistake in the options, 130 if
     interrupted."""
     options = tyro.cli(Options, args=arguments, prog="python -m fc_width.sweep", description=Options.__doc__)
+
+    def stop(signum: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    previous = signal.signal(signal.SIGTERM, stop)
     try:
         return _sweep(options)
+    except KeyboardInterrupt:
+        print("\ninterrupted; the same command goes on from here", file=sys.stderr)
+        return 130
     except (ValueError, TypeError, OSError, RuntimeError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    finally:
+        signal.signal(signal.SIGTERM, previous)
 
 
 def _sweep(options: Options) -> int:
@@ -218,7 +254,7 @@ def _run(options: Options, base: Recipe, there: cluster.Cluster | None) -> int:
     dataset = None
     classes = num_classes(base.dataset)
     if classes is None:
-        dataset = load(options.dataset)
+        dataset = load(options.dataset or base.dataset)
         classes = dataset.num_classes
     runs = plan(options, classes)
     subset = base.dataset.partition(":")[2]
@@ -239,8 +275,7 @@ def _run(options: Options, base: Recipe, there: cluster.Cluster | None) -> int:
     for run_id in corrupt:
         where = store.folder / f"{run_id}.json" if options.dry_run else store.set_aside(run_id)
         print(f"{where}: corrupt record, {'to be ' if options.dry_run else ''}set aside and run again")
-    seconds = 0.0 if options.dry_run and corrupt else expected_seconds(runs, store)
-    left = report.duration(todo * seconds / workers)
+    left = report.duration(math.ceil(todo / workers) * expected_seconds(runs, store))
     begun = len(store.saved_ids() & wanted - done)
     print(
         f"{len(runs)} runs of {runs[0].name} in {store.folder}: {len(runs) - todo} done, {todo} to do"
@@ -252,15 +287,13 @@ def _run(options: Options, base: Recipe, there: cluster.Cluster | None) -> int:
     if todo:
         store.create()
         dataset = dataset or load(base.dataset, options.data_dir)
-        check_data(store, dataset)
+        build(runs[0], dataset)  # what fits no run is said once
+        check_data(store, dataset, None if there else computed_in(base.precision, device))
         for run_id in retried:
             if _failed(store, run_id):  # still: another sweep on the folder may have made it since
                 store.discard(run_id)
-        try:
-            _run_with_progress(runs, dataset, store, device, workers, there)
-        except KeyboardInterrupt:
-            print("\ninterrupted; the same command goes on from here", file=sys.stderr)
-            return 130
+        with Progress(runs, store, len(dataset.train_images)) as show:
+            (there.run_all if there else run_all)(runs, dataset, store, device, workers, show)
     print("\nTest accuracy after the last epoch, %, mean ± sd over seeds\n")
     print(report.table(runs, store))
     print(f"\nDraw it:  python -m analysis --runs {store.folder} --out {store.folder / 'figures'}")
@@ -282,25 +315,6 @@ def _device(name: str) -> str:
     if name == "cuda" and not torch.cuda.is_available():
         raise ValueError("device 'cuda': torch finds no CUDA device here")
     return name
-
-
-def _run_with_progress(
-    runs: Sequence[Recipe],
-    dataset: Dataset,
-    store: Store,
-    device: torch.device,
-    workers: int,
-    there: cluster.Cluster | None,
-) -> None:
-    def stop(signum: int, frame: object) -> None:
-        raise KeyboardInterrupt
-
-    previous = signal.signal(signal.SIGTERM, stop)
-    try:
-        with Progress(runs, store, len(dataset.train_images)) as show:
-            (there.run_all if there else run_all)(runs, dataset, store, device, workers, show)
-    finally:
-        signal.signal(signal.SIGTERM, previous)
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ from fc_width.data import Dataset
 from fc_width.loss_names import Loss, make_loss, parse_loss
 from fc_width.losses import NonFiniteError
 from fc_width.recipes import Recipe
-from fc_width.step import Step, batches, in_bfloat16
+from fc_width.step import Step, batches, computed_in
 from fc_width.store import Record, Store
 
 Progress = Callable[[float], None]
@@ -111,14 +111,14 @@ def _pieces(
     history: dict[str, list[float]] = {key: [] for key in HISTORY}
     made = provenance(device, recipe.precision) | {"data_sha256": dataset.checksum}
     state = None if store is None else store.saved(recipe.run_id)
-    before = 0.0 if state is None else checkpoint.take_up(state, made, step, order, history)
+    before = 0.0 if state is None else checkpoint.take_up(state, _conditions(made), step, order, history)
     yield len(history["train_accuracy"]) / recipe.epochs
 
     def save() -> None:
         nonlocal saved
         now = time.perf_counter()
         if store is not None and now - saved > SAVE_SECONDS:
-            store.save(recipe.run_id, checkpoint.pack(made, step, order, history, before + now - started))
+            store.save(recipe.run_id, checkpoint.pack(_conditions(made), step, order, history, before + now - started))
             saved = now
 
     measured: Record | None = None
@@ -260,8 +260,20 @@ def provenance(device: torch.device, precision: str) -> dict[str, str]:
         "commit": _commit(),
         "torch": str(torch.__version__),
         "device": device_name(device),
-        "precision": "bfloat16 autocast" if in_bfloat16(precision, device) else "float32",
+        "precision": computed_in(precision, device),
     }
+
+
+def _conditions(made: dict[str, str]) -> dict[str, str]:
+    """What must be the same for a saved state to be taken up: the provenance, with the code itself for its commit."""
+    return made | {"commit": _source()}
+
+
+@functools.cache
+def _source() -> str:
+    """SHA-256 of this package's files."""
+    files = sorted(Path(__file__).parent.glob("*.py"))
+    return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
 
 
 def device_name(device: torch.device) -> str:

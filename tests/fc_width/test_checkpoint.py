@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import errno
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -10,6 +11,7 @@ import sys
 import time
 
 import pytest
+import torch
 
 from fc_width import engine, train
 from fc_width.recipes import Recipe
@@ -108,14 +110,25 @@ def test_a_damaged_state_is_none(damage, store, few_digits):
     assert same(ended(again)) == same(run(RECIPE, few_digits))
 
 
-@pytest.mark.parametrize("changed", [{"torch": "0"}, {"commit": "another"}, {"device": "cpu: another"}])
-def test_the_state_of_other_code_or_another_machine_is_left(changed, store, few_digits, monkeypatch):
+@pytest.mark.parametrize(
+    ("changed", "source", "resumed"),
+    [
+        ({"torch": "0"}, "this", 0),
+        ({"device": "cpu: another"}, "this", 0),
+        ({"precision": "bfloat16 autocast"}, "this", 0),
+        ({}, "another", 0),
+        ({"commit": "another"}, "this", 0.5),  # of the README, say
+    ],
+)
+def test_the_state_of_other_code_or_another_machine_is_left(changed, source, resumed, store, few_digits, monkeypatch):
+    monkeypatch.setattr(train, "_source", lambda: "this")
     saved_of(store, few_digits)
     here = train.provenance
     monkeypatch.setattr(train, "provenance", lambda *arguments: here(*arguments) | changed)
+    monkeypatch.setattr(train, "_source", lambda: source)
     again = Running(RECIPE, few_digits, store=store)
     again.advance()
-    assert again.resumed == 0
+    assert again.resumed == resumed
 
 
 def test_nor_is_that_of_other_data(store, few_digits):
@@ -141,11 +154,41 @@ def test_a_disk_without_room_for_it_ends_the_worker_and_blames_no_run(store, few
     assert not store.run_ids()
 
 
-def test_a_record_ends_the_state_and_so_does_a_failed_one(store, few_digits):
+def test_a_record_ends_the_state_but_not_one_that_says_that_it_failed(store, few_digits):
     saved_of(store, few_digits)
     assert status(store).splitlines()[0].endswith(": 0 running, 1 interrupted")
     store.write(engine.failure(RECIPE, "worker ended by SIGKILL, 3 times"))
+    store.create()
+    assert store.saved(RECIPE.run_id) is not None
+    store.write(run(RECIPE, few_digits))
     assert store.saved(RECIPE.run_id) is None
+
+
+def test_a_run_that_comes_further_each_time_may_die_often(monkeypatch, store, few_digits):
+    """Killed at every epoch, as by a machine that is short of memory, it is done; killed at one, it has failed."""
+    monkeypatch.setattr(torch.multiprocessing, "get_context", lambda kind: multiprocessing.get_context("fork"))
+
+    def work(recipes, dataset, folder, place):
+        recipe, store = recipes[0], Store(folder)
+        last = 6 if recipe == RECIPE else 4
+        if recipe.run_id in store.run_ids() or not store.claim(recipe.run_id):
+            return
+        before = len(store.saved(recipe.run_id) or b"")
+        if before < last:
+            time.sleep(0.02)  # a file system's clock has ticks
+            store.save(recipe.run_id, bytes(before + 1))
+            os._exit(1)
+        if last < 6:
+            os._exit(1)
+        done = {"run_id": recipe.run_id, "recipe": dataclasses.asdict(recipe), "status": "diverged"}
+        store.write(done)
+        store.release(recipe.run_id)
+
+    monkeypatch.setattr(engine, "_work", work)
+    for recipe in (RECIPE, dataclasses.replace(RECIPE, seed=1)):
+        engine.run_all([recipe], few_digits, store, torch.device("cpu"), 1, lambda status: None, 0.05)
+    assert store.read(RECIPE.run_id)["status"] == "diverged"
+    assert store.read(recipe.run_id)["error"] == "worker ended with status 1, 3 times"
 
 
 def test_a_state_that_a_sleeper_left_beside_a_record_goes_when_the_folder_is_opened(store, few_digits):

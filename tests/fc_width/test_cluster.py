@@ -362,7 +362,7 @@ def test_a_run_that_another_sweep_has_is_left_to_it_until_that_gives_it_up(fake,
 @pytest.mark.parametrize("late", [False, True])
 def test_a_run_that_another_sweep_has_finished_is_not_made_again(late, fake, store, few_digits, monkeypatch):
     """Before its turn came; or at the last moment, between the look at the folder and the claim."""
-    theirs = {"run_id": TWO[0].run_id, "recipe": {}, "status": "done", "by": "another"}
+    theirs = {"run_id": TWO[0].run_id, "recipe": {}, "status": "diverged", "by": "another"}
     claim = store.claim
 
     def claim_late(run_id):

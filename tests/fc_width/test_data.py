@@ -493,3 +493,35 @@ def test_bad_folders_of_pictures(tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(ValueError, match="C must be at least 2, got C=0"):
         data.load(str(tmp_path / "empty"))
+
+
+def test_hidden_files_among_the_pictures_are_passed_over(tmp_path):
+    pictures(tmp_path / "pets")
+    (tmp_path / "pets" / "cat" / "._0.png").write_bytes(b"what macOS leaves beside a file")
+    assert len(data.load(str(tmp_path / "pets")).train_images) == 8
+
+
+def test_grey_pictures_among_coloured_ones_stay_grey(tmp_path):
+    pictures(tmp_path / "pets", classes=("cat",))
+    pictures(tmp_path / "pets", classes=("dog", "eel"), mode="L")
+    loaded = data.load(str(tmp_path / "pets"))
+    eels = torch.cat([loaded.train_images[loaded.train_labels == 2], loaded.test_images[loaded.test_labels == 2]])
+    assert eels.shape[1] == 3
+    assert sorted(eels[:, 0, 0, 0].tolist()) == [40, 41, 42, 43, 44]
+    assert torch.equal(eels[:, 0], eels[:, 1])
+    assert torch.equal(eels[:, 0], eels[:, 2])
+
+
+def test_an_archive_that_is_none_is_fetched_again(tmp_path, monkeypatch):
+    import pooch
+
+    def page(url, known_hash, fname, path):
+        path.mkdir(parents=True, exist_ok=True)
+        (path / fname).write_text("<html>log in first</html>")
+        return str(path / fname)
+
+    monkeypatch.setattr(data, "_cache", lambda: tmp_path)
+    monkeypatch.setattr(pooch, "retrieve", page)
+    with pytest.raises(ValueError, match=r"cifar10\.tar\.gz: not the archive expected"):
+        data.load("cifar10")
+    assert not list((tmp_path / "cifar10").iterdir())

@@ -77,6 +77,7 @@ class Scripted:
                 "run_id": self.recipe.run_id,
                 "recipe": dataclasses.asdict(self.recipe),
                 "status": "done",
+                "final": {"test_accuracy": 0.5},
                 "with": Scripted.alive,
             }
 
@@ -141,7 +142,8 @@ def work_of(dies):
             if status := dies(place, claimed):
                 os._exit(status)
             for recipe in claimed:
-                store.write({"run_id": recipe.run_id, "recipe": dataclasses.asdict(recipe), "status": "done"})
+                done = {"run_id": recipe.run_id, "recipe": dataclasses.asdict(recipe), "status": "done"}
+                store.write(done | {"final": {"test_accuracy": 0.5}})
                 store.release(recipe.run_id)
 
     return work

@@ -55,7 +55,7 @@ def test_widths(classes, widths):
         ({"feature": "gelu"}, "unknown feature 'gelu'"),
         ({"loss": "w-softmax:-2"}, "alpha must be finite and at least 0, got alpha=-2"),
         ({"epochs": 0}, "epochs must be at least 1, got 0"),
-        ({"batch_size": 0}, "batch_size must be at least 1, got 0"),
+        ({"batch_size": 1}, "batch_size must be at least 2, got 1"),
         ({"softmax_epochs": 31}, "softmax_epochs must be in 0…30, got 31"),
         ({"lr": float("nan")}, "lr must be finite and above 0, got nan"),
         ({"weight_decay": -1.0}, "weight_decay must be finite and at least 0, got -1.0"),

@@ -33,7 +33,13 @@ def test_where_a_sweep_stands(tmp_path, capsys):
         ["done", f"{90 + age}.00", "%", recipe.run_id] for age, recipe in list(enumerate(recipes))[2:7]
     ]
     assert lines[7:] == [f"failed  {recipes[7].run_id}: worker ended by SIGKILL"]
-    assert not (store.folder / f"{recipes[8].run_id}.json").with_suffix(".json.corrupt").exists()
+    assert (store.folder / f"{recipes[8].run_id}.json").read_text() == "{"  # a look changes nothing
+
+
+def test_a_folder_that_is_no_sweep_s_says_so(tmp_path, capsys):
+    (tmp_path / "package.json").write_text("{}")
+    assert main(["--status", str(tmp_path)]) == 0
+    assert capsys.readouterr().out == f"{tmp_path}: no sweep has begun a run here\n"
 
 
 def test_no_folder_is_an_error(tmp_path, capsys):

@@ -63,8 +63,12 @@ def test_the_statistics_of_the_pixels_are_exact_and_take_little_memory(few_digit
     mean, std = module.channel_statistics(large)
     assert mean.shape == std.shape == (1, 3, 1, 1)
     torch.testing.assert_close(mean.ravel(), pixels.double().mean((0, 2, 3)).float(), rtol=0, atol=0)
-    torch.testing.assert_close(std.ravel(), pixels.double().std((0, 2, 3), correction=0).float(), rtol=1e-7, atol=0)
-    assert std.ravel()[1] == 0
+    expected = pixels.double().std((0, 2, 3), correction=0).float()
+    expected[1] = 1  # the same everywhere: it is 0 for the network, not 0/0
+    torch.testing.assert_close(std.ravel(), expected, rtol=1e-7, atol=0)
+    normal = module.Batches(large, torch.device("cpu")).images(pixels[:5])
+    assert torch.isfinite(normal).all()
+    assert not normal[:, 1].any()
     anew = module.channel_statistics.__wrapped__
     assert _peak(lambda: anew(large), torch.device("cpu")) < pixels.nbytes
 
@@ -119,6 +123,27 @@ def test_two_data_sets_of_the_same_tensors_are_two(few_digits):
     twin = dataclasses.replace(few_digits)
     assert twin != few_digits
     assert module.channel_statistics(twin)[0].equal(module.channel_statistics(few_digits)[0])
+
+
+@pytest.mark.parametrize(
+    ("wanted", "device", "capability", "amx", "expected"),
+    [
+        ("auto", "cuda", 8, False, True),
+        ("auto", "cuda", 7, False, False),
+        ("auto", "cpu", 0, True, False),
+        ("float32", "cuda", 9, False, False),
+        ("float32", "cpu", 0, True, False),
+        ("bfloat16", "cuda", 9, False, True),
+        ("bfloat16", "cuda", 7, False, False),
+        ("bfloat16", "cpu", 0, True, True),
+        ("bfloat16", "cpu", 0, False, False),
+    ],
+)
+def test_bfloat16_is_for_devices_that_have_units_for_it(wanted, device, capability, amx, expected, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (capability, 0))
+    monkeypatch.setattr(module, "has_amx", lambda: amx)
+    assert module.in_bfloat16(wanted, torch.device(device)) is expected
+    assert module.computed_in(wanted, torch.device(device)) == ("bfloat16 autocast" if expected else "float32")
 
 
 def test_under_autocast_the_trunk_alone_is_in_less():

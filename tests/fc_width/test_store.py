@@ -13,7 +13,8 @@ import pytest
 from fc_width import store as module
 from fc_width.store import CorruptRecordError, Store
 
-RECORD = {"run_id": "a", "recipe": {"width": 9}, "status": "done", "value": 0.1}
+A, B = "digits_M9_s0_0123456789", "digits_M9_s1_abcdefabcd"
+RECORD = {"run_id": A, "recipe": {"width": 9}, "status": "done", "final": {"test_accuracy": 0.5}, "value": 0.1}
 
 
 @pytest.fixture
@@ -25,20 +26,20 @@ def store(tmp_path):
 
 def foreign(store, **changes):
     """A second process's view: a store in which this process's claims look like another's."""
-    path = store.folder / "a.claim"
+    path = store.folder / f"{A}.claim"
     claim = json.loads(path.read_bytes()) | changes
     path.write_text(json.dumps(claim))
 
 
 def test_a_record_comes_back(store):
     store.write(RECORD)
-    assert store.read("a") == RECORD
+    assert store.read(A) == RECORD
     assert list(store.records()) == [RECORD]
-    assert store.run_ids() == {"a"}
-    assert os.listdir(store.folder) == ["a.json"]
+    assert store.run_ids() == {A}
+    assert os.listdir(store.folder) == [f"{A}.json"]
     store.write(RECORD | {"value": 0.2})
-    assert store.read("a")["value"] == 0.2
-    store.discard("a")
+    assert store.read(A)["value"] == 0.2
+    store.discard(A)
     assert store.run_ids() == set()
 
 
@@ -61,8 +62,8 @@ def test_a_failed_write_leaves_the_old_record_whole(store, monkeypatch):
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(OSError, match="No space left"):
         store.write(RECORD | {"value": 0.2})
-    assert store.read("a") == RECORD
-    assert os.listdir(store.folder) == ["a.json"]
+    assert store.read(A) == RECORD
+    assert os.listdir(store.folder) == [f"{A}.json"]
 
 
 @pytest.mark.parametrize(
@@ -70,33 +71,37 @@ def test_a_failed_write_leaves_the_old_record_whole(store, monkeypatch):
     [
         (b"", "not a record"),
         (json.dumps(RECORD).encode()[:-5], "not a record"),
-        (b"[1]", "it lacks run_id, recipe, status"),
-        (b'{"run_id": "a", "recipe": {}}', "it lacks status"),
-        (json.dumps(RECORD | {"run_id": "b"}).encode(), "is of another run"),
-        (json.dumps(RECORD | {"status": "great"}).encode(), "unknown status"),
+        (b"[1]", "it is no object"),
+        (json.dumps({"run_id": A, "recipe": {}}).encode(), "it lacks status"),
+        (json.dumps(RECORD | {"run_id": B}).encode(), "is of another run"),
+        (json.dumps(RECORD | {"recipe": []}).encode(), "its recipe is no object"),
+        (json.dumps({key: RECORD[key] for key in RECORD if key != "final"}).encode(), "no test accuracy"),
+        (json.dumps(RECORD | {"final": {"test_accuracy": "0.5"}}).encode(), "no test accuracy"),
+        (json.dumps(RECORD | {"status": "failed"}).encode(), "no error"),
+        (json.dumps(RECORD | {"status": "great"}).encode(), "its status is"),
         (b"\xff\xfe\x00", "not a record"),
     ],
 )
 def test_a_corrupt_record_is_named_and_set_aside(store, content, message):
-    path = store.folder / "a.json"
+    path = store.folder / f"{A}.json"
     path.write_bytes(content)
     with pytest.raises(CorruptRecordError, match=message) as caught:
-        store.read("a")
+        store.read(A)
     assert str(path) in str(caught.value)
-    aside = store.set_aside("a")
+    aside = store.set_aside(A)
     assert aside.read_bytes() == content
     assert store.run_ids() == set()
 
 
 def test_a_claim_is_had_once(store):
-    assert store.claim("a")
-    assert not store.claim("a")
-    assert not Store(store.folder).claim("a")
-    assert store.claim("b")
-    store.beat("a", 0.25)
-    assert {run_id: claim["fraction"] for run_id, claim in store.claims().items()} == {"a": 0.25, "b": 0.0}
-    store.release("a")
-    assert Store(store.folder).claim("a")
+    assert store.claim(A)
+    assert not store.claim(A)
+    assert not Store(store.folder).claim(A)
+    assert store.claim(B)
+    store.beat(A, 0.25)
+    assert {run_id: claim["fraction"] for run_id, claim in store.claims().items()} == {A: 0.25, B: 0.0}
+    store.release(A)
+    assert Store(store.folder).claim(A)
 
 
 def _claim_often(folder, names, results):
@@ -121,54 +126,54 @@ def test_of_many_processes_one_gets_each_claim(store):
 
 
 def test_the_claim_of_a_dead_process_is_taken_over_at_once(store):
-    code = f"from fc_width.store import Store; assert Store({str(store.folder)!r}).claim('a')"
+    code = f"from fc_width.store import Store; assert Store({str(store.folder)!r}).claim({A!r})"
     subprocess.run([sys.executable, "-c", code], check=True)
-    assert (store.folder / "a.claim").exists()
+    assert (store.folder / f"{A}.claim").exists()
     assert store.claims() == {}
-    assert store.claim("a")
-    assert not Store(store.folder).claim("a")
+    assert store.claim(A)
+    assert not Store(store.folder).claim(A)
 
 
 def test_a_process_id_used_again_does_not_keep_a_claim_alive(store):
-    assert store.claim("a")
+    assert store.claim(A)
     foreign(store, started="1")
-    assert Store(store.folder).claim("a")
+    assert Store(store.folder).claim(A)
 
 
 def test_a_claim_of_another_machine_is_stale_when_it_stops_changing(store, monkeypatch):
     now = [100.0]
     monkeypatch.setattr(module.time, "monotonic", lambda: now[0])
-    assert store.claim("a")
+    assert store.claim(A)
     foreign(store, host="elsewhere", pid=1)
     watcher = Store(store.folder)
-    assert not watcher.claim("a")
+    assert not watcher.claim(A)
     now[0] += module.STALE_SECONDS * 0.9
-    assert not watcher.claim("a")
+    assert not watcher.claim(A)
     foreign(store, beat="changed")
     now[0] += module.STALE_SECONDS * 0.9
-    assert not watcher.claim("a"), "its owner has shown that it lives"
-    assert "a" in watcher.claims()
+    assert not watcher.claim(A), "its owner has shown that it lives"
+    assert A in watcher.claims()
     now[0] += module.STALE_SECONDS * 1.1
-    assert not Store(store.folder).claim("a"), "a newcomer cannot know how long it has been so"
-    assert watcher.claim("a")
-    assert json.loads((store.folder / "a.claim").read_bytes())["pid"] == os.getpid()
+    assert not Store(store.folder).claim(A), "a newcomer cannot know how long it has been so"
+    assert watcher.claim(A)
+    assert json.loads((store.folder / f"{A}.claim").read_bytes())["pid"] == os.getpid()
 
 
 def test_a_claim_taken_over_in_between_is_given_back(store, monkeypatch):
     """Two see one stale claim; the first takes it over while the second is about to."""
-    assert store.claim("a")
+    assert store.claim(A)
     foreign(store, started="1")
     second = Store(store.folder)
     rename = os.rename
 
     def late(source, target):
         monkeypatch.setattr(os, "rename", rename)
-        assert store.claim("a")  # the first is quicker
+        assert store.claim(A)  # the first is quicker
         rename(source, target)
 
     monkeypatch.setattr(os, "rename", late)
-    assert not second.claim("a")
-    assert json.loads((store.folder / "a.claim").read_bytes())["pid"] == os.getpid()
+    assert not second.claim(A)
+    assert json.loads((store.folder / f"{A}.claim").read_bytes())["pid"] == os.getpid()
     assert [name for name in os.listdir(store.folder) if name.endswith(".tmp")] == []
 
 
@@ -176,16 +181,16 @@ def test_a_claim_taken_over_in_between_is_given_back(store, monkeypatch):
 def test_a_broken_claim_is_stale_in_time(store, monkeypatch, content):
     now = [0.0]
     monkeypatch.setattr(module.time, "monotonic", lambda: now[0])
-    (store.folder / "a.claim").write_bytes(content)
-    assert not store.claim("a")
+    (store.folder / f"{A}.claim").write_bytes(content)
+    assert not store.claim(A)
     now[0] += module.STALE_SECONDS + 1
-    assert store.claim("a")
+    assert store.claim(A)
 
 
 def test_claims_of_a_worker_that_ended_are_released(store):
-    assert store.claim("a")
-    assert store.claim("b")
-    assert sorted(store.release_of(os.getpid())) == ["a", "b"]
+    assert store.claim(A)
+    assert store.claim(B)
+    assert sorted(store.release_of(os.getpid())) == [A, B]
     assert store.release_of(os.getpid()) == []
 
 
@@ -209,15 +214,15 @@ def test_a_folder_that_cannot_be_made(tmp_path):
 
 
 def test_a_claim_of_a_finished_run_goes_when_the_folder_is_opened(store):
-    for run_id in ("a", "b"):
+    for run_id in (A, B):
         assert store.claim(run_id)
     store.write(RECORD)
     Store(store.folder).create()
-    assert sorted(os.listdir(store.folder)) == ["a.json", "b.claim"]
+    assert sorted(os.listdir(store.folder)) == [f"{A}.json", f"{B}.claim"]
 
 
 def test_a_claim_that_a_network_file_system_calls_stale_is_somebody_s(store, monkeypatch):
-    assert store.claim("a")
+    assert store.claim(A)
     read = Path.read_bytes
 
     def stale(path):
@@ -226,17 +231,17 @@ def test_a_claim_that_a_network_file_system_calls_stale_is_somebody_s(store, mon
         return read(path)
 
     monkeypatch.setattr(Path, "read_bytes", stale)
-    assert not store.claim("a")
-    assert list(store.claims()) == ["a"]
+    assert not store.claim(A)
+    assert list(store.claims()) == [A]
 
 
 def test_a_record_that_is_gone_when_its_turn_comes_is_left_out(store, monkeypatch):
-    for run_id in ("a", "b"):
+    for run_id in (A, B):
         store.write(RECORD | {"run_id": run_id})
     ids = store.run_ids()
-    store.discard("a")
+    store.discard(A)
     monkeypatch.setattr(Store, "run_ids", lambda self: ids)
-    assert [record["run_id"] for record in store.records()] == ["b"]
+    assert [record["run_id"] for record in store.records()] == [B]
 
 
 def test_two_containers_of_one_name_are_two_machines(monkeypatch):
@@ -244,3 +249,38 @@ def test_two_containers_of_one_name_are_two_machines(monkeypatch):
     monkeypatch.setattr(os, "readlink", lambda path: "pid:[17]")
     assert module._machine() != here
     assert module._machine().endswith("-17")
+
+
+def test_other_json_files_are_no_records(store):
+    (store.folder / "package.json").write_text("{}")
+    (store.folder / "notes.json").write_text("no JSON")
+    store.write(RECORD)
+    assert store.run_ids() == {A}
+    assert list(store.records()) == [RECORD]
+
+
+def test_a_corrupt_record_made_again_meanwhile_is_left(store, monkeypatch):
+    path = store.folder / f"{A}.json"
+    path.write_bytes(b"{")
+    store.write(RECORD)
+    assert store.set_aside(A) == path
+    assert store.read(A) == RECORD
+    store.discard(A)
+    assert store.set_aside(A) == path  # and one that another process has set aside is no error
+    assert not list(store.folder.iterdir())
+
+
+def test_a_claim_of_this_machine_without_a_process_is_stale_in_time(store, monkeypatch):
+    (store.folder / f"{A}.claim").write_text(json.dumps({"host": module._HOST}))
+    assert not store.claim(A)
+    monkeypatch.setattr(module, "STALE_SECONDS", -1.0)
+    assert store.claim(A)
+
+
+def test_a_folder_that_cannot_be_looked_into_is_not_an_empty_one(store, monkeypatch):
+    def denied(path):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+
+    monkeypatch.setattr(module.os, "listdir", denied)
+    with pytest.raises(PermissionError, match="Permission denied"):
+        store.run_ids()

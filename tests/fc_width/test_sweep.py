@@ -12,10 +12,12 @@ import subprocess
 import sys
 import time
 
+import numpy as np
 import pytest
 
-from fc_width import sweep
-from fc_width.recipes import RECIPES
+from fc_width import loss_names, sweep
+from fc_width.data import canonical_name, num_classes
+from fc_width.recipes import RECIPES, Recipe
 from fc_width.store import Store
 from fc_width.sweep import Options, main, plan
 
@@ -89,6 +91,12 @@ def test_options_shape_the_plan():
             ["--recipe", "digits", "--dataset", "mnist"],
             "recipe 'digits' is for data set 'digits', got 'mnist'",
         ),
+        (["--recipe", "paper-mnist", "--dataset", "digits"], "recipe 'paper-mnist' is for data set 'mnist', got "),
+        (["--recipe", "own-small"], "recipe 'own-small' is for pictures of your own: give --dataset"),
+        (["--dataset", "mnist:03"], "data set 'mnist:03': expected mnist:K with K in 2…10"),
+        (["--dataset", "mnist:²"], "data set 'mnist:²': expected mnist:K"),
+        (["--set", "batch_size=1"], "batch_size must be at least 2, got 1"),
+        (["--set", "precision=half"], "unknown precision 'half': expected one of auto, bfloat16, float32"),
         (["--losses", "w-softmax:-0.5"], "alpha must be finite and at least 0, got alpha=-0.5"),
         (["--losses", "w-softmax:nan"], "alpha must be finite and at least 0, got alpha=nan"),
         (["--losses", "magic"], "unknown loss 'magic': expected one of softmax, "),
@@ -141,6 +149,69 @@ def test_cuda_where_there_is_none(capsys, monkeypatch, tmp_path):
     monkeypatch.setattr(sweep.torch.cuda, "is_available", lambda: False)
     assert main(["--device", "cuda", "--out", str(tmp_path)]) == 2
     assert "torch finds no CUDA device here" in capsys.readouterr().err
+
+
+def test_a_loss_without_its_library_is_refused_but_its_records_are_not(undisturbed, capsys, monkeypatch, tmp_path):
+    _, _, out = undisturbed
+    for path in out.glob("*.json"):
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    record = next(iter(Store(out).records()))
+    recipe = dataclasses.replace(Recipe(**record["recipe"]), loss="hinge")
+    Store(tmp_path).write(record | {"run_id": recipe.run_id, "recipe": dataclasses.asdict(recipe)})
+    monkeypatch.setattr(loss_names.importlib.util, "find_spec", lambda name: None)
+    assert main(command(tmp_path, "--dry-run")[3:]) == 0
+    assert "9 done, 0 to do" in capsys.readouterr().out
+    assert main(command(tmp_path, "--dry-run", "--losses", "hinge")[3:]) == 2
+    assert "loss 'hinge' needs pytorch-metric-learning: pip install" in capsys.readouterr().err
+
+
+def test_no_feature_named_is_the_default_one(tmp_path, capsys):
+    assert main(["--dry-run", "--out", str(tmp_path / "runs"), "--features"]) == 0
+    assert "138 runs of digits" in capsys.readouterr().out
+
+
+def test_folders_of_pictures_may_have_any_name(tmp_path):
+    for name in ("my:photos", "my:5"):
+        (tmp_path / name).mkdir()
+        assert canonical_name(str(tmp_path / name)) == f"own-{name.replace(':', '-')}"
+        assert num_classes(str(tmp_path / name)) is None
+
+
+def test_the_time_expected_is_by_rounds_epochs_and_classes(tmp_path):
+    store, runs = Store(tmp_path), plan(Options(recipe="mnist-small"), 10)
+    assert sweep.expected_seconds(runs, store) == RECIPES["mnist-small"].seconds
+    fifth = plan(Options(recipe="mnist-small", dataset="mnist:2", epochs=2), 2)
+    assert sweep.expected_seconds(fifth, store) == pytest.approx(RECIPES["mnist-small"].seconds / 10)
+    (tmp_path / f"{runs[0].run_id}.json").write_bytes(b"{")
+    record = {"run_id": runs[1].run_id, "recipe": {}, "status": "diverged", "seconds": 7.0}
+    store.write(record)
+    assert sweep.expected_seconds(runs, store) == 7.0
+
+
+def test_one_run_takes_as_long_with_two_workers(tmp_path, capsys):
+    one = ["--widths", "9", "--losses", "softmax", "--seeds", "1", "--dry-run", "--workers", "2"]
+    assert main([*one, "--recipe", "paper-cifar100", "--device", "cpu", "--out", str(tmp_path / "runs")]) == 0
+    hours = RECIPES["paper-cifar100"].seconds / 3600
+    assert f"1 to do, about {hours:.1f} h with 2 at once" in capsys.readouterr().out
+
+
+def test_what_fits_no_run_is_said_once(tmp_path, capsys):
+    rng = np.random.default_rng(0)
+    arrays = {f"{split}_images": rng.integers(0, 255, (20, 2, 2), np.uint8) for split in ("train", "test")}
+    labels = {f"{split}_labels": np.arange(20) % 2 for split in ("train", "test")}
+    np.savez(tmp_path / "tiny.npz", **arrays, **labels)
+    assert main(["--dataset", str(tmp_path / "tiny.npz"), "--device", "cpu", "--out", str(tmp_path / "runs")]) == 2
+    error = capsys.readouterr().err
+    assert "images of 2×2 are too small for its pools" in error
+    assert error.count("\n") == 1
+    assert not Store(tmp_path / "runs").run_ids()
+
+
+def test_records_of_another_precision_are_refused(undisturbed, digits):
+    _, _, out = undisturbed
+    sweep.check_data(Store(out), digits, "float32")
+    with pytest.raises(ValueError, match="was computed in float32, here it would be bfloat16 autocast: choose another"):
+        sweep.check_data(Store(out), digits, "bfloat16 autocast")
 
 
 def test_help_names_every_option(capsys):
@@ -313,6 +384,44 @@ def test_an_interrupt_ends_it_soon_and_cleanly(number, tmp_path):
     assert "the same command goes on from here" in error
     assert "Traceback" not in error
     assert list(out.iterdir()) == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_while_data_is_read_is_one_line_too(number, tmp_path):
+    fifo = tmp_path / "own.npz"
+    os.mkfifo(fifo)  # a file that takes forever to read
+    options = ["--dataset", str(fifo), "--device", "cpu", "--out", str(tmp_path / "runs")]
+    process = subprocess.Popen(
+        [sys.executable, "-c", f"from fc_width import data, sweep; import time, sys\n{SLOW}\nsweep.main({options!r})"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout.readline() == "reading\n"
+    process.send_signal(number)
+    _, error = process.communicate(timeout=30)
+    assert error.strip() == "interrupted; the same command goes on from here"
+
+
+SLOW = """
+def slow(path):
+    print("reading", flush=True)
+    time.sleep(60)
+data._load_own = slow
+"""
+
+
+def test_a_record_with_a_recipe_that_is_none_is_made_again(undisturbed, tmp_path, capsys):
+    found, _, out = undisturbed
+    for path in out.glob("*.json"):
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    run_id = next(iter(found))
+    record = Store(out).read(run_id)
+    Store(tmp_path).write(record | {"recipe": record["recipe"] | {"width": "9"}})
+    assert main(command(tmp_path, "--dry-run")[3:]) == 0
+    said = capsys.readouterr().out
+    assert f"{run_id}.json: corrupt record, to be set aside and run again" in said
+    assert "8 done, 1 to do" in said
 
 
 def test_a_worker_that_dies_is_replaced_and_after_three_deaths_the_run_has_failed(tmp_path):

@@ -156,7 +156,8 @@ def test_the_named_recipe_learns_digits(digits):
     assert record["final"]["test_angle"] < 45
 
 
-def test_the_precision_is_the_recipe_s(few_digits):
+def test_the_precision_is_the_recipe_s(few_digits, monkeypatch):
+    monkeypatch.setattr(step, "has_amx", lambda: True)  # without, it is emulated
     named = dataclasses.replace(QUICK, epochs=4)
     found = {each: run(dataclasses.replace(named, precision=each), few_digits) for each in PRECISIONS}
     told = {each: record["provenance"]["precision"] for each, record in found.items()}
