@@ -265,8 +265,11 @@ def test_the_papers_network_decides_where_it_was_run_and_a_small_one_is_marked()
     row = judge_experiment(claim, paper.runs(small, own))
     assert (row.verdict, row.on) == (REPRODUCED, "MNIST, the paper's network (recipe paper-mnist)")
     assert [(each.verdict, each.counts) for each in row.evidence] == [(REPRODUCED, True), (NOT_REPRODUCED, False)]
-    # two seeds of the paper's network still are what there is of it
-    row = judge_experiment(claim, paper.runs(small, paper.needed(claim, seeds=2)))
+    few = paper.needed(claim, seeds=2)  # of the paper's network: shown first, and decides nothing
+    row = judge_experiment(claim, paper.runs(small, few))
+    assert (row.verdict, row.on) == (NOT_REPRODUCED, "MNIST, small network (recipe mnist-small)")
+    assert [(each.verdict, each.counts) for each in row.evidence] == [(INCONCLUSIVE, False), (NOT_REPRODUCED, True)]
+    row = judge_experiment(claim, paper.runs(few))
     assert (row.verdict, row.on) == (INCONCLUSIVE, "MNIST, the paper's network (recipe paper-mnist)")
 
 
