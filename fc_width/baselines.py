@@ -1,10 +1,10 @@
 """The losses that the paper compares with, behind the interface of `losses`.
 
 Those that pytorch-metric-learning has come from it (the extra `baselines`): L-Softmax (Liu et al., ICML 2016),
-A-Softmax (Liu et al., CVPR 2017), CosFace (Wang et al., CVPR 2018), ArcFace (Deng et al., CVPR 2019), contrastive
-(Hadsell et al., CVPR 2006) and triplet (Schroff et al., CVPR 2015). It lacks, and here are, the multi-class hinge
-loss (Weston & Watkins, ESANN 1999), center loss (Wen et al., ECCV 2016), the hyperspherical energy of SphereFace+
-(Liu et al., NeurIPS 2018), and the annealing that L-Softmax and A-Softmax need to converge.
+A-Softmax (Liu et al., CVPR 2017), CosFace (Wang et al., CVPR 2018), ArcFace (Deng et al., CVPR 2019) and triplet
+(Schroff et al., CVPR 2015). It lacks, and here are, the multi-class hinge loss (Weston & Watkins, ESANN 1999),
+contrastive as its paper has it (Hadsell et al., CVPR 2006), center loss (Wen et al., ECCV 2016), the hyperspherical
+energy of SphereFace+ (Liu et al., NeurIPS 2018), and the annealing that L-Softmax and A-Softmax need to converge.
 """
 
 import warnings
@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
+from pytorch_metric_learning import distances, reducers
 from pytorch_metric_learning import losses as library
 from pytorch_metric_learning.utils import common_functions as c_f
 from pytorch_metric_learning.utils import loss_and_miner_utils as lmu
@@ -95,6 +96,30 @@ class CenterLoss(nn.Module):
         return 0.5 * off.square().sum(1).mean()
 
 
+class ContrastiveLoss(nn.Module):
+    """½D² of two samples of one class, ½ max(0, 1 − D)² of two classes, with D the distance of x/‖x‖ (Hadsell et al.
+    2006, Eq. 4): their sum over all pairs, by the number of pairs in the batch.
+
+    The library's does not square the hinge, max(0, 1 − D) or, of squared distances, max(0, 1 − D²); and its mean over
+    the pairs above 0, of one class and of two each by itself, is no constant factor."""
+
+    def forward(self, embeddings: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        """A scalar: embeddings (N, M), labels (N,); 0 for one sample."""
+        one, other = torch.triu_indices(len(labels), len(labels), 1, device=labels.device)
+        apart = torch.pdist(F.normalize(embeddings))
+        each = torch.where(labels[one] == labels[other], apart, (1 - apart).clamp_min(0))
+        return 0.5 * each.square().sum() / max(1, len(each))
+
+
+class TripletLoss(library.TripletMarginLoss):
+    """max(0, D_p² − D_n² + 0.2) with D the distances of x/‖x‖ from one of its class and one of another (Schroff et al.
+    2015, Sec. 3.1): their sum over all triplets, by the number of triplets in the batch (the library's default, the
+    mean of those above 0, is no constant factor). The paper trains on hard ones, chosen from batches of thousands."""
+
+    def __init__(self) -> None:
+        super().__init__(margin=0.2, distance=distances.LpDistance(power=2), reducer=reducers.MeanReducer())
+
+
 class HypersphericalEnergy(nn.Module):
     """Mean of ‖ŵ_i − ŵ_j‖⁻² over the pairs i ≠ j of a classifier's unit rows (Liu et al. 2018, Eq. 1, s = 2)."""
 
@@ -163,8 +188,8 @@ BASELINES: dict[str, Callable[[int, int], BaselineLoss]] = {
     "cosface": _margin(library.CosFaceLoss, margin=0.35, scale=30),
     "arcface": _margin(FiniteArcFace, margin=28.6, scale=30),
     "center": _joint(0.01, CenterLoss),
-    "contrastive": _joint(1.0, lambda width, classes: library.ContrastiveLoss()),
-    "triplet": _joint(1.0, lambda width, classes: library.TripletMarginLoss(margin=0.2)),
+    "contrastive": _joint(1.0, lambda width, classes: ContrastiveLoss()),
+    "triplet": _joint(1.0, lambda width, classes: TripletLoss()),
     "sphereface+": _margin(AnnealedASoftmax, margin=4, weight_regularizer=HypersphericalEnergy()),
 }
 """Name → (M, C) → loss, with margins that are usual for each; a scale of 30 where features are normalised."""

@@ -69,6 +69,8 @@ def measure(options: Cost, device: torch.device, say: Callable[[str], None]) -> 
         raise ValueError(f"unknown recipe {options.recipe!r}: expected one of {', '.join(RECIPES)}")
     if any(count < 1 for count in options.runs):
         raise ValueError(f"runs must be at least 1, got {options.runs}")
+    if any(count < 2 for count in options.classes):
+        raise ValueError(f"classes must be at least 2, got {options.classes}")
     if any(not 0 < share <= 1 for share in options.images):
         raise ValueError(f"images must be shares in 0…1, got {options.images}")
     base = dataclasses.replace(RECIPES[options.recipe].recipe, loss="w-softmax-centred:1", softmax_epochs=0)
@@ -86,7 +88,9 @@ def measure(options: Cost, device: torch.device, say: Callable[[str], None]) -> 
     for count in options.classes:
         case("classes C", count, base, _with_classes(dataset, count))
     for share in options.images:
-        kept = max(1, round(share * len(dataset.train_labels)))
+        kept = round(share * len(dataset.train_labels))
+        if kept < 2:  # of one sample, batch norm has no variance
+            raise ValueError(f"images must leave at least 2 of {len(dataset.train_labels)}, got {options.images}")
         case("training images", kept, base, _first(dataset, kept))
     for count in options.runs:
         recipes = [dataclasses.replace(base, seed=seed) for seed in range(count)]

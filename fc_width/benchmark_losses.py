@@ -4,6 +4,7 @@ All losses of one size run interleaved in one process, forward and backward; wha
 ratio to that of the softmax with normalised weights, which is W-Softmax at α = 0. On a CPU one thread."""
 
 import contextlib
+import math
 import os
 import sys
 import time
@@ -105,9 +106,11 @@ def losses(samples: int, width: int, classes: int) -> dict[str, nn.Module]:
 def measure(options: Losses, device: torch.device, say: Callable[[str], None]) -> list[Measurement]:
     """Every loss at every size.
 
-    *Raises*: `ValueError` for a size that is none."""
+    *Raises*: `ValueError` for a size that is none, or a time that is not finite and above 0."""
     if any(min(size) < 1 or size[2] < 2 for size in options.sizes):
         raise ValueError(f"sizes must be N ≥ 1, M ≥ 1, C ≥ 2, got {options.sizes}")
+    if not (math.isfinite(options.seconds) and options.seconds > 0):
+        raise ValueError(f"seconds must be finite and above 0, got {options.seconds}")
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     found: list[Measurement] = []

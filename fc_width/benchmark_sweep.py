@@ -2,8 +2,9 @@
 
 The ordinary loop is what a user would write: a Dataset that normalises an image, a DataLoader with workers, an eager
 step, one run after the other, torch's own number of threads; and, as that is not the fastest everywhere, the same
-without loader processes on one thread. Each way trains the same recipes from the same initial weights on the same order
-of the data, interleaved, each in a process of its own; the accuracies that come out are compared too, seed by seed."""
+without loader processes on one thread; both with autocast too where the engine computes in bfloat16. Each way trains
+the same recipes from the same initial weights on the same order of the data, interleaved, each in a process of its own;
+the accuracies that come out are compared too, seed by seed."""
 
 import dataclasses
 import multiprocessing
@@ -27,7 +28,7 @@ from fc_width.backbone import PReLU
 from fc_width.data import Dataset, load
 from fc_width.engine import default_workers, run_all
 from fc_width.recipes import RECIPES, Recipe
-from fc_width.step import channel_statistics, optimizer_of
+from fc_width.step import channel_statistics, in_bfloat16, optimizer_of
 from fc_width.store import Store
 from fc_width.train import build, derived_seed
 
@@ -59,7 +60,7 @@ class Sweep:
 @dataclass(frozen=True)
 class Measurement:
     """One way: runs per hour and images per second (trained on), medians over rounds; ratio to the ordinary loop's;
-    counted GFLOP/s, and their share of what large matrix products reach here (bfloat16 on CUDA, float32 on all cores
+    counted GFLOP/s, and their share of what large matrix products reach here (in the engine's precision; on all cores
     of a CPU); peak memory in MiB, of the largest process, on CUDA of the device; mean test accuracy; its difference to
     the ordinary loop's, in points, and the ends of the 95 % t interval of that, seeds paired (None for one run, and for
     the ordinary loop)."""
@@ -80,25 +81,30 @@ class Measurement:
 def measure(options: Sweep, device: torch.device, say: Callable[[str], None]) -> list[Measurement]:
     """Every way, interleaved.
 
-    *Raises*: `ValueError` for a recipe that is none, or fewer than one run."""
+    *Raises*: `ValueError` for a recipe that is none, or fewer than one run or worker."""
     if options.recipe not in RECIPES:
         raise ValueError(f"unknown recipe {options.recipe!r}: expected one of {', '.join(RECIPES)}")
     if options.runs < 1:
         raise ValueError(f"runs must be at least 1, got {options.runs}")
+    workers = default_workers(device) if options.workers is None else options.workers
+    if workers < 1:
+        raise ValueError(f"workers must be at least 1, got {workers}")
     base = dataclasses.replace(RECIPES[options.recipe].recipe, loss="softmax")
     if options.epochs is not None:
         base = dataclasses.replace(base, epochs=options.epochs, softmax_epochs=0)
     dataset = load(base.dataset, options.data_dir)
-    workers = default_workers(device) if options.workers is None else options.workers
+    if device.type == "cuda":
+        device = torch.device("cuda", 0)  # one, of all
+    bfloat16 = in_bfloat16(base.precision, device)
     ways: dict[str, dict[str, Any]] = {
         "ordinary loop": {"way": ordinary_runs},
         "ordinary loop, no loader processes, one thread": {"way": ordinary_runs, "loaders": 0},
         "engine, one at a time": {"way": engine_runs, "workers": 1},
         f"engine, {workers} at a time": {"way": engine_runs, "workers": workers},
     }
-    if device.type == "cuda":
-        device = torch.device("cuda", 0)  # one, of all
-        ways["ordinary loop, bf16 autocast"] = {"way": ordinary_runs, "autocast": True}
+    if bfloat16:
+        loops = {name: way for name, way in ways.items() if way["way"] is ordinary_runs}
+        ways |= {f"{name}, bf16 autocast": {**way, "autocast": True} for name, way in loops.items()}
     seconds: dict[str, list[float]] = {name: [] for name in ways}
     accuracy: dict[str, list[float]] = {name: [] for name in ways}
     peak = dict.fromkeys(ways, 0.0)
@@ -114,7 +120,7 @@ def measure(options: Sweep, device: torch.device, say: Callable[[str], None]) ->
     images = len(dataset.train_images) * base.epochs
     flops = images * _flops(base, dataset) / 1e9
     ordinary = next(iter(ways))
-    peak_rate = _product_rate(device)
+    peak_rate = _product_rate(device, torch.bfloat16 if bfloat16 else torch.float32)
     return [
         Measurement(
             name,
@@ -280,9 +286,9 @@ def _flops(recipe: Recipe, dataset: Dataset) -> float:
     return float(counter.get_total_flops()) / 8
 
 
-def _product_rate(device: torch.device) -> float:
+def _product_rate(device: torch.device, dtype: torch.dtype) -> float:
     """GFLOP/s of large matrix products here."""
-    size, dtype = (8192, torch.bfloat16) if device.type == "cuda" else (2048, torch.float32)
+    size = 8192 if device.type == "cuda" else 2048
     one = torch.randn(size, size, device=device).to(dtype)
     rates = []
     for _ in range(5):

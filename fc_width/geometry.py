@@ -11,6 +11,10 @@ import torch
 
 PIECE = 2**20  # numbers
 
+ROUNDING = 1e-10
+"""What is left of centred rows, as a share of the largest number that went into them, where they are equal but for the
+rounding of long sums."""
+
 
 def target_angles(embeddings: torch.Tensor, weight: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
     """The angle between each feature and the weight of its own class.
@@ -42,21 +46,25 @@ def class_means(values: torch.Tensor, labels: torch.Tensor, num_classes: int) ->
 
 
 def smallest_angle(weight: torch.Tensor) -> float:
-    """The smallest angle between two rows of `weight` (C, M), in degrees."""
-    unit = torch.nn.functional.normalize(weight.double())
+    """The smallest angle between two rows of `weight` (C, M), in degrees; a zero row is at 90 to every other, as in
+    `target_angles`."""
+    lengths = weight.double().norm(dim=1)
+    zero = lengths == 0
+    unit = weight.double() / lengths.masked_fill(zero, 1)[:, None]
     # not arccos of the cosines: near 1 that would lose half the digits
     chords = torch.cdist(unit, unit, compute_mode="donot_use_mm_for_euclid_dist")
+    chords[zero[:, None] | zero] = math.sqrt(2)
     chords.fill_diagonal_(math.inf)
-    return math.degrees(2 * math.asin(min(1.0, float(chords.min()) / 2)))
+    return math.degrees(2 * math.asin(float((chords.min() / 2).clamp(max=1))))
 
 
 def simplex_distance(rows: torch.Tensor) -> float:
     """NC2: the distance of C centred vectors' Gram matrix from the simplex's, both of Frobenius norm 1.
 
     ‖G/‖G‖ − S/‖S‖‖ with G the Gram matrix of `rows` (C, M) less their mean and S = I − J/C. 0 for a simplex;
-    NaN where all rows are equal."""
+    NaN where all rows are equal, up to rounding."""
     classes = len(rows)
-    centred = rows.double() - rows.double().mean(0)
+    centred = _centred(rows, rows)
     gram = centred @ centred.T
     simplex = torch.eye(classes, dtype=torch.float64, device=rows.device) - 1 / classes
     return float((gram / gram.norm() - simplex / math.sqrt(classes - 1)).norm())
@@ -67,10 +75,27 @@ def neural_collapse(embeddings: torch.Tensor, weight: torch.Tensor, labels: torc
 
     `nc1` = Tr(Σ_W Σ_B⁺)/C, the scatter within classes against that between; `nc2_means` and `nc2_weights`,
     `simplex_distance` of the class means and of the weights; `nc3` = ‖W/‖W‖ − H/‖H‖‖, centred weights against
-    centred class means, Frobenius."""
+    centred class means, Frobenius.
+
+    NaN, all but `nc2_weights`, where the class means are equal, up to rounding, or a class has no samples;
+    `nc2_weights` and `nc3` where the weights are equal."""
     classes = len(weight)
     means = class_means(embeddings, labels, classes)
-    centred = means - means.mean(0)
+    centred = _centred(means, embeddings)
+    weights = _centred(weight, weight)
+    return {
+        "nc1": _scatter_ratio(embeddings, labels, means, centred),
+        "nc2_means": simplex_distance(centred),
+        "nc2_weights": simplex_distance(weight),
+        "nc3": float((weights / weights.norm() - centred / centred.norm()).norm()),
+    }
+
+
+def _scatter_ratio(embeddings: torch.Tensor, labels: torch.Tensor, means: torch.Tensor, centred: torch.Tensor) -> float:
+    """Tr(Σ_W Σ_B⁺)/C; NaN where Σ_B is 0 or not finite."""
+    classes = len(means)
+    if not (centred.isfinite().all() and centred.any()):
+        return math.nan
     # Σ_B⁺ has at most C − 1 axes: onto those, each over its eigenvalue's root, the residuals are projected
     spread, axes = torch.linalg.eigh(centred @ centred.T / classes)
     kept = spread > 1e-10 * spread.max()
@@ -78,13 +103,14 @@ def neural_collapse(embeddings: torch.Tensor, weight: torch.Tensor, labels: torc
     within = sum(
         float(((features - means[own]) @ onto).square().sum()) for features, own in _pieces(embeddings, labels)
     )
-    weights = weight.double() - weight.double().mean(0)
-    return {
-        "nc1": within / len(embeddings) / classes,
-        "nc2_means": simplex_distance(means),
-        "nc2_weights": simplex_distance(weight),
-        "nc3": float((weights / weights.norm() - centred / centred.norm()).norm()),
-    }
+    return within / len(embeddings) / classes
+
+
+def _centred(rows: torch.Tensor, of: torch.Tensor) -> torch.Tensor:
+    """`rows` (C, M) less their mean, in float64; 0 where that is rounding, of the numbers `of` that went into them."""
+    centred = rows.double() - rows.double().mean(0)
+    largest = float(torch.linalg.vector_norm(of, math.inf))
+    return torch.zeros_like(centred) if float(centred.abs().max()) <= ROUNDING * largest else centred
 
 
 def _pieces(values: torch.Tensor, labels: torch.Tensor) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:

@@ -44,9 +44,13 @@ class SimplexHead(nn.Module):
         self.below: torch.Tensor
 
     def forward(self, embeddings: torch.Tensor) -> torch.Tensor:
-        """Logits (N, C) of embeddings (N, C − 1); `ValueError` for another width."""
+        """Logits (N, C) of embeddings (N, C − 1).
+
+        *Raises*: `ValueError` for another width; `TypeError` unless they are floating point."""
         if embeddings.ndim != 2 or embeddings.shape[1] != self.num_classes - 1:
             raise ValueError(f"embeddings must have shape (N, {self.num_classes - 1}), got {tuple(embeddings.shape)}")
+        if not embeddings.is_floating_point():
+            raise TypeError(f"embeddings must be floating point, got {embeddings.dtype}")
         above, below = self.above.to(embeddings.dtype), self.below.to(embeddings.dtype)
         if torch.compiler.is_compiling():  # which fuses it
             pad = nn.functional.pad

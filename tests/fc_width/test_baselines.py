@@ -2,8 +2,10 @@
 
 import copy
 import dataclasses
+import itertools
 import math
 
+import numpy as np
 import pytest
 import torch
 from pytorch_metric_learning import distances, losses, miners, reducers, trainers
@@ -84,20 +86,27 @@ def reference(name, loss, embeddings, labels):
         centers = loss.terms[0].centers.tolist()
         distance = sum(sum((a - b) ** 2 for a, b in zip(x[i], centers[y[i]], strict=True)) for i in range(len(x)))
         return cross_entropy(z, y) + 0.01 * distance / 2 / len(x)
-    unit = [[p / length(each) for p in each] for each in x]
-    apart = [[length([p - q for p, q in zip(a, b, strict=True)]) for b in unit] for a in unit]
-    n = range(len(x))
-    if name == "contrastive":
-        near = [apart[i][j] for i in n for j in n if i != j and y[i] == y[j]]
-        far = [max(0, 1 - apart[i][j]) for i in n for j in n if y[i] != y[j]]
-        mean = lambda values: sum(values) / max(1, sum(v > 0 for v in values))  # noqa: E731
-        return cross_entropy(z, y) + mean(near) + mean(far)
-    assert name == "triplet"
-    hinges = [
-        apart[a][p] - apart[a][q] + 0.2 for a in n for p in n for q in n if a != p and y[a] == y[p] and y[a] != y[q]
-    ]
-    positive = [value for value in hinges if value > 0]
-    return cross_entropy(z, y) + sum(positive) / len(positive)
+    return cross_entropy(z, y) + {"contrastive": hadsell, "triplet": facenet}[name](embeddings.numpy(), labels.numpy())
+
+
+def hadsell(x, y):
+    """L = Σ (1 − Y) ½ D² + Y ½ max(0, m − D)² over the pairs, Y = 0 for a pair of one class (Hadsell et al. 2006)."""
+    f = x / np.linalg.norm(x, axis=1, keepdims=True)
+    losses = []
+    for i, j in itertools.combinations(range(len(f)), 2):
+        D, Y = np.linalg.norm(f[i] - f[j]), float(y[i] != y[j])
+        losses.append((1 - Y) * D**2 / 2 + Y * max(0.0, 1 - D) ** 2 / 2)
+    return np.mean(losses)
+
+
+def facenet(x, y):
+    """L = Σ max(0, ‖f(a) − f(p)‖² − ‖f(a) − f(n)‖² + α) over the triplets, ‖f‖ = 1 (Schroff et al. 2015)."""
+    f = x / np.linalg.norm(x, axis=1, keepdims=True)
+    losses = []
+    for a, p, n in itertools.permutations(range(len(f)), 3):
+        if y[a] == y[p] != y[n]:
+            losses.append(max(0.0, np.sum((f[a] - f[p]) ** 2) - np.sum((f[a] - f[n]) ** 2) + 0.2))
+    return np.mean(losses)
 
 
 @pytest.mark.parametrize("name", ["softmax", *OTHERS])
@@ -108,6 +117,34 @@ def test_each_is_its_paper_s(name):
         loss.eval()  # the centres stand still
         torch.nn.init.normal_(loss.terms[0].centers)
     assert loss(embeddings, labels).item() == pytest.approx(reference(name, loss, embeddings, labels), abs=1e-10)
+
+
+@pytest.mark.parametrize("name", ["contrastive", "triplet"])
+@pytest.mark.parametrize("labels", [[2], [2, 2], [0, 1], [0, 1, 2, 3], [4, 4, 4, 4]])
+def test_a_batch_may_lack_pairs_or_triplets(name, labels):
+    labels = torch.tensor(labels)
+    embeddings = batch(len(labels))[0]
+    loss = made(name)
+    y = labels.numpy()
+    apart = {"contrastive": hadsell, "triplet": facenet}[name]
+    some = len(y) > 1 and (name == "contrastive" or 1 < len(set(y)) < len(y))
+    expected = cross_entropy((embeddings @ loss.classifier().T).tolist(), labels.tolist())
+    expected += apart(embeddings.numpy(), y) if some else 0
+    assert loss(embeddings, labels).item() == pytest.approx(expected, abs=1e-10)
+
+
+@pytest.mark.parametrize("name", ["softmax", *OTHERS])
+def test_health_is_of_the_angle_whatever_the_length_of_the_weights(name):
+    embeddings, labels = batch()
+    loss = made(name)
+    with torch.no_grad():
+        for parameter in loss.parameters():
+            parameter.mul_(7)
+    loss(embeddings, labels)
+    x, w = embeddings.numpy(), loss.classifier().detach().numpy()[labels.numpy()]
+    cosines = (x * w).sum(1) / np.linalg.norm(x, axis=1) / np.linalg.norm(w, axis=1)
+    expected = {"inverted": (cosines < 0).mean(), "mean_angle": np.degrees(np.arccos(cosines)).mean()}
+    assert loss.health() == pytest.approx(expected, abs=1e-9)
 
 
 @pytest.mark.parametrize("name", EVERY)

@@ -1,5 +1,6 @@
 """The benchmarks measure what they say: every loss and every way is there, and trains."""
 
+import dataclasses
 import json
 from types import SimpleNamespace
 
@@ -10,6 +11,7 @@ from fc_width import benchmark_losses, benchmark_profile, benchmark_sweep
 from fc_width.backbone import BACKBONES, Backbone
 from fc_width.benchmark import main
 from fc_width.losses import WSoftmaxLoss
+from fc_width.recipes import RECIPES
 
 
 def test_losses_are_printed_and_written(tmp_path, capsys):
@@ -67,6 +69,56 @@ def test_the_ordinary_loop_learns_what_the_engine_learns(tmp_path, capsys):
     assert "runs of each way in each of 1 interleaved rounds" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("bfloat16", [False, True])
+def test_the_ordinary_loop_has_the_engine_s_precision_too(bfloat16, monkeypatch):
+    asked, made, rated = [], [], []
+
+    def in_a_process(recipes, dataset, device, way, **options):
+        made.append((way, options))
+        return 1.0, [0.9] * len(recipes), 100.0
+
+    monkeypatch.setattr(benchmark_sweep, "_in_a_process", in_a_process)
+    monkeypatch.setattr(benchmark_sweep, "in_bfloat16", lambda *given: asked.append(given) or bfloat16)
+    monkeypatch.setattr(benchmark_sweep, "_product_rate", lambda device, dtype: rated.append(dtype) or 1000.0)
+    named = RECIPES["digits"]
+    recipe = dataclasses.replace(named.recipe, precision="bfloat16")
+    monkeypatch.setitem(RECIPES, "digits", dataclasses.replace(named, recipe=recipe))
+    options = benchmark_sweep.Sweep(runs=1, rounds=1, workers=2)
+    found = benchmark_sweep.measure(options, torch.device("cpu"), lambda text: None)
+    assert asked == [("bfloat16", torch.device("cpu"))]
+    assert rated == [torch.bfloat16 if bfloat16 else torch.float32]
+    loop, engine = benchmark_sweep.ordinary_runs, benchmark_sweep.engine_runs
+    expected = {
+        "ordinary loop": (loop, {}),
+        "ordinary loop, no loader processes, one thread": (loop, {"loaders": 0}),
+        "engine, one at a time": (engine, {"workers": 1}),
+        "engine, 2 at a time": (engine, {"workers": 2}),
+    }
+    if bfloat16:
+        for name in list(expected)[:2]:
+            expected[f"{name}, bf16 autocast"] = loop, expected[name][1] | {"autocast": True}
+    assert dict(zip([each.way for each in found], made, strict=True)) == expected
+
+
+def test_the_ordinary_loop_trains_in_bfloat16_on_a_cpu(digits, monkeypatch):
+    seen, prelu = set(), torch.nn.PReLU.forward
+    monkeypatch.setattr(torch.nn.PReLU, "forward", lambda self, x: seen.add((self.training, x.dtype)) or prelu(self, x))
+    recipe = dataclasses.replace(RECIPES["digits"].recipe, epochs=3, softmax_epochs=0)
+    cpu = torch.device("cpu")
+    assert benchmark_sweep._ordinary_run(recipe, digits, cpu, autocast=True, loaders=0) > 0.9
+    assert seen >= {(True, torch.bfloat16), (False, torch.bfloat16)}  # after convolutions; the FC layer is in float32
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_the_product_rate_is_that_of_its_type(dtype, monkeypatch):
+    seen, ones = set(), torch.ones(32, 32)
+    monkeypatch.setattr(torch, "randn", lambda *size, device: ones)
+    product = torch.Tensor.__matmul__
+    monkeypatch.setattr(torch.Tensor, "__matmul__", lambda a, b: seen.add(a.dtype) or product(a, b))
+    assert benchmark_sweep._product_rate(torch.device("cpu"), dtype) > 0
+    assert seen == {dtype}
+
+
 def test_the_difference_of_accuracies_is_paired():
     mean, low, high = benchmark_sweep._difference([0.99, 0.95, 0.91], [0.98, 0.93, 0.90])
     assert (mean, low, high) == pytest.approx((4 / 3, 4 / 3 - 4.3027 / 3, 4 / 3 + 4.3027 / 3), abs=1e-4)
@@ -120,12 +172,19 @@ def test_where_the_time_of_a_run_goes(tmp_path, capsys):
     [
         (["losses", "--sizes", "8", "0", "5"], "sizes must be N ≥ 1, M ≥ 1, C ≥ 2, got ((8, 0, 5),)"),
         (["losses", "--rounds", "0"], "rounds must be at least 1, got 0"),
+        (["losses", "--seconds", "nan"], "seconds must be finite and above 0, got nan"),
+        (["losses", "--seconds", "0"], "seconds must be finite and above 0, got 0.0"),
+        (["losses", "--json", "/"], "[Errno 21] Is a directory: '/'"),
         (["losses", "--device", "tpu"], "device must be auto, cpu, or cuda where there is one, got 'tpu'"),
         (["sweep", "--recipe", "best"], "unknown recipe 'best': expected one of digits, "),
         (["sweep", "--runs", "0"], "runs must be at least 1, got 0"),
+        (["sweep", "--workers", "0"], "workers must be at least 1, got 0"),
         (["profile", "--recipe", "best"], "unknown recipe 'best': expected one of digits, "),
         (["cost", "--recipe", "best"], "unknown recipe 'best': expected one of digits, "),
         (["cost", "--runs", "4", "0"], "runs must be at least 1, got (4, 0)"),
+        (["cost", "--classes", "0"], "classes must be at least 2, got (0,)"),
+        (["cost", "--classes", "10", "1"], "classes must be at least 2, got (10, 1)"),
+        (["cost", "--images", "1", "0.0001"], "images must leave at least 2 of 1347, got (1.0, 0.0001)"),
         (["cost", "--images", "2"], "images must be shares in 0…1, got (2.0,)"),
         (["cost", "--widths", "0"], "M must be at least 1, got M=0"),
     ],

@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 
@@ -26,6 +27,23 @@ def test_smallest_angle_keeps_small_angles():
     assert geometry.smallest_angle(torch.tensor([[1.0], [-1.0]])) == pytest.approx(180)
 
 
+@pytest.mark.parametrize(
+    ("weight", "smallest"),
+    [
+        ([[1, 0], [-1, 0], [0, 0]], 90),
+        ([[0, 0], [0, 0]], 90),
+        ([[1, 0], [0, 0], [math.cos(1), math.sin(1)]], math.degrees(1)),
+        ([[1, 0], [1e-20, 1e-20]], 45),
+    ],
+)
+def test_a_zero_weight_is_at_a_right_angle_as_in_eq_14(weight, smallest):
+    weight = torch.tensor(weight, dtype=torch.float64)
+    assert geometry.smallest_angle(weight) == pytest.approx(smallest)
+    pairs = torch.combinations(torch.arange(len(weight)))
+    angles = geometry.target_angles(weight[pairs[:, 0]], weight, pairs[:, 1])
+    assert math.degrees(angles.min()) == pytest.approx(smallest)
+
+
 def test_the_simplex_has_collapsed():
     weight = SimplexHead(5).dense_weight()
     labels = torch.arange(5).repeat(20)
@@ -43,6 +61,48 @@ def test_nc1_is_the_ratio_of_scatters():
     assert found["nc1"] == pytest.approx(1 / 8)
     opposite = geometry.neural_collapse(embeddings, torch.tensor([[-1.0], [1.0]]), labels)
     assert opposite["nc3"] == pytest.approx(2.0)
+
+
+def test_nc1_of_three_classes():
+    """Tr(Σ_W Σ_B⁺)/C with both matrices built and numpy's pseudoinverse."""
+    generator = np.random.default_rng(0)
+    features = generator.normal(size=(3, 20, 4)) + 2 * generator.normal(size=(3, 1, 4))
+    means = features.mean(1)
+    within = np.einsum("cni,cnj->ij", features - means[:, None], features - means[:, None]) / 60
+    between = (means - means.mean(0)).T @ (means - means.mean(0)) / 3
+    expected = np.trace(within @ np.linalg.pinv(between, rcond=1e-10)) / 3
+    labels = torch.arange(3).repeat_interleave(20)
+    found = geometry.neural_collapse(torch.from_numpy(features.reshape(60, 4)), torch.randn(3, 4), labels)
+    assert found["nc1"] == pytest.approx(expected, rel=1e-10)
+
+
+@pytest.mark.parametrize(
+    "embeddings",
+    [
+        torch.zeros(12, 2),
+        torch.full((12, 2), 0.1),
+        torch.tensor([0.1, 0.2, -0.3, 0.3, -0.2, -0.1, 0.2, -0.3, 0.1, -0.1, 0.3, -0.2], dtype=torch.float64)[:, None],
+        torch.tensor([1e6, 1e6 + 1, 1e6 + 2] * 4)[:, None],
+    ],
+    ids=["no feature", "one feature", "means of 0 but for rounding", "equal means"],
+)
+def test_of_equal_class_means_there_is_no_collapse(embeddings):
+    """0/0, not the 0 of a perfect one; what the weights alone say remains."""
+    weight = torch.tensor([[1.0, 0.0], [-1.0, 0.0], [0.0, 1.0], [0.0, -1.0]])[:, : embeddings.shape[1]]
+    labels = torch.arange(4).repeat_interleave(3)
+    found = geometry.neural_collapse(embeddings, weight, labels)
+    assert [name for name, value in found.items() if math.isnan(value)] == ["nc1", "nc2_means", "nc3"]
+    assert found["nc2_weights"] == geometry.simplex_distance(weight)
+
+
+def test_nor_of_equal_weights_or_of_a_class_without_samples():
+    weight, labels = torch.full((3, 2), 0.1), torch.arange(3).repeat(4)
+    embeddings = torch.randn(12, 2)
+    found = geometry.neural_collapse(embeddings, weight, labels)
+    assert [name for name, value in found.items() if math.isnan(value)] == ["nc2_weights", "nc3"]
+    weight = torch.randn(3, 2)
+    found = geometry.neural_collapse(embeddings, weight, labels % 2)
+    assert [name for name, value in found.items() if math.isnan(value)] == ["nc1", "nc2_means", "nc3"]
 
 
 def test_weights_in_a_plane_are_far_from_the_simplex():

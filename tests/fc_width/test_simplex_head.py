@@ -88,3 +88,9 @@ def test_bad_scale(scale):
 def test_another_width_is_an_error():
     with pytest.raises(ValueError, match=r"embeddings must have shape \(N, 9\), got \(5, 10\)"):
         SimplexHead(10)(torch.zeros(5, 10))
+
+
+@pytest.mark.parametrize("dtype", [torch.int64, torch.uint8, torch.bool])
+def test_integers_are_an_error(dtype):
+    with pytest.raises(TypeError, match=f"embeddings must be floating point, got {dtype}"):
+        SimplexHead(4)(torch.ones(5, 3, dtype=dtype))
