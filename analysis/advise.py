@@ -107,8 +107,8 @@ def recommendation(advice: Advice) -> list[str]:
 
 
 def _measured(advice: Advice) -> str:
-    """What the runs recommend: of softmax, or, where it was not swept, of the loss of the highest plateau, the knee at
-    the smallest margin that decides one."""
+    """What the runs recommend: of softmax, or, where it has no plateau, of another loss, with the feature of the
+    highest plateau, the knee at the smallest margin that decides one."""
     known = [row for row in advice.knees if "problem" not in row]
     if not known:
         return ""
@@ -177,7 +177,11 @@ def text(advice: Advice) -> str:
 def _knee_lines(advice: Advice) -> list[str]:
     if not advice.knees:
         return []
-    lines = ["", "Knee: the smallest M shown, as all wider ones, to lose less than the margin; in brackets, the range"]
+    lines = [
+        "",
+        "Knee: the smallest M shown to lose less than the margin, as all wider ones tried below 10(C − 1), one at "
+        "least; in brackets, what it may be",
+    ]
     for row in advice.knees:
         what = f"{row['dataset']}, {row['loss']}, {row['feature']}, margin {row['margin']:g} points"
         if "problem" in row:

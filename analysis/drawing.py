@@ -1,6 +1,6 @@
 """What all figures share: the shape of a drawing, one look for each loss, captions, the axis of widths.
 
-Every seed is shown faintly, the mean over seeds as a line, their range as a band. Losses differ
+Accuracies: every seed is shown faintly, the mean over seeds as a line, their range as a band. Losses differ
 in colour (Okabe & Ito's, safe for the colour-blind), in marker and in dash, so that a grey print tells them apart."""
 
 from collections.abc import Iterable, Sequence

@@ -21,7 +21,7 @@ from fc_width.recipes import SWEPT, Recipe
 
 CONFIDENCE = 0.95
 
-SAME = (*(field.name for field in fields(Recipe) if field.name not in SWEPT), "classes", "data_sha256")
+SAME = (*(field.name for field in fields(Recipe) if field.name not in SWEPT), "classes", "data_sha256", "computed_in")
 """What runs must share to be compared."""
 
 

@@ -164,8 +164,9 @@ def knee(runs: pd.DataFrame, margin: float) -> Knee:
     """
     found = against_plateau(runs)
     end = PLATEAU[1] * (found.classes - 1)
-    widths = [width for width in map(int, found.differences.columns) if width < end]
-    judged = judge(found.differences[widths], margin)
+    differences = found.differences.dropna(axis=1, how="all")  # without widths that no seed of the plateau has
+    widths = [width for width in map(int, differences.columns) if width < end]
+    judged = judge(differences[widths], margin)
     width = _first(widths, (judged["verdict"] == "equivalent").to_numpy())
     possible = (judged["verdict"] != "below").to_numpy()
     return Knee(

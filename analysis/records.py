@@ -108,19 +108,19 @@ def load(source: str | Path) -> pd.DataFrame:
 
 
 def pack(folder: str | Path, file: Path) -> None:
-    """Write all records of a folder into one gzipped file of JSON lines, the same bytes for the same records.
+    """Write all records of a folder into one gzipped file of JSON lines, the same bytes for the same records; those
+    that the file holds already and the folder does not stay.
 
-    *Raises*: `ValueError` if there are none, or if the file is there and holds runs that the folder lacks."""
-    packed = {record["run_id"]: json.dumps(record) for record in Store(folder).records()}
-    if not packed:
+    *Raises*: `ValueError` if the folder has none."""
+    found = {record["run_id"]: json.dumps(record) for record in Store(folder).records()}
+    if not found:
         raise ValueError(f"no records in {folder}: expected a folder that python -m fc_width.sweep wrote")
-    lost = {record["run_id"] for record in _records(file)} - packed.keys() if file.exists() else set()
-    if lost:
-        raise ValueError(f"{file} holds {len(lost)} runs that {folder} lacks ({min(lost)}): remove it first, or --out")
+    packed = {record["run_id"]: json.dumps(record) for record in _records(file)} if file.exists() else {}
+    packed |= found
     file.parent.mkdir(parents=True, exist_ok=True)
     temporary = file.with_name(f".{file.name}.tmp")
     with open(temporary, "wb") as raw, gzip.GzipFile("", "wb", 9, raw, mtime=0) as stream:
-        stream.write("".join(f"{line}\n" for line in packed.values()).encode())
+        stream.write("".join(f"{packed[run_id]}\n" for run_id in sorted(packed)).encode())
     temporary.replace(file)
 
 

@@ -43,7 +43,8 @@ MEANING = {
 STATED = (
     "No verdict is typed in: those of theory are computed from exact steps, those of experiments by tests with "
     "margins. The tests on MNIST were written when two seeds of its runs had been seen, those on CIFAR10 and CIFAR100 "
-    "before theirs were made; one that was added or changed later says so."
+    "before theirs were made; one that was added or changed later says so. A number held between two bounds counts "
+    "once among those that may speak against a claim; when it counted twice, angle-of-training was INCONCLUSIVE."
 )
 
 SECTIONS = {
@@ -219,7 +220,7 @@ def _evidence(claim: Experiment, runs: Sequence[Runs]) -> tuple[Evidence, ...]:
     if own:
         enough = [each for each in own if any(_decides(finding) for finding in each.findings)]
         main = (enough or own)[0]
-        found[found.index(main)] = replace(main, counts=True)
+        return tuple(replace(each, counts=True) if each is main else each for each in found)
     return tuple(found)
 
 

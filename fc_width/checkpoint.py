@@ -1,13 +1,13 @@
 """The state of an unfinished run as bytes, so that a run of hours that is killed goes on from one of its last epochs.
 
-Its record is that of a run that nothing happened to, on a CPU to the last bit: all that the next epoch depends on is in
-the state. It is taken up only where it was made, by the same code, and whole."""
+Its record is that of a run that nothing happened to, on a CPU to the last bit, but for `seconds` and `provenance`: all
+that the next epoch depends on is in the state. It is taken up only where it was made, by the same code, and whole."""
 
 import hashlib
-import io
-from typing import Any
+import json
 
 import torch
+from safetensors.torch import load, save
 
 from fc_width.step import Step
 
@@ -19,13 +19,12 @@ def pack(
 ) -> bytes:
     """The state at the end of an epoch.
 
-    *Arguments*: `made`, what code, machine and data; `step`; `order`, which draws the epochs' orders; `history`,
-    of the epochs so far; `seconds`, that they took."""
-    stream = io.BytesIO()
-    tensors = [tensor.cpu() for tensor in step.state()]
-    state = {"made": made, "tensors": tensors, "order": order.get_state(), "history": history, "seconds": seconds}
-    torch.save(state, stream)
-    content = stream.getvalue()
+    *Arguments*: `made`, what code, machine and data; `step`; `order`, which draws the epochs' orders; `history`, of the
+    epochs so far; `seconds`, that they took."""
+    about = json.dumps({"made": made, "history": history, "seconds": seconds}).encode()
+    tensors = {"about": torch.frombuffer(bytearray(about), dtype=torch.uint8), "order": order.get_state()}
+    tensors |= {str(index): tensor.cpu().contiguous() for index, tensor in enumerate(step.state())}
+    content = save(tensors)
     return DIGEST(content).digest() + content
 
 
@@ -37,11 +36,14 @@ def take_up(
     size = DIGEST().digest_size
     if DIGEST(content[size:]).digest() != content[:size]:
         return 0.0
-    state: dict[str, Any] = torch.load(io.BytesIO(content[size:]), weights_only=True)
-    if state["made"] != made:
+    tensors = load(content[size:])
+    about = json.loads(bytes(tensors.pop("about").tolist()))
+    place = tensors.pop("order")
+    state = step.state()
+    if about["made"] != made or [tensors[str(n)].shape for n in range(len(tensors))] != [each.shape for each in state]:
         return 0.0
-    for tensor, value in zip(step.state(), state["tensors"], strict=True):
-        tensor.copy_(value)
-    order.set_state(state["order"])
-    history.update(state["history"])
-    return float(state["seconds"])
+    for index, tensor in enumerate(state):
+        tensor.copy_(tensors[str(index)])
+    order.set_state(place)
+    history.update(about["history"])
+    return float(about["seconds"])

@@ -13,6 +13,7 @@ import os
 import signal
 import time
 import traceback
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field, replace
@@ -124,9 +125,7 @@ def run_all(
     remaining = len(wanted) - len(now.finished)
     packed = 1 if device.type == "cpu" else workers
     processes = {start(place): place for place in (_Place(at, packed) for at in _places(device, workers)[:remaining])}
-    deaths: dict[
-        tuple[str, int], int
-    ] = {}  # of a run, by when its state was saved: if it has come further it is no loss
+    deaths: Counter[tuple[str, int]] = Counter()  # of a run since its state was saved: since it came further
     try:
         while processes:
             report(now)
@@ -147,7 +146,7 @@ def run_all(
                 else:
                     for run_id in lost:
                         at = run_id, store.saved_at(run_id)
-                        deaths[at] = deaths.get(at, 0) + 1
+                        deaths[at] += 1
                         if deaths[at] >= ATTEMPTS and run_id not in store.run_ids():
                             store.write(failure(wanted[run_id], f"{_reason(process)}, {ATTEMPTS} times"))
                 if place.idle < ATTEMPTS:

@@ -9,7 +9,9 @@ import dataclasses
 import hashlib
 import json
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from fc_width.backbone import BACKBONES, FEATURES
 from fc_width.data import canonical_name
@@ -205,6 +207,14 @@ for _dataset in ("cifar10", "cifar100", "own"):
         ),
         seconds=110.0, hardware="one core of an AMD EPYC", losses=EVERY_LOSS,
     ))  # fmt: skip
+
+
+def recipe_from(fields: Mapping[str, Any]) -> Recipe:
+    """The recipe of a record; fields that it has no more are passed over.
+
+    *Raises*: `TypeError` or `ValueError` if it is none."""
+    known = {field.name for field in dataclasses.fields(Recipe)}
+    return Recipe(**{key: value for key, value in fields.items() if key in known})
 
 
 def default_recipe(dataset: str) -> str:

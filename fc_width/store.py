@@ -20,6 +20,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from fc_width.recipes import recipe_from
+
 Record = dict[str, Any]
 """A run's outcome, plain JSON: see `fc_width.train.run`."""
 
@@ -44,6 +46,10 @@ def check_record(record: object) -> None:
         raise ValueError(f"it lacks {', '.join(missing)}")
     if not isinstance(record["recipe"], dict):
         raise ValueError(f"its recipe is no object: {str(record['recipe'])[:40]}")
+    try:
+        recipe_from(record["recipe"])
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"its recipe is none: {error}") from None
     if record["status"] not in STATUSES:
         raise ValueError(f"its status is {record['status']!r}, expected one of {', '.join(STATUSES)}")
     final = record.get("final")

@@ -22,9 +22,9 @@ from fc_width.data import CLASSES, Dataset, canonical_name, load, num_classes
 from fc_width.engine import default_workers, run_all
 from fc_width.loss_names import check_installed, loss_name, parse_loss
 from fc_width.progress import Progress
-from fc_width.recipes import RECIPES, SWEPT, Recipe, default_recipe, sweep_widths
+from fc_width.recipes import RECIPES, SWEPT, Recipe, default_recipe, recipe_from, sweep_widths
 from fc_width.step import computed_in
-from fc_width.store import CorruptRecordError, Record, Store
+from fc_width.store import CorruptRecordError, Store
 from fc_width.train import build
 
 
@@ -155,12 +155,7 @@ def check_folder(store: Store, runs: Sequence[Recipe]) -> list[str]:
         except CorruptRecordError:
             corrupt.append(run_id)
             continue
-        try:
-            theirs = _recipe(record)
-        except (TypeError, ValueError):
-            corrupt.append(run_id)
-            continue
-        differences = runs[0].differences(theirs)
+        differences = runs[0].differences(recipe_from(record["recipe"]))
         if differences:
             told = ", ".join(f"{name} {old!r}, not {new!r}" for name, (new, old) in differences.items())
             raise ValueError(f"{store.folder} holds records of another recipe ({told}): choose another --out")
@@ -196,11 +191,6 @@ def _described(recipe: Recipe) -> str:
     return "\n".join(lines)
 
 
-def _recipe(record: Record) -> Recipe:
-    known = {field.name for field in dataclasses.fields(Recipe)}
-    return Recipe(**{key: value for key, value in record["recipe"].items() if key in known})
-
-
 def _share(recipe: Recipe) -> float:
     """The work of a run over that of the recipe of its name: by epochs, and by classes, if not all are taken."""
     base, _, first = recipe.dataset.partition(":")
@@ -213,7 +203,8 @@ def expected_seconds(runs: Sequence[Recipe], store: Store) -> float:
     measured = []
     for run_id in store.run_ids():
         with suppress(FileNotFoundError, CorruptRecordError):
-            measured += [record["seconds"] for record in (store.read(run_id),) if "seconds" in record]
+            if (seconds := store.read(run_id).get("seconds")) is not None:
+                measured.append(seconds)
     return float(statistics.median(measured)) if measured else RECIPES[runs[0].name].seconds * _share(runs[0])
 
 
@@ -254,7 +245,7 @@ def _run(options: Options, base: Recipe, there: cluster.Cluster | None) -> int:
     dataset = None
     classes = num_classes(base.dataset)
     if classes is None:
-        dataset = load(options.dataset or base.dataset)
+        dataset = load(str(options.dataset))
         classes = dataset.num_classes
     runs = plan(options, classes)
     subset = base.dataset.partition(":")[2]

@@ -33,6 +33,11 @@ Progress = Callable[[float], None]
 EVALUATION_BATCH = {"cpu": 500, "cuda": 5000}
 PIECES = {"cpu": 1, "cuda": 50}  # steps
 SAVE_SECONDS = 60.0
+TRAINS = (
+    *("backbone", "baselines", "checkpoint", "data", "formats", "geometry", "loss_names", "losses", "recipes"),
+    *("simplex_head", "step", "train", "w_softmax"),
+)
+"""The modules that a record depends on."""
 FEATURES = 300  # of the test set, in the record of a run with M ≤ 3
 HISTORY = "train_accuracy", "test_accuracy", "batch_inverted", "batch_angle"
 
@@ -265,14 +270,19 @@ def provenance(device: torch.device, precision: str) -> dict[str, str]:
 
 
 def _conditions(made: dict[str, str]) -> dict[str, str]:
-    """What must be the same for a saved state to be taken up: the provenance, with the code itself for its commit."""
-    return made | {"commit": _source()}
+    """What must be the same for a saved state to be taken up: the provenance, with the code itself for its commit, and
+    the library that most baselines come from."""
+    try:
+        library = importlib.metadata.version("pytorch-metric-learning")
+    except importlib.metadata.PackageNotFoundError:
+        library = ""
+    return made | {"commit": _source(), "pytorch-metric-learning": library}
 
 
 @functools.cache
 def _source() -> str:
-    """SHA-256 of this package's files."""
-    files = sorted(Path(__file__).parent.glob("*.py"))
+    """SHA-256 of this package's files that a record depends on."""
+    files = (Path(__file__).with_name(f"{name}.py") for name in TRAINS)
     return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
 
 

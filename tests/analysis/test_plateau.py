@@ -153,6 +153,8 @@ def test_a_width_is_judged_by_the_seeds_that_it_has():
     assert plateau.knee(lacking, 0.1).width == 18
     good = pd.concat([runs(), runs(seeds=2, widths=(7,))])
     assert plateau.knee(good, 0.1).width == 5
+    other = pd.concat([runs(), runs(seeds=1, widths=(7,)).assign(seed=9)])  # which no other width has
+    assert plateau.knee(other, 0.1) == plateau.knee(runs(), 0.1)
     once = pd.concat([runs(), runs(seeds=1, widths=(7,))])  # of which one seed says nothing
     assert plateau.knee(once, 0.1).width == 8
 

@@ -422,6 +422,9 @@ def test_a_record_with_a_recipe_that_is_none_is_made_again(undisturbed, tmp_path
     said = capsys.readouterr().out
     assert f"{run_id}.json: corrupt record, to be set aside and run again" in said
     assert "8 done, 1 to do" in said
+    assert main(command(tmp_path)[3:]) == 0
+    assert records(tmp_path) == found
+    assert len(list(tmp_path.glob(f"{run_id}.json.corrupt-*"))) == 1
 
 
 def test_a_worker_that_dies_is_replaced_and_after_three_deaths_the_run_has_failed(tmp_path):
