@@ -222,7 +222,8 @@ class Runs:
 
     def slower(self, one: tuple[str, int], other: tuple[str, int]) -> "pd.Series[float]":
         """By how many % runs of one loss and width took longer than others, of the same seeds on the same device; empty
-        if the seeds' own times differ by more than `STEADY`, as where a machine is shared: then no time was measured.
+        for one seed, and if the seeds' own times differ by more than `STEADY`, as where a machine is shared: then no
+        time was measured.
         """
         frames = [self.rows(*each) for each in (one, other)]
         if not all(map(len, frames)):
@@ -232,7 +233,7 @@ class Runs:
         both = both[(both[["status_one", "status_other"]] == "done").all(axis=1)]
         both = both[both["device_one"] == both["device_other"]]
         times = both[["seconds_one", "seconds_other"]].astype(float)
-        if (times.max() > STEADY * times.min()).any():
+        if len(times) < 2 or (times.max() > STEADY * times.min()).any():
             return pd.Series(dtype=float)
         return 100 * (both["seconds_one"].astype(float) / both["seconds_other"].astype(float) - 1)
 

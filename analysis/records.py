@@ -34,6 +34,7 @@ COMMITTED: dict[str, tuple[str, ...]] = {
         "--dataset mnist --widths 9 --losses hinge l-softmax --seeds 3",
         f"--dataset mnist {_EVERY_KIND}",
     ),
+    "paper-mnist": ("--recipe paper-mnist --widths 9 --losses softmax w-softmax:{0.5,1,1.5} --seeds 1",),
     "mnist-small-cold": ("--recipe mnist-small-cold --widths 9 --seeds 3",),
     "mnist-small-2": ("--dataset mnist:2 --losses softmax --seeds 5",),
     "mnist-small-3": ("--dataset mnist:3 --losses softmax --seeds 5",),
@@ -93,7 +94,8 @@ def load(source: str | Path) -> pd.DataFrame:
 
     *Returns*: a DataFrame with the columns `run_id`, `status`, every field of the recipe, `classes` (C), the
     final measurements (`test_accuracy` and the like, accuracies and shares in 0…1, angles in degrees),
-    `met_accuracy` (the share of all samples met in training that were right when met), the geometry (`nc1`, …),
+    `met_accuracy` (the share of all samples met in training that were right when met), `best_accuracy` (the test
+    accuracy of the epoch that has the highest), the geometry (`nc1`, …),
     `fc_parameters`, `classifier_parameters`, `seconds`, the provenance (its precision as `computed_in`), and, as
     objects, `class_angles` (split → list of degrees), `correct` (base64 of packed bits) and `features` (M ≤ 3).
     What a run does not have (a diverged one, say) is NaN or None.
@@ -184,6 +186,7 @@ def _row(record: dict[str, Any]) -> dict[str, Any]:
     row: dict[str, Any] = {"run_id": record["run_id"], "status": record["status"]}
     row |= dataclasses.asdict(Recipe()) | record["recipe"]  # a field younger than the record is at its default
     row["met_accuracy"] = fmean(record.get("train_accuracy") or [math.nan])
+    row["best_accuracy"] = max(record.get("test_accuracy") or [math.nan])
     row["classes"] = record.get("classes") or num_classes(row["dataset"])
     row |= record.get("final", {}) | record.get("geometry", {})
     row |= {f"{part}_parameters": count for part, count in record.get("parameters", {}).items()}

@@ -33,12 +33,14 @@ def accuracy_by_width(runs: pd.DataFrame) -> str:
 
 
 def geometry_by_loss(runs: pd.DataFrame) -> str:
-    """Mean angle (degrees), inverted features (%), accuracy (%) on test at M = C − 1: mean ± sd by loss and feature."""
+    """Mean angle (degrees), inverted features (%), accuracy (%), also of the best epoch, on test at M = C − 1: mean ±
+    sd by loss and feature."""
     done = runs[(runs["status"] == "done") & (runs["width"] == runs["classes"] - 1)]
     parts = {
         "Mean angle, degrees": done["test_angle"],
         "Inverted (cos θ < 0), %": 100 * done["test_inverted"],
         "Accuracy, %": 100 * done["test_accuracy"],
+        "Accuracy of the epoch that is best on the test set, %": 100 * done["best_accuracy"],
     }
     groups = [done["loss"], done["feature"]]
     order = sorted(done["loss"].unique(), key=_place)
