@@ -95,10 +95,10 @@ def load(source: str | Path) -> pd.DataFrame:
     *Returns*: a DataFrame with the columns `run_id`, `status`, every field of the recipe, `classes` (C), the
     final measurements (`test_accuracy` and the like, accuracies and shares in 0…1, angles in degrees),
     `met_accuracy` (the share of all samples met in training that were right when met), `best_accuracy` (the test
-    accuracy of the epoch that has the highest), the geometry (`nc1`, …),
-    `fc_parameters`, `classifier_parameters`, `seconds`, the provenance (its precision as `computed_in`), and, as
-    objects, `class_angles` (split → list of degrees), `correct` (base64 of packed bits) and `features` (M ≤ 3).
-    What a run does not have (a diverged one, say) is NaN or None.
+    accuracy of the epoch that has the highest), the geometry (`nc1`, …), `fc_parameters`, `classifier_parameters`,
+    `seconds`, the provenance (its precision as `computed_in`), and, as objects, `class_angles` (split → list of
+    degrees), `correct` (base64 of packed bits) and `features` (M ≤ 3). What a run does not have (a diverged one,
+    say) is NaN or None.
 
     *Raises*: `FileNotFoundError` if there is no record, naming the command that makes them; `ValueError` if a
     record or the file is corrupt."""

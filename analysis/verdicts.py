@@ -3,9 +3,8 @@
 Which runs an experimental claim is judged on is fixed here: those of the paper's own data set with the trunk's
 feature, PReLU and batch norm, one recipe at a time. Where the paper's network has runs that bear on it, its
 verdict is the claim's; else, or if these are of so few seeds that none could decide, a small network's is, and is
-marked so. All other recipes that have such runs are
-further evidence: shown, not counted. Fashion-MNIST is further evidence for MNIST; the digits, with 450 test images, are
-left out."""
+marked so. All other recipes that have such runs are further evidence: shown, not counted. Fashion-MNIST is further
+evidence for MNIST; the digits, with 450 test images, are left out."""
 
 import re
 from collections.abc import Iterable, Sequence
