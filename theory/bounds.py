@@ -44,10 +44,11 @@ class AngleBound:
 def largest_min_angle(C: int, M: int) -> AngleBound:
     """The largest possible smallest angle between C unit vectors in R^M.
 
-    Exact for M ≥ C − 1 (simplex: arccos(−1/(C−1))), for C/2 ≤ M ≤ C − 2 (90°: Rankin 1955), for M ≤ 2 (polygon), and
-    for the codes of `spherical_codes` that are known to be optimal. Else the upper bound is Levenshtein's (in R^3
-    also Fejes Tóth's), the lower one a code: found by search and certified, or made of layers of latitude, or a part of
-    a known one (an optimal code, a lattice's minimal vectors, a shell of the integer vectors) of more vectors or fewer
+    Exact for M ≥ C − 1 (simplex: arccos(−1/(C−1))), for C/2 ≤ M ≤ C − 2 (90°: Rankin 1955), for M = 2 (polygon), for
+    M = 1 (0°: some coincide), and for the codes of `spherical_codes` that are known to be optimal. Else the upper bound
+    is Levenshtein's (in R^3 also Fejes Tóth's) or the angle of a known optimal code of no more vectors in no fewer
+    dimensions, the lower one a code: found by search and certified, or made of layers of latitude, or a part of a known
+    one (an optimal code, a lattice's minimal vectors, a shell of the integer vectors) of more vectors or fewer
     dimensions.
 
     *Arguments*: `C` ≥ 2 vectors; `M` ≥ 1 dimensions.
@@ -90,7 +91,7 @@ def _best_code(C: int, M: int) -> tuple[float, str]:
     for table in (codes.SHARP, codes.PROVED):
         for (size, dimension), (cosine, name) in table.items():
             if size >= C and dimension <= M:
-                best = max(best, (math.acos(cosine) - 1e-9, f"{C} of the {size} of {name}"))
+                best = max(best, (math.acos(cosine) - 1e-9, f"{C} of the {size} vectors: {name}"))
     lattice = next((dimension for dimension, size in codes.KISSING.items() if size >= C), M + 1)
     if lattice <= M:
         best = max(best, (math.pi / 3 - TINY, f"{C} of the {codes.KISSING[lattice]} minimal vectors in R^{lattice}"))
@@ -190,7 +191,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         prog="python -m theory.bounds", description="The best possible angle at each width."
     )
     parser.add_argument("--classes", type=int, required=True, metavar="C", help="number of classes")
-    parser.add_argument("--widths", type=int, nargs="+", metavar="M", help="widths (default: the telling ones)")
+    parser.add_argument(
+        "--widths",
+        type=int,
+        nargs="+",
+        metavar="M",
+        help="widths (default: small ones, powers of 2, around C/2 and C − 1)",
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the rows")
     options = parser.parse_args(argv)
     try:
@@ -209,6 +216,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             f"{row['M']:>6}  {row['lower']:>9.4f}  {row['upper']:>9.4f}  {gain:>13}  {row['nc2_floor']:>9.4f}  "
             f"{'exact: ' if row['exact'] else ''}{row['source']}"
         )
+    print("\nNC2 floor: the least distance of C centred vectors' Gram matrix from the simplex's, both of norm 1.")
     return 0
 
 

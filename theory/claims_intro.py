@@ -44,13 +44,13 @@ def softmax_norms(
 
 
 def large_norm(max_classes: int, sign: int = 1, tie: Any = (1, 1)) -> list[Step]:
-    """ "A feature with a large norm makes the softmax loss decrease easily to zero"."""
+    """ "Feature x with a large norm makes the Softmax loss decrease easily to zero"."""
     r, d = sympy.symbols("r d", positive=True)
     x = [Fraction(value) for value in tie]
     return [
         Step(
-            r"Let $d_j = \cos\theta_c - \cos\theta_j$. The loss at norm $r$ is $\log(1 + \sum_{j \ne c} e^{-r "
-            r"d_j}) \le \sum_{j \ne c} e^{-r d_j}$, "
+            r"For unit weights without bias let $d_j = \cos\theta_c - \cos\theta_j$. The loss at norm $r$ is $\log(1 + "
+            r"\sum_{j \ne c} e^{-r d_j}) \le \sum_{j \ne c} e^{-r d_j}$, "
             r"and $e^{-rd} \to 0$ if $d > 0$: it tends to 0 if the class is strictly the closest.",
             lambda: sympy.limit(sympy.exp(-sign * r * d), r, sympy.oo) == 0,
         ),
@@ -170,7 +170,7 @@ def parameters(max_classes: int, extra: Any = 0) -> list[Step]:
 
 
 def efficiency(max_classes: int, factor: Callable[[Any], Any] = lambda m: 2 + 4 / m) -> list[Step]:
-    """ "Computationally very efficient, just as the conventional softmax loss"."""
+    """ "Computationally very efficient in the training and optimization, just as the conventional Softmax loss"."""
     n, c, m = sympy.symbols("N C M", integer=True, positive=True)
     softmax = n * c * m
     most = softmax + n * c * m + 4 * n * c  # Gram rows for each sample, and four products an entry

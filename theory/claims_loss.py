@@ -48,7 +48,7 @@ def alpha_0(max_classes: int, bias: Any = 2) -> list[Step]:
     ]
 
 
-def boundary(max_classes: int, at_one: Any = Fraction(1, 2), limit: Any = 1) -> list[Step]:
+def boundary(max_classes: int, at_one: Any = Fraction(1, 2), limit: Any = 1, antipode: Any = -1) -> list[Step]:
     """The decision boundary of training, and the margin between those of the two classes."""
     psi, phi, theta = sympy.symbols("psi phi theta", real=True)
     cot = (ALPHA + COS) / SIN
@@ -96,10 +96,61 @@ def boundary(max_classes: int, at_one: Any = Fraction(1, 2), limit: Any = 1) -> 
             margin.subs(phi, 0),
             sympy.Rational(limit) * theta,
         ),
+        Step(
+            r"Against it at $\theta = \pi$, where $w_j = -w_c$, as for $W_2 = [1, -1]$: at $\alpha = 1/4$ and at $1/2$ "
+            r"alike $w' = -w_c$, so that $\varphi = \theta$ and the margin is 0.",
+            lambda: all(
+                biased([Fraction(1)], [Fraction(antipode)], alpha) == [-1] for alpha in (Fraction(1, 4), Fraction(1, 2))
+            ),
+            "counterexample",
+        ),
     ]
 
 
-def sum_of_angles(max_classes: int, x: Any = (0, 0, 1)) -> list[Step]:
+def near_boundary(
+    max_classes: int, x: Any = (Fraction(-4, 5), Fraction(-3, 5)), upper: Any = 1 + ALPHA, least: Any = 1 - K * ALPHA
+) -> list[Step]:
+    """ "The loss of CNNs will be enlarged if features locate around the original decision boundaries"."""
+    feature = [Fraction(value) for value in x]
+    z = sympy.Symbol("z", real=True)
+
+    def smaller() -> bool:
+        z_c, z_j = exact.dot(EAST, feature), exact.dot(ACUTE, feature)
+        return units(EAST, ACUTE) and z_c == z_j and exact.dot(biased(EAST, ACUTE, Fraction(1)), feature) < z_j
+
+    return [
+        equal(
+            r"On the boundary of test, $z_c = z_j = z$: $z' - z_j = (1 + \alpha - n) z/n$.",
+            (ALPHA * z + z) / N - z,
+            (1 + ALPHA - N) * z / N,
+        ),
+        equal(
+            r"$(1+\alpha)^2 - n^2 = 2\alpha(1 - g) > 0$ for $w_j \ne w_c$: so $z'$ is above $z_j$, and the loss of two "
+            r"classes, $\log(1 + e^{z' - z_c})$, above softmax's $\log 2$, if $z > 0$; both are below if $z < 0$. By "
+            r"continuity it is so around that feature too.",
+            upper**2 - (1 + ALPHA**2 + 2 * ALPHA * G),
+            2 * ALPHA * (1 - G),
+        ),
+        equal(
+            r"**On the simplex**, $k = C - 1 \ge 2$, let $z_c = z_j = z$ be the largest logits and $x \ne 0$: they sum "
+            r"to 0, so $z > 0$, and $z_i \ge -kz$ for every other class $i$. $z'_i \ge z_i$ means $\alpha z \ge (n-1) "
+            r"z_i$: by $n - 1 \le \alpha$ or by signs, unless $n < 1$ and $z_i < 0$, where $\alpha/(1-n) \ge k$ "
+            r"(chain) shows it. So no negative logit falls and $z'_j$ is above $z_j$: the loss is larger than "
+            r"softmax's, for every $C \ge 3$.",
+            ON_SIMPLEX - least**2,
+            ALPHA * (K**2 - 1) * (2 / K - ALPHA),
+        ),
+        Step(
+            r"Against it on the far side: $w_c = (1,0)$, $w_j = (7/25, 24/25)$, $\alpha = 1$, $x = -(4/5, 3/5)$: $z_c "
+            r"= z_j = -4/5 > z' = -1$, and the loss is smaller than softmax's.",
+            smaller,
+            "counterexample",
+            pair("cheaper", EAST, ACUTE, feature),
+        ),
+    ]
+
+
+def sum_of_angles(max_classes: int, x: Any = (Fraction(96, 125), Fraction(-3, 125), Fraction(80, 125))) -> list[Step]:
     """ "It is clear that there exists θ₂ = θ₂' + θ(w₂', w₂)"."""
     psi, phi, theta = sympy.symbols("psi phi theta", real=True)
     a, b, c = sympy.symbols("a b c", real=True)
@@ -109,7 +160,8 @@ def sum_of_angles(max_classes: int, x: Any = (0, 0, 1)) -> list[Step]:
         moved = biased(w_c, w_j, Fraction(1))
         cos_2, cos_moved, cos_between = exact.dot(w_j, feature), exact.dot(moved, feature), exact.dot(moved, w_j)
         sines = exact.root(1 - cos_moved**2) * exact.root(1 - cos_between**2)
-        return units(w_c, w_j, moved, feature) and cos_2 != cos_moved * cos_between - sines
+        right = exact.dot(w_c, feature) > cos_moved
+        return units(w_c, w_j, moved, feature) and right and cos_2 != cos_moved * cos_between - sines
 
     return [
         equal(
@@ -129,8 +181,8 @@ def sum_of_angles(max_classes: int, x: Any = (0, 0, 1)) -> list[Step]:
         ),
         Step(
             r"Against equality: $w_1 = (1,0,0)$, $w_2 = (7/25, 24/25, 0)$, $\alpha = 1$, $w'_2 = (4/5, 3/5, 0)$, "
-            r"$x = (0,0,1)$: "
-            r"$\cos\theta_2 = 0$, but $\cos(\theta'_2 + \theta_{w'_2,w_2}) = 0 \cdot 4/5 - 1 \cdot 3/5$.",
+            r"$x = (96, -3, 80)/125$, right in training, $\cos\theta_1 = 96/125 > \cos\theta'_2 = 3/5$: "
+            r"$\cos\theta_2 = 24/125$, but $\cos(\theta'_2 + \theta_{w'_2,w_2}) = 3/5 \cdot 4/5 - 4/5 \cdot 3/5 = 0$.",
             differs,
             "counterexample",
             pair("sum-of-angles", w_c, w_j, feature),
@@ -165,7 +217,7 @@ def train_test(
             r"$\sum_{j \ne c} \lambda_j g_j = -\lambda_c$. Suppose $z_c = -r < 0$ in training. Each $z_j < "
             r"(\alpha - n_j) r \le -g_j r$, so "
             r"$\sum_{j \ne c} \lambda_j z_j < \lambda_c r$; but it is $-\lambda_c z_c = \lambda_c r$. If $z_c = "
-            r"0$, all $z_j < 0$, and their sum is 0. "
+            r"0$, all $z_j < 0$, but $\sum_{j \ne c} \lambda_j z_j = 0$. "
             r"So $z_c > 0$: every feature that is right in training is on its class's side, and right at test, "
             r"for every $\alpha$.",
             -(share * weight) * size,
@@ -243,12 +295,22 @@ CLAIMS = (
     Claim(
         "boundary",
         "Sec. 1, 4.2, 4.3",
-        "The training boundary bisects the angle of w_c and w'_i; the margin grows with α (w_i ≠ ±w_c)",
-        PROVED,
+        "The training boundary bisects the angle of w_c and w'_i; the margin grows with α",
+        CONDITIONAL,
         boundary,
-        ({"at_one": Fraction(1, 4)}, {"limit": Fraction(1, 2)}),
+        ({"at_one": Fraction(1, 4)}, {"limit": Fraction(1, 2)}, {"antipode": 1}),
         "The margin between the two classes' training boundaries is θ − φ: 0 at α = 0, θ/2 at 1, less than θ for every "
-        "α; half of it lies on each side of the boundary of test. For w_i = ±w_c see eq-1.",
+        "α; half of it lies on each side of the boundary of test. Not for parallel weights (eq-1).",
+    ),
+    Claim(
+        "near-boundary",
+        "Sec. 1",
+        "The loss is larger than softmax's for features around the original decision boundaries",
+        CONDITIONAL,
+        near_boundary,
+        ({"x": (Fraction(4, 5), Fraction(3, 5))}, {"upper": ALPHA}, {"least": 1 - 2 * K * ALPHA}),
+        "With the same weights, for two classes on the side of their weights, z_c = z_j > 0; on the far side it is "
+        "smaller. On the simplex (C ≥ 3), between the two classes of the largest logits, always.",
     ),
     Claim(
         "sum-of-angles",
@@ -256,7 +318,7 @@ CLAIMS = (
         "θ₂ = θ₂' + θ(w₂', w₂)",
         CONDITIONAL,
         sum_of_angles,
-        ({"x": (Fraction(24, 25), Fraction(-7, 25), 0)}, {"x": (1, 0, 0)}),
+        ({"x": (Fraction(24, 25), Fraction(-7, 25), 0)}, {"x": (1, 0, 0)}, {"x": (0, 0, 1)}),
         "In the plane, for x from w'_2 on, past w_1, to the antipode of w_2; in general only ≤.",
     ),
     Claim(

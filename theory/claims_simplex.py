@@ -232,7 +232,7 @@ CLAIMS = (
         ({"best": lambda c: -1 / c}, {"other": Fraction(-1, 3)}, {"best": lambda c: 1 / (c - 1)}),
         "From M = C − 1 on the optimum is the common inner product −1/(C−1) and no other. In M = C − 1 it is the only "
         "one that distinct vectors can have; from M = C on, infinitely many others solve Eq. 2. Below it no distinct "
-        "vectors have equal angles, so the optimum has unequal ones (the square, for C = 4 and M = 2).",
+        "vectors have equal angles, so from M = 2 on the optimum has unequal ones (the square, for C = 4 and M = 2).",
     ),
     Claim(
         "eq-2",

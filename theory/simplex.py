@@ -49,7 +49,8 @@ def recursive_simplex(C: int) -> npt.NDArray[np.float64]:
 
 
 def simplex_weights(C: int, dtype: npt.DTypeLike = np.float64) -> npt.NDArray[Any]:
-    """W_C in closed form, O(C²): the same matrix as `recursive_simplex`, each entry rounded once or twice.
+    """W_C in closed form, O(C²): the same matrix as `recursive_simplex`, each entry rounded at most three
+    times (once more in a narrower dtype).
 
     *Returns*: (C − 1, C) of `dtype`, column j the weight vector of class j.
 

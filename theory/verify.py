@@ -15,28 +15,36 @@ import numpy as np
 
 from theory.claim import Judgement, judge
 from theory.claims import all_claims
+from theory.claims_simplex import ELIMINATED
 from theory.proof import CONDITIONAL, INCOMPLETE, PROVED, REFUTED, VERIFIED
 from theory.simplex import recursive_simplex, simplex_weights
 
 MEANING = {
-    PROVED: "for every C, by steps that sympy or exact rationals decide",
+    PROVED: "for every C, α and angle that it names, by steps that sympy or exact rationals decide",
     VERIFIED: "exactly, for the finite statement made",
     INCOMPLETE: "true and proved here, but the paper's own argument does not show it",
-    CONDITIONAL: "true under a stated condition, with an exact counterexample outside it",
+    CONDITIONAL: "true under a stated condition or in part, with an exact counterexample to the statement as it stands",
     REFUTED: "by an exact counterexample",
 }
+
+NOTATION = (
+    "unit weights w_c, w_j at the angle θ, g = cos θ; n (n_j) = ‖αw_c + w_j‖; w' = (αw_c + w_j)/n, at the angle φ from "
+    "w_c; z_c, z_j and z' are the inner products of the feature x with w_c, w_j and w'. Right in training: z_c > z'_j "
+    "for every j ≠ c; right at test: z_c > z_j for every j ≠ c."
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The command line; returns the exit status: 0, 1 if a verdict is not the expected one, 2 for a mistake in the
     options."""
     parser = argparse.ArgumentParser(
-        prog="python -m theory.verify", description="Check every claim of Li & Wang (2020)."
+        prog="python -m theory.verify",
+        description="Check every claim of the theory of Li & Wang (2020), and its printed numbers against each other.",
     )
     parser.add_argument(
         "--max-classes", type=int, default=256, help="largest C of the exact checks (default: %(default)s)"
     )
-    parser.add_argument("--claim", metavar="ID", help="show one claim's proof in full")
+    parser.add_argument("--claim", metavar="ID", help="show one claim's proof in full (IDs: the table's second column)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write verdicts, steps and evidence")
     parser.add_argument("--markdown", type=Path, metavar="FILE", help="write a report that reads like an appendix")
     options = parser.parse_args(argv)
@@ -56,13 +64,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     print(table(judgements, in_full=options.claim is not None))
     wrong = sum(not each.as_expected for each in judgements)
     counts = ", ".join(f"{count} {name}" for name, count in Counter(each.found for each in judgements).most_common())
-    print(
-        f"\n{len(judgements)} claims: {counts}. {'All as expected' if not wrong else f'{wrong} NOT AS EXPECTED'}; "
-        f"exact checks to "
-        f"C = {options.max_classes}; in floating point W_C is its recursion to {difference:.0e}; "
-        f"{time.perf_counter() - started:.1f} s"
-    )
+    if options.claim is None:
+        print(
+            f"\n{len(judgements)} claims: {counts}. {'All as expected' if not wrong else f'{wrong} NOT AS EXPECTED'}; "
+            f"{checked_to(options.max_classes)}; in floating point the closed form of W_C differs from its recursion "
+            f"by {difference:.0e} at most; {time.perf_counter() - started:.1f} s"
+        )
+    elif wrong:
+        print("\nNOT AS EXPECTED")
     return 1 if wrong else 0
+
+
+def checked_to(max_classes: int) -> str:
+    """How far the finite checks go, as a person says it."""
+    least = min(max_classes, ELIMINATED)
+    return f"exact checks to C = {max_classes}" + (f" (ranks to {least})" if least < max_classes else "")
 
 
 def verdicts(max_classes: int, only: str | None = None) -> list[Judgement]:
@@ -91,9 +107,11 @@ def table(judgements: Sequence[Judgement], in_full: bool = False) -> str:
     for each in judgements:
         found = each.found if each.as_expected else f"{each.found}, expected {each.claim.expected}"
         lines.append(f"{found:<11}  {each.claim.id:<{width}}  {each.claim.statement}  ({each.claim.source})")
+        if in_full:
+            lines += textwrap.wrap(NOTATION, 110, initial_indent="  Notation: ", subsequent_indent="      ")
         if in_full or not each.as_expected:
             for number, step in enumerate(each.steps, 1):
-                said = f"{'holds' if step.holds else 'FAILS'}, {step.step.role}: {step.step.text} {step.error}"
+                said = f"{step.step.role} ({'holds' if step.holds else 'FAILS'}): {step.step.text} {step.error}"
                 lines += textwrap.wrap(
                     said, 110, initial_indent=f"  {number}. ", subsequent_indent="     ", break_long_words=False
                 )
@@ -125,11 +143,13 @@ def markdown(judgements: Sequence[Judgement], max_classes: int) -> str:
     lines = [
         "# What is true in Li & Wang (2020), claim by claim",
         "",
-        f"Written by `python -m theory.verify --markdown figures/theory.md`; exact checks to C = {max_classes}. "
+        f"Written by `python -m theory.verify --markdown figures/theory.md`; {checked_to(max_classes)}. "
         "The identity, the inequality or the example in every step below is decided by sympy or by exact rationals; "
         "that a sentence follows from it is for the reader to see.",
         "",
         *(f"- **{name}**: {meaning}." for name, meaning in MEANING.items()),
+        "",
+        f"Notation: {NOTATION} The experiments are judged in [the ledger](ledger.md).",
         "",
         "| claim | in the paper | verdict | |",
         "|---|---|---|---|",

@@ -8,6 +8,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+import sympy
 
 from theory import spherical_codes as codes
 from theory.bounds import (
@@ -336,3 +337,11 @@ def test_mistakes(arguments, message, capsys):
 def test_bad_arguments(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+@pytest.mark.parametrize("C", [4, 13, 1000, 10**8, 10**10, 10**14])
+def test_fejes_toth_s_bound_keeps_its_digits(C):
+    """Against the formula as he has it, arccos((cot² t − 1)/2), in 60 digits."""
+    turn = sympy.pi * C / (6 * (C - 2))
+    exact = sympy.N(sympy.acos((sympy.cot(turn) ** 2 - 1) / 2), 60)
+    assert abs(codes.fejes_toth_angle(C) / exact - 1) < 1e-15
