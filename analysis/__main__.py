@@ -36,6 +36,8 @@ class Options:
     """Folder of records that a sweep wrote; packed into OUT/data first, and drawn alone."""
     out: Path = Path("figures")
     """Folder that the figures go into; their source data goes into its folder data, PDFs into its folder pdf."""
+    commands: bool = False
+    """Draw nothing; print the commands that make the runs behind the committed figures, to be run by a shell."""
 
 
 Runs = pd.DataFrame
@@ -133,6 +135,9 @@ OF_ALL: list[Entry] = [
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line; returns the exit status: 0, or 2 where there is nothing to draw from."""
     options = tyro.cli(Options, args=arguments, prog="python -m analysis", description=Options.__doc__)
+    if options.commands:
+        print("\n".join(line for name, sweeps in records.COMMITTED.items() for line in records.commands(name, sweeps)))
+        return 0
     needed = records.COMMITTED if options == Options() else {}
     try:
         for path in draw_all(options.out, options.runs, needed):

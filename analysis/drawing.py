@@ -120,7 +120,9 @@ def caption(runs: pd.DataFrame) -> str:
     return (
         f"{first['name']}: {first['dataset']}, backbone {first['backbone']}"
         + (f" (the paper's changed: {changes})" if changes else "")
-        + f", feature {_features(runs)}, {epochs}; {_counts(runs)}"
+        + f", feature {_features(runs)}, {epochs}"
+        + (", convolutions in bfloat16" if runs["computed_in"].astype(str).str.contains("bfloat16").any() else "")
+        + f"; {_counts(runs)}"
     )
 
 

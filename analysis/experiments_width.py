@@ -195,7 +195,7 @@ def _of(dataset: str) -> tuple[Experiment, ...]:
             f"{name}: M_min instead of a wide layer reduces training time",
             "A run at 30 M_min takes longer than one at M_min, softmax and W-Softmax, on the same device, by the "
             f"clock; against: by less than 5 %. Not judged where the times of one width differ by more than "
-            f"{STEADY - 1:.0%} (so since all had been judged).",
+            f"{STEADY - 1:.0%} (a rule added after all had been judged).",
             dataset,
             training_time,
             BOTH,
@@ -234,8 +234,8 @@ def _of(dataset: str) -> tuple[Experiment, ...]:
             f"{name}: from M_min on accuracy is at its maximum and fluctuates slightly",
             "Each width from M_min on, below 10 M_min, is within the margin of the mean of the others, and narrower "
             "layers from ⌈C/2⌉ on are above the plateau by less than the margin, with softmax and with W-Softmax. "
-            "(So since runs had been judged by their standard deviation over M, which the seeds alone can bring to the "
-            "margin, and with M = 30 M_min, which on CIFAR100 hardly trains at the learning rate of all.)",
+            "(Changed after runs had been judged by their standard deviation over M, which the seeds alone can bring "
+            "to the margin, and with M = 30 M_min, which on CIFAR100 hardly trains at the learning rate of all.)",
             dataset,
             maximum,
             BOTH,

@@ -135,8 +135,7 @@ def packs(data: Path, needed: Mapping[str, Sequence[str]]) -> list[Path]:
     *Raises*: `FileNotFoundError` if one is missing, or if there is none, naming the command that makes it."""
     for name, sweeps in needed.items():
         if not (file := data / f"{name}{PACK_SUFFIX}").exists():
-            made = "".join(f"python -m fc_width.sweep {options} && " for options in sweeps)
-            raise FileNotFoundError(f"no {file}: make it with  {made}python -m analysis --runs runs/{name}")
+            raise FileNotFoundError(f"no {file}: make it with  {' && '.join(commands(name, sweeps))}")
     found = sorted(data.glob(f"*{PACK_SUFFIX}"))
     if not found:
         raise FileNotFoundError(
@@ -144,6 +143,17 @@ def packs(data: Path, needed: Mapping[str, Sequence[str]]) -> list[Path]:
             "and draw them with  python -m analysis --runs runs/digits"
         )
     return found
+
+
+def commands(name: str, sweeps: Sequence[str]) -> list[str]:
+    """The commands, for bash, that make the runs of a pack and then the pack.
+
+    *Arguments*: `name`, of the pack; `sweeps`, the options of its sweeps."""
+    folder = f"runs/figures/{name}"
+    return [
+        *(f"python -m fc_width.sweep {options} --out {folder}" for options in sweeps),
+        f"python -m analysis --runs {folder}",
+    ]
 
 
 def recipe_of(run: "pd.Series[Any]") -> Recipe:

@@ -4,32 +4,84 @@ from typing import Any
 
 import pandas as pd
 
-from analysis import drawing, widths
+from analysis import drawing, paired, widths
 
 
 def of_a_recipe(frame: pd.DataFrame, name: str) -> str:
     """All tables of one recipe, as the text of one Markdown file with the heading `name`."""
-    seeds = frame.groupby("feature")["seed"].nunique().to_dict()
+    counts = frame.groupby([frame["loss"], frame["feature"], frame["width"]])["seed"].nunique()
+    seeds = f"{counts.min()}" if counts.min() == counts.max() else f"{counts.min()} to {counts.max()}"
+    computed = ", ".join(sorted(frame["computed_in"].dropna().unique()))
     parts = [
         f"# {name}",
-        f"Written by `python -m analysis`. Seeds: {', '.join(f'{n} ({f})' for f, n in seeds.items())}.",
+        f"Written by `python -m analysis`. Mean ± standard deviation over the seeds, {seeds} a cell; convolutions in "
+        f"{computed}.",
     ]
     for feature, runs in frame.groupby("feature"):
         if runs["width"].nunique() > 1:
-            parts += [f"## Test accuracy, %, feature {feature}", accuracy_by_width(runs)]
-    if (frame["width"] == frame["classes"] - 1).any():
+            parts += [f"## Test accuracy, %, feature {feature}", accuracy_by_width(runs, "test_accuracy")]
+            parts += [f"## Training accuracy, %, feature {feature}", accuracy_by_width(runs, "train_accuracy")]
+    at_minimum = frame[frame["width"] == frame["classes"] - 1]
+    if (at_minimum["loss"] == "softmax").any() and at_minimum["loss"].nunique() > 1:
+        parts += ["## Test accuracy less softmax's, M = C − 1", PAIRED, less_softmax(at_minimum)]
+    wide = frame[(frame["loss"] == "softmax") & (frame["feature"] == "prelu-bn")]
+    if wide["width"].nunique() > 1 and (wide["width"] == wide["classes"] - 1).any():
+        parts += ["## Accuracy less that at M = C − 1, softmax", PAIRED, less_minimum(wide)]
+    if len(at_minimum):
         parts += ["## Geometry at M = C − 1", geometry_by_loss(frame)]
     return "\n\n".join(parts) + "\n"
 
 
-def accuracy_by_width(runs: pd.DataFrame) -> str:
-    """Test accuracy after the last epoch in %, mean ± sd over seeds: a row a width, a column a loss.
+PAIRED = "Points, with the 95 % t interval over the seeds that both have, paired, and their number."
 
-    *Arguments*: `runs`, rows of `records.load` of one recipe and feature.
+
+def accuracy_by_width(runs: pd.DataFrame, measure: str) -> str:
+    """Accuracy after the last epoch in %, mean ± sd over seeds: a row a width, a column a loss.
+
+    *Arguments*: `runs`, rows of `records.load` of one recipe and feature; `measure`, `test_accuracy` or
+    `train_accuracy`.
     """
     done = drawing.shown(runs)
-    table = _cells(100 * done["test_accuracy"], [done["width"], done["loss"]])
+    table = _cells(100 * done[measure], [done["width"], done["loss"]])
     return _markdown(table[drawing.in_order(done["loss"])], "M")
+
+
+def less_softmax(runs: pd.DataFrame) -> str:
+    """Test accuracy less softmax's, seeds paired (`paired.compare`): a row a loss, a column a feature.
+
+    *Arguments*: `runs`, rows of `records.load` of one recipe and width.
+    """
+    cells: dict[str, dict[str, str]] = {}
+    for feature, group in runs.groupby("feature"):
+        softmax = group[group["loss"] == "softmax"]
+        for loss, own in group[group["loss"] != "softmax"].groupby("loss"):
+            cells.setdefault(loss, {})[feature] = _difference(own, softmax, "test_accuracy")
+    return _markdown(pd.DataFrame(cells).T.loc[sorted(cells, key=_place)].fillna(""), "loss")
+
+
+def less_minimum(runs: pd.DataFrame) -> str:
+    """Test and training accuracy less those at M = C − 1, seeds paired: a row a width.
+
+    *Arguments*: `runs`, rows of `records.load` of one recipe, loss and feature.
+    """
+    minimum = runs[runs["width"] == runs["classes"] - 1]
+    cells = {
+        width: {name: _difference(own, minimum, f"{name}_accuracy") for name in ("test", "train")}
+        for width, own in runs.groupby("width")
+        if width != minimum["width"].iloc[0]
+    }
+    return _markdown(pd.DataFrame(cells).T, "M")
+
+
+def _difference(one: pd.DataFrame, other: pd.DataFrame, measure: str) -> str:
+    """The text of `paired.mean_interval` of a difference in points; empty if no seed is done in both."""
+    first, second = (100 * drawing.done(runs).set_index("seed")[measure].astype(float) for runs in (one, other))
+    gains = (first - second).dropna()
+    if not len(gains):
+        return ""
+    mean, low, high = paired.mean_interval(gains)
+    interval = f" [{low:.2f}, {high:.2f}]" if len(gains) > 1 else ""
+    return f"{mean:.2f}{interval}, {len(gains)}".replace("-", "−")
 
 
 def geometry_by_loss(runs: pd.DataFrame) -> str:
@@ -39,6 +91,7 @@ def geometry_by_loss(runs: pd.DataFrame) -> str:
     parts = {
         "Mean angle, degrees": done["test_angle"],
         "Inverted (cos θ < 0), %": 100 * done["test_inverted"],
+        "Norm of the sum of the unit weights (0 if they are balanced, C if all are one)": done["weight_sum_norm"],
         "Accuracy, %": 100 * done["test_accuracy"],
         "Accuracy of the epoch that is best on the test set, %": 100 * done["best_accuracy"],
     }

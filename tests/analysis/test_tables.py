@@ -6,9 +6,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.stats
 import tyro
 
-from analysis import paper_tables, records
+from analysis import paper_tables, records, tables
 from fc_width.recipes import RECIPES, Recipe
 from fc_width.store import Store
 from fc_width.sweep import Options, plan
@@ -183,3 +184,40 @@ def test_the_latex_has_the_same_cells(rows, runs):
         assert special not in body
     assert body.count("_") == body.count(r"\_") > 0
     assert r"99.02 [98.74, 99.30], 3 & mnist-small $\dagger$ & python -m fc\_width.sweep -{}-recipe mnist-small" in body
+
+
+def of_accuracies(tmp_path, record, made):
+    """Records with the test accuracies of `made`: (loss, feature, width, seed) → accuracy."""
+    store = Store(tmp_path)
+    store.create()
+    base = RECIPES["mnist-small"].recipe
+    for (loss, feature, width, seed), accuracy in made.items():
+        recipe = dataclasses.replace(base, loss=loss, feature=feature, width=width, seed=seed)
+        store.write(record(recipe, accuracy))
+    return records.load(tmp_path)
+
+
+def cells(table):
+    """Row and column of a Markdown table → its text."""
+    head, _, *lines = ([cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines())
+    return {(line[0], column): cell for line in lines for column, cell in zip(head[1:], line[1:], strict=True)}
+
+
+def test_differences_to_softmax_are_paired_by_seed_and_feature(tmp_path, record):
+    made = {("softmax", "prelu-bn", 9, seed): 0.90 + seed / 100 for seed in range(4)}
+    made |= {("w-softmax:1", "prelu-bn", 9, seed): 0.89 + seed / 100 for seed in range(3)}
+    made |= {("hinge", "prelu-bn", 9, 0): 0.80, ("w-softmax:1", "linear", 9, 7): 0.5, ("softmax", "linear", 9, 6): 0.5}
+    found = cells(tables.less_softmax(of_accuracies(tmp_path, record, made)))
+    assert found["w-softmax:1", "prelu-bn"] == "−1.00 [−1.00, −1.00], 3"  # unpaired it would be −1.5
+    assert found["hinge", "prelu-bn"] == "−10.00, 1"
+    assert found["w-softmax:1", "linear"] == ""
+    assert ("softmax", "prelu-bn") not in found
+
+
+def test_differences_to_c_minus_1_are_paired_by_seed(tmp_path, record):
+    made = {("softmax", "prelu-bn", 9, seed): 0.90 for seed in range(3)}
+    made |= {("softmax", "prelu-bn", 90, seed): 0.90 + (seed - 1) / 100 for seed in range(3)}
+    found = cells(tables.less_minimum(of_accuracies(tmp_path, record, made)))
+    low, high = scipy.stats.t.interval(0.95, 2, 0, 1 / np.sqrt(3))
+    assert found["90", "test"] in [f"{zero} [{low:.2f}, {high:.2f}], 3".replace("-", "−") for zero in ("0.00", "-0.00")]
+    assert "9" not in {row for row, _ in found}
