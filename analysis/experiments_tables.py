@@ -43,8 +43,8 @@ def beats(printed: Mapping[str, int]) -> Judge:
             gain = _printed_gain(printed, HIGH, other)
             bounds = (0.0, gain) if gain > 0 else (-runs.margin, -runs.margin)
             contrast = _gain(runs, HIGH, other, *bounds)
-            trains = runs.accuracy(other, runs.classes - 1) > 2 * 100 / runs.classes
-            found.append(replace(contrast, values=contrast.values[trains.reindex(contrast.values.index)]))
+            theirs = runs.accuracy(other, runs.classes - 1).reindex(contrast.values.index)
+            found.append(replace(contrast, values=contrast.values[theirs > 2 * 100 / runs.classes]))
         return found
 
     return judge

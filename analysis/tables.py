@@ -85,26 +85,30 @@ def _difference(one: pd.DataFrame, other: pd.DataFrame, measure: str) -> str:
 
 
 def geometry_by_loss(runs: pd.DataFrame) -> str:
-    """Mean angle (degrees), inverted features (%), accuracy (%), also of the best epoch, on test at M = C − 1: mean ±
-    sd by loss and feature."""
+    """Mean angle (degrees), inverted features (%), accuracy (%), also of the best epoch, on test at M = C − 1, and the
+    norm of the sum of W-Softmax's weights: mean ± sd by loss and feature."""
     done = runs[(runs["status"] == "done") & (runs["width"] == runs["classes"] - 1)]
     parts = {
         "Mean angle, degrees": done["test_angle"],
         "Inverted (cos θ < 0), %": 100 * done["test_inverted"],
-        "Norm of the sum of the unit weights (0 if they are balanced, C if all are one)": done["weight_sum_norm"],
         "Accuracy, %": 100 * done["test_accuracy"],
         "Accuracy of the epoch that is best on the test set, %": 100 * done["best_accuracy"],
     }
-    groups = [done["loss"], done["feature"]]
-    order = sorted(done["loss"].unique(), key=_place)
-    texts = [f"{name}\n\n{_markdown(_cells(values, groups).loc[order], 'loss')}" for name, values in parts.items()]
+    ours = done[done["loss"].str.startswith("w-softmax")]
+    if len(ours):
+        parts["Norm of the sum of the unit weights (0 if they balance, C if all are one)"] = ours["weight_sum_norm"]
+    texts = []
+    for name, values in parts.items():
+        table = _cells(values, [done["loss"], done["feature"]])
+        texts.append(f"{name}\n\n{_markdown(table.loc[sorted(table.index, key=_place)], 'loss')}")
     return "\n\n".join(texts)
 
 
 KNEES = (
-    "The smallest width that is shown (seeds paired, one-sided 95 %) to lose less than half a point, or a tenth, "
-    "against its plateau,\nas are all wider ones tried below 10(C − 1), of which there is one at least; "
-    "in brackets the widths that it may be:"
+    "*The knee* is the smallest width M such that M, and every wider one tried below 10(C − 1), of which there is one\nat "
+    "least, loses less than the margin against the plateau, each shown with seeds paired at one-sided 95 %. *The "
+    "plateau* is the\nmean accuracy over 2(C − 1) ≤ M < 10(C − 1). In brackets: the widths where the knee may lie. *Not "
+    "decided*: the runs allow that\nwidth or any larger one."
 )
 
 
