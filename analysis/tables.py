@@ -55,7 +55,7 @@ def less_softmax(runs: pd.DataFrame) -> str:
     for feature, group in runs.groupby("feature"):
         softmax = group[group["loss"] == "softmax"]
         for loss, own in group[group["loss"] != "softmax"].groupby("loss"):
-            cells.setdefault(loss, {})[feature] = _difference(own, softmax, "test_accuracy")
+            cells.setdefault(str(loss), {})[str(feature)] = _difference(own, softmax, "test_accuracy")
     return _markdown(pd.DataFrame(cells).T.loc[sorted(cells, key=_place)].fillna(""), "loss")
 
 

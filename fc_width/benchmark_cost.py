@@ -18,7 +18,7 @@ import threadpoolctl
 import torch
 
 from fc_width.data import Dataset, load
-from fc_width.engine import default_workers, run_all
+from fc_width.engine import default_workers, run_all, set_convolutions
 from fc_width.recipes import RECIPES, Recipe
 from fc_width.step import batches
 from fc_width.store import Store
@@ -77,7 +77,7 @@ def measure(options: Cost, device: torch.device, say: Callable[[str], None]) -> 
     if options.epochs is not None:
         base = dataclasses.replace(base, epochs=options.epochs)
     dataset = load(base.dataset, options.data_dir)
-    torch.backends.cudnn.benchmark = True  # as a sweep has it
+    set_convolutions()  # as a sweep does
     cases: list[Case] = []
 
     def case(changed: str, value: float, recipe: Recipe, data: Dataset) -> None:

@@ -15,6 +15,7 @@ import torch
 
 from fc_width.benchmark_losses import quiet
 from fc_width.data import load
+from fc_width.engine import set_convolutions
 from fc_width.recipes import RECIPES
 from fc_width.step import eager
 from fc_width.train import run
@@ -72,7 +73,7 @@ def measure(options: Profile, device: torch.device, say: Callable[[str], None]) 
     dataset = load(base.dataset, options.data_dir)
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
-    torch.backends.cudnn.benchmark = True  # as a sweep has it
+    set_convolutions()  # as a sweep does
     seconds = dict.fromkeys([*KINDS.values(), OTHER], 0.0)
     try:
         with threadpoolctl.threadpool_limits(1), quiet(), eager():

@@ -24,12 +24,11 @@ import time
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
-import threadpoolctl
 import torch
 
 from fc_width.data import Dataset
@@ -42,13 +41,18 @@ from fc_width.engine import (
     described,
     failure,
     is_out_of_memory,
+    prepare,
     write,
 )
 from fc_width.recipes import Recipe
+from fc_width.step import CaptureError, eager
 from fc_width.store import Record, Store
 from fc_width.train import Running
 
 CONNECT_SECONDS = 5.0
+
+NO_ROOM, NO_GRAPH = "no room", "no graph"
+"""What a task sends in place of a record: on its GPU there is no room for it; that records no graph."""
 
 
 @dataclass(frozen=True)
@@ -156,6 +160,7 @@ class _Driver:
         self.ray, self.store, self.device = _ray(), store, device
         self.recipes = {recipe.run_id: recipe for recipe in recipes}
         self.shares = dict.fromkeys(self.recipes, share)  # of a GPU
+        self.graphs = True
         self.remote = self.ray.remote(num_cpus=1, num_gpus=share, max_retries=0)(_task)
         parts = {field.name: getattr(dataset, field.name) for field in fields(dataset)}
         self.data = self.ray.put({k: v.numpy() if isinstance(v, torch.Tensor) else v for k, v in parts.items()})
@@ -205,11 +210,15 @@ class _Driver:
     def _submit(self, run_id: str) -> None:
         share = self.shares[run_id]
         task = self.remote.options(name=run_id, num_gpus=share)
-        self.tasks[task.remote(self.recipes[run_id], [self.data], self.device.type, 0 < share < 1)] = run_id
+        arguments = self.recipes[run_id], [self.data], self.device.type, 0 < share < 1, self.graphs
+        self.tasks[task.remote(*arguments)] = run_id
 
-    def _take(self, task: Any, run_id: str, message: float | Record | None) -> None:
-        if message is None:
-            self.shares[run_id] = min(1.0, 2 * self.shares[run_id])
+    def _take(self, task: Any, run_id: str, message: float | Record | str) -> None:
+        if isinstance(message, str):
+            if message == NO_ROOM:
+                self.shares[run_id] = min(1.0, 2 * self.shares[run_id])
+            else:
+                self.graphs = False
             self._drop(task, run_id)
             self._submit(run_id)
         elif isinstance(message, dict):
@@ -243,27 +252,28 @@ class _Driver:
             self.ray.cancel(task, force=True)  # an interrupt in the midst of an import would spoil the worker
 
 
-def _task(recipe: Recipe, data: list[Any], device: str, shared: bool) -> Iterator[float | Record | None]:
-    """A run, in a worker: yields 0 as it begins, now and then the fraction done, and last its record; or None, if the
-    run finds no room on a GPU that it has `shared` with others."""
-    torch.set_num_threads(1)
-    threadpoolctl.threadpool_limits(1)
-    torch.backends.cudnn.benchmark = True
+def _task(recipe: Recipe, data: list[Any], device: str, shared: bool, graphs: bool) -> Iterator[float | Record | str]:
+    """A run, in a worker, with `graphs` or without: yields 0 as it begins, now and then the fraction done, and last its
+    record; or `NO_ROOM`, on a GPU that it has `shared` with others, or `NO_GRAPH`."""
+    prepare()
     dataset = _dataset(data[0])
     last = time.monotonic()
     yield 0.0
-    record: Record | None
-    try:
-        running = Running(recipe, dataset, device)
-        while running.record is None:
-            running.advance()
-            if time.monotonic() - last > BEAT_SECONDS:
-                last = time.monotonic()
-                yield running.fraction
-        record = running.record
-    except Exception as error:
-        record = None if shared and is_out_of_memory(error) else failure(recipe, described(error))
-    yield record
+    with nullcontext() if graphs else eager():
+        try:
+            running = Running(recipe, dataset, device)
+            while running.record is None:
+                running.advance()
+                if time.monotonic() - last > BEAT_SECONDS:
+                    last = time.monotonic()
+                    yield running.fraction
+            yield running.record
+        except Exception as error:
+            full, captured = is_out_of_memory(error), isinstance(error, CaptureError)
+            if shared and (full or captured):  # a graph may lack room without saying so
+                yield NO_ROOM
+            else:
+                yield NO_GRAPH if captured and not full else failure(recipe, described(error))
 
 
 @functools.lru_cache(maxsize=1)

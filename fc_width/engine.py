@@ -26,7 +26,7 @@ import torch.multiprocessing
 
 from fc_width.data import Dataset
 from fc_width.recipes import Recipe
-from fc_width.step import CaptureError, eager
+from fc_width.step import CaptureError, Step, eager
 from fc_width.store import Record, Store
 from fc_width.train import Running
 
@@ -44,8 +44,13 @@ STORE_FAILED = 64
 CAPTURE_FAILED = 3
 """A worker ends with this whose GPU records no graph: the next one at its place does without."""
 
+GPU_LOST = 4
+"""A worker ends with this that can run nothing more, its only run recorded as failed."""
+
 NO_MEMORY = (
     "CUDA error: out of memory",
+    "CUDA driver error: out of memory",
+    "unable to find an engine to execute this computation",  # cuDNN, where no algorithm gets its workspace
     *(f"{library}_STATUS_ALLOC_FAILED" for library in ("CUBLAS", "CUDNN", "CUSOLVER")),
     *(f"{library}_STATUS_NOT_INITIALIZED" for library in ("CUBLAS", "CUDNN", "CUSOLVER")),
 )
@@ -138,7 +143,8 @@ def run_all(
                 if (process.exitcode or 0) > STORE_FAILED:
                     code = (process.exitcode or 0) - STORE_FAILED
                     raise OSError(code, os.strerror(code), str(store.folder))
-                place = replace(place, idle=0 if lost else place.idle + 1)
+                began = lost or process.exitcode == GPU_LOST
+                place = replace(place, idle=0 if began else place.idle + 1)
                 if process.exitcode == CAPTURE_FAILED:
                     place = replace(place, eager=True)
                 elif len(lost) > 1:
@@ -195,9 +201,7 @@ def _work(recipes: Sequence[Recipe], dataset: Dataset, folder: Path, place: _Pla
     """A worker process: claim, run, record, until every recipe has a record."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    torch.set_num_threads(1)
-    threadpoolctl.threadpool_limits(1)
-    torch.backends.cudnn.benchmark = True  # every shape comes thousands of times
+    prepare()
     if place.device != "cpu":
         torch.cuda.set_device(place.device)
         torch.zeros((), device=place.device)  # a GPU that cannot start ends this worker, and no run
@@ -206,6 +210,20 @@ def _work(recipes: Sequence[Recipe], dataset: Dataset, folder: Path, place: _Pla
             _Worker(recipes, dataset, Store(folder), place.device, place.packed).work()
     except OSError as error:
         os._exit(STORE_FAILED + min(error.errno or errno.EIO, 255 - STORE_FAILED))
+
+
+def prepare() -> None:
+    """Make this process one for runs: of one thread, with `set_convolutions`."""
+    torch.set_num_threads(1)
+    threadpoolctl.threadpool_limits(1)
+    set_convolutions()
+
+
+def set_convolutions() -> None:
+    """Have this process take CUDA's fastest convolutions that are what records call them: those of float32 no TF32,
+    torch's default."""
+    torch.backends.cudnn.benchmark = True  # every shape comes thousands of times
+    torch.backends.cudnn.allow_tf32 = False
 
 
 class _Worker:
@@ -256,14 +274,15 @@ class _Worker:
         except Exception as error:
             alone, full = len(self.running) == 1, is_out_of_memory(error)
             captured = isinstance(error, CaptureError)
-            if captured and not full:
+            if captured and not full and (alone or not Step.recorded):  # else the GPU can, and lacked room for one more
                 os._exit(CAPTURE_FAILED)
             lost = captured or (_says(error, BROKEN) and not full)  # the GPU, to this process
             crowded = full and not lost and not alone
             if alone or not (lost or crowded):
                 self._end(run_id, failure(running.recipe, described(error)))
             if lost:
-                os._exit(1)  # of several, an error that comes late may be another's: the next worker takes fewer
+                # of several, an error that comes late may be another's: the next worker takes fewer
+                os._exit(GPU_LOST if alone else 1)
         if crowded:  # here, where no traceback holds its tensors any more
             self._make_room(run_id, running.recipe)
         elif running.record is not None:

@@ -26,7 +26,7 @@ SWEPT = ("width", "loss", "feature", "seed")
 
 @dataclass(frozen=True)
 class Recipe:
-    """All of one run. Equal recipes give equal records on equal hardware.
+    """All of one run. On a CPU equal recipes give equal records on equal hardware.
 
     *Attributes*: `name`, a label; `dataset`; `backbone`, a key of `backbone.BACKBONES`; `width`, M;
     `feature`, what follows the M units; `loss`, see `loss_names.parse_loss`; `epochs`, of which the first

@@ -10,7 +10,7 @@ import functools
 import math
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -120,7 +120,10 @@ class Step:
 
     *Arguments*: `recipe`; `backbone` and `loss`, on the device, trained in place; `data`.
 
-    *Attributes*: `hits` and `total`, correct samples and summed losses of this epoch, on the device."""
+    *Attributes*: `hits` and `total`, correct samples and summed losses of this epoch, on the device; `recorded`,
+    whether any step of this process has been recorded as a graph."""
+
+    recorded: ClassVar[bool] = False
 
     def __init__(self, recipe: Recipe, backbone: Backbone, loss: Loss, data: Batches) -> None:
         images, self.labels = data.train
@@ -174,7 +177,7 @@ class Step:
                     self._batch(self.batch_size)  # recorded, not run
             except Exception as error:
                 raise CaptureError(f"no graph of a step: {type(error).__name__}: {error}") from error
-            self.graph = graph
+            self.graph, Step.recorded = graph, True
         self.graph.replay()
 
     def rehearse(self) -> None:

@@ -11,6 +11,8 @@ import math
 import platform
 import subprocess
 import time
+import weakref
+from collections import deque
 from collections.abc import Callable, Generator
 from dataclasses import asdict
 from pathlib import Path
@@ -32,6 +34,8 @@ Progress = Callable[[float], None]
 
 EVALUATION_BATCH = {"cpu": 500, "cuda": 5000}
 PIECES = {"cpu": 1, "cuda": 50}  # steps
+AHEAD = 2
+"""How many pieces of a run a GPU is handed before it has done the first of them."""
 SAVE_SECONDS = 60.0
 TRAINS = (
     *("backbone", "baselines", "checkpoint", "data", "formats", "geometry", "loss_names", "losses", "recipes"),
@@ -90,7 +94,8 @@ class Running:
         self.resumed: float | None = None
         self.record: Record | None = None
         self._device = torch.device(device)
-        self._stream = torch.cuda.Stream(self._device) if self._device.type == "cuda" else None
+        self._stream = _stream(self, self._device) if self._device.type == "cuda" else None
+        self._handed_over: deque[torch.cuda.Event] = deque()
         self._pieces = _pieces(recipe, dataset, self._device, store)
 
     def advance(self) -> None:
@@ -100,8 +105,24 @@ class Running:
                 self.fraction = next(self._pieces)
             except StopIteration as end:
                 self.fraction, self.record = 1.0, end.value
+        if self._stream is not None:
+            self._handed_over.append(self._stream.record_event())
+            if len(self._handed_over) > AHEAD:  # else a slow GPU lags by minutes, in which no sign of life is given
+                self._handed_over.popleft().synchronize()
         if self.resumed is None:
             self.resumed = self.fraction
+
+
+_free_streams: dict[torch.device, list[torch.cuda.Stream]] = {}
+
+
+def _stream(run: Running, device: torch.device) -> torch.cuda.Stream:
+    """A stream that no other run has, free again once `run` is gone: torch hands out the same 32 in turns, and each
+    keeps a workspace."""
+    free = _free_streams.setdefault(device, [])
+    stream = free.pop() if free else torch.cuda.Stream(device)
+    weakref.finalize(run, free.append, stream)
+    return stream
 
 
 def _pieces(

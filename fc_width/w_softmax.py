@@ -84,7 +84,6 @@ def w_softmax_loss(
         seen: list[torch.Tensor] = []
         loss = _Loss.apply(embeddings, weight, labels, alpha, center, seen)
         return loss, seen[0]
-    check_range(labels, len(weight))
     logits = w_softmax_logits(embeddings, weight - weight.mean(0) if center else weight, labels, alpha)
     return F.cross_entropy(logits, labels), logits.detach().gather(1, labels[:, None]).squeeze(1)
 

@@ -17,7 +17,8 @@ from fc_width.recipes import RECIPES
 def test_losses_are_printed_and_written(tmp_path, capsys):
     path = tmp_path / "losses.json"
     sizes = ["--sizes", "8", "4", "5", "16", "5", "40"]
-    assert main(["losses", *sizes, "--rounds", "2", "--seconds", "0.001", "--json", str(path)]) == 0
+    options = ["--rounds", "2", "--seconds", "0.001", "--device", "cpu", "--json", str(path)]
+    assert main(["losses", *sizes, *options]) == 0
     found = json.loads(path.read_text())["measurements"]
     assert {(each["samples"], each["width"], each["classes"]) for each in found} == {(8, 4, 5), (16, 5, 40)}
     assert all(each["milliseconds"] > 0 and each["peak_mib"] > 0 for each in found)
@@ -53,7 +54,21 @@ def test_with_many_classes_w_softmax_needs_at_most_1_5_times_the_memory_of_softm
 
 def test_the_ordinary_loop_learns_what_the_engine_learns(tmp_path, capsys):
     path = tmp_path / "sweep.json"
-    assert main(["sweep", "--runs", "1", "--rounds", "1", "--epochs", "2", "--workers", "2", "--json", str(path)]) == 0
+    options = [
+        "--runs",
+        "1",
+        "--rounds",
+        "1",
+        "--epochs",
+        "2",
+        "--workers",
+        "2",
+        "--device",
+        "cpu",
+        "--json",
+        str(path),
+    ]
+    assert main(["sweep", *options]) == 0
     found = json.loads(path.read_text())["measurements"]
     assert [each["way"] for each in found] == [
         "ordinary loop",

@@ -5,6 +5,8 @@ import itertools
 import math
 import multiprocessing
 import os
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -12,7 +14,7 @@ import torch
 from fc_width import engine
 from fc_width.engine import _places, _Worker, default_workers
 from fc_width.recipes import Recipe
-from fc_width.step import CaptureError
+from fc_width.step import CaptureError, Step
 from fc_width.store import Store
 from fc_width.train import run
 
@@ -60,6 +62,8 @@ class Scripted:
             finally:
                 if self.recipe.width == 8:  # as where a graph is being captured
                     raise RuntimeError("CUDA error: operation failed due to a previous error during capture")
+                if self.recipe.width == 10:
+                    raise RuntimeError("FIND was unable to find an engine to execute this computation") from None
         if self.recipe.width == 6:
             raise MemoryError("no room")
         if self.recipe.width == 5:
@@ -93,7 +97,7 @@ def scripted(monkeypatch):
     monkeypatch.setattr(engine.os, "_exit", leave)
 
 
-@pytest.mark.parametrize("width", [7, 8])
+@pytest.mark.parametrize("width", [7, 8, 10])
 def test_where_memory_runs_out_fewer_runs_go_on(width, scripted, store, few_digits):
     """Four at once are too many, two are not; nothing is lost."""
     recipes = [dataclasses.replace(QUICK, width=width, seed=seed) for seed in range(6)]
@@ -116,15 +120,27 @@ def test_a_run_too_large_to_be_alone_has_failed(scripted, store, few_digits):
     assert other["status"] == "done"
 
 
-@pytest.mark.parametrize(("width", "code", "recorded"), [(5, 1, True), (4, engine.CAPTURE_FAILED, False), (3, 1, True)])
+CAPTURE, LOST = engine.CAPTURE_FAILED, engine.GPU_LOST
+
+
+@pytest.mark.parametrize(
+    ("width", "graphs", "code", "alone", "recorded"),
+    [
+        (5, False, 1, LOST, True),
+        (4, False, CAPTURE, CAPTURE, False),
+        (4, True, 1, CAPTURE, False),  # of a GPU that has recorded others: several may lack room
+        (3, False, 1, LOST, True),
+    ],
+)
 def test_where_the_gpu_is_lost_the_worker_ends_and_blames_a_run_only_if_it_was_alone(
-    width, code, recorded, scripted, store, few_digits
+    width, graphs, code, alone, recorded, scripted, store, few_digits, monkeypatch
 ):
+    monkeypatch.setattr(Step, "recorded", graphs)
     good, bad = (dataclasses.replace(QUICK, width=each) for each in (2, width))
     for packed, among in ((3, [good, bad, dataclasses.replace(good, seed=1)]), (1, [bad])):
         with pytest.raises(SystemExit) as ended:
             _Worker(among, few_digits, store, "cpu", packed).work()
-        assert ended.value.code == code
+        assert ended.value.code == (code if packed == 3 else alone)
         assert (bad.run_id in store.run_ids()) is (recorded and packed == 1)
         for run_id in store.claims():
             store.release(run_id)
@@ -187,6 +203,27 @@ def test_a_gpu_that_does_not_start_is_done_without(monkeypatch, forked, store, f
     monkeypatch.setattr(engine, "_work", lambda *arguments: os._exit(1))
     with pytest.raises(RuntimeError, match="workers die before they begin a run: worker ended with status 1"):
         swept(store, few_digits, [dataclasses.replace(QUICK, width=7)])
+
+
+def test_runs_that_lose_their_gpu_one_after_the_other_are_all_tried(monkeypatch, forked, store, few_digits):
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+
+    def work(recipes, dataset, folder, place):
+        store = Store(folder)
+        recipe = next(recipe for recipe in recipes if recipe.run_id not in store.run_ids())
+        store.write(engine.failure(recipe, "lost"))
+        os._exit(engine.GPU_LOST)
+
+    monkeypatch.setattr(engine, "_work", work)
+    assert {record["status"] for record in swept(store, few_digits, FIVE).values()} == {"failed"}
+
+
+def test_a_process_for_runs_has_one_thread_and_no_tf32():
+    code = (
+        "import torch; from fc_width.engine import prepare; assert torch.backends.cudnn.allow_tf32; prepare(); "
+        "assert torch.get_num_threads() == 1 and not torch.backends.cudnn.allow_tf32"
+    )
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
 
 
 def test_where_no_graph_can_be_recorded_the_next_worker_does_without(monkeypatch, forked, store, few_digits):

@@ -5,7 +5,7 @@ import dataclasses
 
 import pytest
 import torch
-from torch.overrides import TorchFunctionMode
+from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from fc_width import step as module
@@ -83,40 +83,73 @@ def test_the_data_is_on_the_device_once(few_digits, monkeypatch):
     assert len(made) == 1
 
 
-ASKS_THE_HOST = {
-    *("tensor", "as_tensor", "new_tensor", "from_numpy", "cpu", "cuda"),
-    *("item", "tolist", "numpy", "is_nonzero", "equal", "allclose", "__bool__", "__int__", "__float__", "__index__"),
-    *("nonzero", "masked_select", "unique", "bincount"),
+WAITS = {
+    *("_local_scalar_dense", "nonzero", "masked_select", "equal", "is_nonzero"),
+    *("_unique2", "unique_dim", "bincount", "repeat_interleave"),
 }
-"""What waits for the device, or copies to it from memory that is not pinned; neither can be captured."""
+"""Operators that wait for the device: none of them can be captured."""
 
 
-class Asked(TorchFunctionMode):
-    """Whoever asks the host, or touches a tensor that is not on the device."""
+class OnTheDevice(TorchDispatchMode):
+    """Whoever waits for the device, or touches a tensor that is not on it; sees every operator, also those that torch
+    calls by itself, in backward passes and in the optimiser."""
 
-    def __torch_function__(self, function, types, args=(), kwargs=None):
-        assert function.__name__ not in ASKS_THE_HOST
-        found = function(*args, **(kwargs or {}))
+    def __init__(self):
+        super().__init__()
+        self.updated = 0
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        name = function.overloadpacket.__name__
+        assert name not in WAITS, function
+        if name == "_fused_sgd_":  # it has no kernel for tensors without data
+            found = None
+            self.updated += len(args[0])
+            assert all(len({(each.shape, each.dtype) for each in group}) == 1 for group in zip(*args[:3], strict=True))
+            assert not kwargs["is_first_step"]
+        else:
+            found = function(*args, **(kwargs or {}))
         tensors = [each for each in tree_leaves((args, kwargs, found)) if isinstance(each, torch.Tensor)]
         assert all(each.device.type == "meta" for each in tensors), function
         return found
 
 
-@pytest.mark.parametrize("batch_size", [50, 5])  # more samples than classes, and fewer
-@pytest.mark.parametrize("name", [*LOSSES, "w-softmax:0", "w-softmax-centred:1", "w-softmax:0.5"])
-def test_a_step_asks_the_host_nothing(name, batch_size, few_digits, monkeypatch):
-    """Without a GPU: tensors without data stand for those on one, so that whatever needs a value fails."""
+@pytest.fixture
+def without_a_gpu(monkeypatch):
+    """Tensors without data stand for those on one, so that whatever needs a value fails."""
     monkeypatch.setattr(torch.Tensor, "is_cuda", property(lambda tensor: tensor.device.type == "meta"))
     monkeypatch.setattr(module, "precision", lambda wanted, device: contextlib.nullcontext())
     monkeypatch.setattr(torch, "is_autocast_enabled", lambda device: False)
-    recipe = dataclasses.replace(QUICK, loss=name, batch_size=batch_size)
+
+
+def step_without_data(recipe, dataset):
     device = torch.device("meta")
-    backbone, loss = build(recipe, few_digits)
-    step = Step(recipe, backbone.to(device), loss.to(device), module.Batches(few_digits, device))
-    monkeypatch.setattr(step.optimizer, "step", lambda: None)  # torch's own, which does not take such tensors
-    with Asked():
+    backbone, loss = build(recipe, dataset)
+    step = Step(recipe, backbone.to(device), loss.to(device), module.Batches(dataset, device))
+    step.optimizer._need_device_dtype_check_for_fused = False  # it does not know such tensors
+    return step
+
+
+@pytest.mark.parametrize("batch_size", [50, 5])  # more samples than classes, and fewer
+@pytest.mark.parametrize("name", [*LOSSES, "w-softmax:0", "w-softmax-centred:1", "w-softmax:0.5"])
+def test_a_step_asks_the_host_nothing(name, batch_size, few_digits, without_a_gpu):
+    step = step_without_data(dataclasses.replace(QUICK, loss=name, batch_size=batch_size), few_digits)
+    with OnTheDevice() as seen:
         step._batch(batch_size)
-    assert all(parameter.grad is not None for parameter in (*backbone.parameters(), *loss.parameters()))
+    assert seen.updated == sum(1 for each in (step.backbone, step.loss) for _ in each.parameters())
+
+
+@pytest.mark.parametrize("spoil", ["rate", "mean", "backward"])
+def test_a_step_that_asks_is_seen(spoil, few_digits, without_a_gpu, monkeypatch):
+    step = step_without_data(QUICK, few_digits)
+    if spoil == "rate":  # on the host
+        for group in step.optimizer.param_groups:
+            group["lr"] = torch.tensor(0.1)
+    elif spoil == "mean":
+        step.data.mean = torch.zeros(1, 1, 1, 1)
+    else:
+        next(step.backbone.parameters()).register_hook(lambda gradient: gradient.nonzero())
+    with pytest.raises((AssertionError, NotImplementedError, RuntimeError)), OnTheDevice():
+        step._batch(step.batch_size)
 
 
 def test_two_data_sets_of_the_same_tensors_are_two(few_digits):
@@ -163,12 +196,17 @@ def test_under_autocast_the_trunk_alone_is_in_less():
 @pytest.mark.cuda
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 @pytest.mark.parametrize("loss", LOSSES)
-def test_a_replayed_step_is_the_step(loss, few_digits):
+def test_a_replayed_step_is_the_step(loss, few_digits, monkeypatch):
     recipe = dataclasses.replace(QUICK, loss=loss)
+    replays, replay = [], torch.cuda.CUDAGraph.replay
+    monkeypatch.setattr(torch.cuda.CUDAGraph, "replay", lambda graph: replays.append(1) or replay(graph))
     with torch.cuda.stream(torch.cuda.Stream()):
         replayed = trained(few_digits, "cuda", recipe, False)
+        assert len(replays) == 4  # two epochs of two whole batches
         with module.eager():
             launched = trained(few_digits, "cuda", recipe, False)
+        assert len(replays) == 4
+    torch.cuda.synchronize()
     for name, value in launched.items():
         torch.testing.assert_close(replayed[name], value, rtol=0.05, atol=0.02)
 

@@ -171,3 +171,21 @@ def test_the_precision_is_the_recipe_s(few_digits, monkeypatch):
 def test_another_data_set_than_the_recipe_s(few_digits):
     with pytest.raises(ValueError, match="recipe custom is for data set 'mnist', got 'digits'"):
         run(dataclasses.replace(QUICK, dataset="mnist", backbone="mnist"), few_digits)
+
+
+def test_a_stream_is_free_again_once_its_run_is_gone(monkeypatch):
+    """torch hands out the same 32 in turns, to runs that are still there too."""
+    made = []
+
+    class Run:
+        pass
+
+    monkeypatch.setattr(train, "_free_streams", {})
+    monkeypatch.setattr(torch.cuda, "Stream", lambda device: made.append(device) or len(made))
+    device = torch.device("cuda")
+    first, second = Run(), Run()
+    assert [train._stream(run, device) for run in (first, second)] == [1, 2]
+    del first
+    third, fourth = Run(), Run()
+    assert [train._stream(run, device) for run in (third, fourth)] == [1, 3]
+    assert made == [device] * 3
