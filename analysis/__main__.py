@@ -23,6 +23,7 @@ from analysis import (
     tables,
 )
 from analysis.drawing import Drawing, done, shown
+from theory import console
 
 
 @dataclass(frozen=True)
@@ -140,11 +141,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     needed = records.COMMITTED if options == Options() else {}
     try:
-        for path in draw_all(options.out, options.runs, needed):
-            print(path)
+        written = draw_all(options.out, options.runs, needed)
     except (OSError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    print("\n".join(map(str, written)))
     return 0
 
 
@@ -224,4 +225,4 @@ def _save(drawing: Drawing, stem: str, out: Path) -> list[Path]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    console.run(main)

@@ -10,7 +10,9 @@ import tyro
 
 from analysis import evidence, page, verdicts
 from analysis.mathtext import to_html
+from analysis.records import PACK_SUFFIX
 from analysis.verdicts import KINDS, MEANING, SECTIONS, STATED, Row
+from theory import console
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,12 @@ def write(out: Path, max_classes: int = 256) -> tuple[list[Row], list[Path]]:
     if max_classes < 4:
         raise ValueError(f"max-classes must be at least 4, got {max_classes}")
     if not out.is_dir():
-        raise FileNotFoundError(f"no folder {out}: make it, with its records, with  python -m analysis --out {out}")
+        raise FileNotFoundError(f"no folder {out}: expected the one that python -m analysis wrote")
+    if not any((out / "data").glob(f"*{PACK_SUFFIX}")):
+        raise FileNotFoundError(
+            f"no records in {out / 'data'}: make some with  python -m fc_width.sweep  and take them in with  "
+            f"python -m analysis --runs runs/digits --out {out}"
+        )
     rows = verdicts.rows(evidence.load(out / "data", out / "benchmark-losses.md"), max_classes)
     files = {row.id: [file for pattern in row.figures for file in sorted(out.glob(f"{pattern}.png"))] for row in rows}
     pictures = {file: page.picture(file) for found in files.values() for file in found}
@@ -138,4 +145,4 @@ def _details(row: Row, figures: Sequence[str], shown: set[str]) -> Iterator[str]
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    console.run(main)

@@ -13,7 +13,7 @@ from typing import Any
 import pandas as pd
 
 from fc_width.data import num_classes
-from fc_width.recipes import RECIPES, SWEPT, Recipe
+from fc_width.recipes import RECIPES, SWEPT, Recipe, recipe_from
 from fc_width.store import CorruptRecordError, Store, check_record
 
 PACK_SUFFIX = ".jsonl.gz"
@@ -113,17 +113,33 @@ def pack(folder: str | Path, file: Path) -> None:
     """Write all records of a folder into one gzipped file of JSON lines, the same bytes for the same records; those
     that the file holds already and the folder does not stay.
 
-    *Raises*: `ValueError` if the folder has none."""
-    found = {record["run_id"]: json.dumps(record) for record in Store(folder).records()}
-    if not found:
+    *Raises*: `ValueError` if the folder has none, or if they are not all of one recipe, data and precision."""
+    own = {record["run_id"]: record for record in Store(folder).records()}
+    if not own:
         raise ValueError(f"no records in {folder}: expected a folder that python -m fc_width.sweep wrote")
-    packed = {record["run_id"]: json.dumps(record) for record in _records(file)} if file.exists() else {}
-    packed |= found
+    together = ({record["run_id"]: record for record in _records(file)} if file.exists() else {}) | own
+    first = next(iter(own.values()))
+    for record in together.values():
+        _check_alike(record, first, f"{file} and {folder}")
+    packed = {run_id: json.dumps(record) for run_id, record in together.items()}
     file.parent.mkdir(parents=True, exist_ok=True)
     temporary = file.with_name(f".{file.name}.tmp")
     with open(temporary, "wb") as raw, gzip.GzipFile("", "wb", 9, raw, mtime=0) as stream:
         stream.write("".join(f"{packed[run_id]}\n" for run_id in sorted(packed)).encode())
     temporary.replace(file)
+
+
+def _check_alike(one: Mapping[str, Any], other: Mapping[str, Any], where: str) -> None:
+    """See that two records may stand in one table; `ValueError` naming what differs."""
+    recipes = [recipe_from(record["recipe"]) for record in (one, other)]
+    told = recipes[0].differences(recipes[1])
+    for key in ("data_sha256", "precision"):
+        values = [record.get("provenance", {}).get(key) for record in (one, other)]
+        if None not in values and values[0] != values[1]:
+            told[key] = (values[0], values[1])
+    if told:
+        differences = ", ".join(f"{name} {values[0]!r} and {values[1]!r}" for name, values in told.items())
+        raise ValueError(f"{where} hold runs that do not belong in one table ({differences}): choose another --out")
 
 
 def packs(data: Path, needed: Mapping[str, Sequence[str]]) -> list[Path]:

@@ -116,7 +116,10 @@ class Backbone(nn.Module):
                 layers.append(nn.MaxPool2d(2))
                 height, width_px = height // 2, width_px // 2
         if height < 1 or width_px < 1:
-            raise ValueError(f"images of {image_shape[1]}×{image_shape[2]} are too small for its pools")
+            raise ValueError(
+                f"images of {image_shape[1]}×{image_shape[2]} are too small for the pools and strides of this backbone "
+                "(digits, with two pools and no strides, takes 4×4 and more)"
+            )
         self.trunk = nn.Sequential(*layers)
         _initialise(self.trunk)  # before the FC layer draws from the generator: one seed, one trunk at every M
         self.fc_inputs = channels * height * width_px

@@ -12,6 +12,7 @@ import tyro
 
 from fc_width import benchmark_cost, benchmark_losses, benchmark_profile, benchmark_sweep
 from fc_width.train import device_name
+from theory import console
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -28,6 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     module: Any = sys.modules[type(options).__module__]
     name = ("cuda" if torch.cuda.is_available() else "cpu") if options.device == "auto" else options.device
     try:
+        console.check_once(arguments)
         if name not in ("cpu", "cuda") or (name == "cuda" and not torch.cuda.is_available()):
             raise ValueError(f"device must be auto, cpu, or cuda where there is one, got {options.device!r}")
         if options.rounds < 1:
@@ -48,4 +50,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    console.run(main)

@@ -107,20 +107,28 @@ def canonical_name(name: str) -> str:
     *Raises*: `ValueError` for anything else.
     """
     base, colon, first = name.partition(":")
+    if not name:
+        raise ValueError("data set '': expected a name, an .npz file or a folder")
     if base in CLASSES:
         if colon and not (re.fullmatch(r"[1-9][0-9]*", first) and 2 <= int(first) <= CLASSES[base]):
             raise ValueError(f"data set {name!r}: expected {base}:K with K in 2…{CLASSES[base]} (its first K classes)")
         return name
+    path = Path(name)
+    if _is_npz(path) or path.is_dir():
+        whole = path.resolve().name.replace(":", "-")
+        stem = whole[: -len(".npz")] if whole.lower().endswith(".npz") else whole
+        return f"own-{stem.removeprefix('own-')}"
     if name.startswith("own-"):
         return name
-    path = Path(name)
-    if path.suffix == ".npz" or path.is_dir():
-        return f"own-{path.resolve().stem.replace(':', '-')}"
     known = ", ".join(sorted(CLASSES))
     raise ValueError(
         f"unknown data set {name!r}: expected one of {known}, one of them with :K for its first K classes, "
         "an .npz file or a folder with a sub-folder a class"
     )
+
+
+def _is_npz(path: Path) -> bool:
+    return path.suffix.lower() == ".npz" and not path.is_dir()
 
 
 def num_classes(name: str) -> int | None:
@@ -210,7 +218,7 @@ def _load_cifar(name: str, data_dir: str | Path | None) -> list[Array]:
 
 
 def _load_own(path: Path) -> tuple[list[Array], int]:
-    if path.suffix == ".npz":
+    if _is_npz(path):
         train_images, train_labels, test_images, test_labels = formats.read_npz(path)
         classes = int(train_labels.max()) + 1
     elif (path / "train").is_dir() and (path / "test").is_dir():
@@ -237,12 +245,15 @@ def _load_own(path: Path) -> tuple[list[Array], int]:
         raise ValueError(f"{path}: C must be at least 2, got C={classes}")
     for split, found in (("train", train_labels), ("test", test_labels)):
         if not len(found) or int(found.min()) < 0 or int(found.max()) >= classes:
-            raise ValueError(f"{path}: {split} labels must be in 0…{classes - 1}, at least one")
+            got = f"{found.min()}…{found.max()}" if len(found) else "none"
+            raise ValueError(
+                f"{path}: {split} labels must be in 0…{classes - 1} (C − 1, the largest of the train labels), got {got}"
+            )
         if classes > len(found):
             raise ValueError(f"{path}: {classes} classes, but {len(found)} {split} images")
         empty = np.flatnonzero(np.bincount(found, minlength=classes) == 0)
         if len(empty):
-            raise ValueError(f"{path}: class {empty[0]} has no {split} image")
+            raise ValueError(f"{path}: class {empty[0]} has no {split} image, of the classes 0…{classes - 1}")
     if train_images.shape[1:] != test_images.shape[1:]:
         raise ValueError(
             f"{path}: train images are {train_images.shape[1:]}, test images {test_images.shape[1:]} (channels, H, W)"

@@ -8,6 +8,7 @@ import hashlib
 import lzma
 import math
 import tokenize
+import warnings
 import zipfile
 import zlib
 from pathlib import Path
@@ -21,11 +22,12 @@ Array = npt.NDArray[Any]
 ARRAYS = ("train_images", "train_labels", "test_images", "test_labels")
 NPZ_ERRORS = (
     *(ValueError, tokenize.TokenError, OverflowError, MemoryError),  # a header that is none, or of too large a shape
-    TypeError,  # one array, not an archive of them
     *(OSError, EOFError, zipfile.BadZipFile, zlib.error, lzma.LZMAError),  # damage, to the file or the disk
     NotImplementedError,  # a compression that zipfile does not know
 )
 """What numpy and zipfile raise at a file that somebody else wrote; the tests have one of each, but of the disk."""
+SPLITS = {"train", "training", "test", "testing", "val", "valid", "validation"}
+"""Names of folders that hold parts of a data set, and no class."""
 PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm")
 
 
@@ -98,18 +100,21 @@ def read_npz(path: Path) -> list[Array]:
 
     *Raises*: `FileNotFoundError`; `ValueError`, naming the file and the array.
     """
-    _read(path, f"an .npz with the arrays {', '.join(ARRAYS)}", limit=4)
+    start = _read(path, f"an .npz with the arrays {', '.join(ARRAYS)}", limit=4)
+    if start[:2] != b"PK":
+        raise ValueError(f"{path}: not an .npz file, the archive that numpy.savez writes (it starts with {start!r})")
+    found, name = [], "the archive"
     try:
         with open(path, "rb") as stream, np.load(stream, allow_pickle=False) as arrays:
             missing = [name for name in ARRAYS if name not in arrays]
             if missing:
                 raise ValueError(f"lacks the array {', '.join(missing)}; it has {', '.join(arrays)}")
-            found = [arrays[name] for name in ARRAYS]
-            raw = [name for name, array in zip(ARRAYS, found, strict=True) if not isinstance(array, np.ndarray)]
-            if raw:
-                raise ValueError(f"{raw[0]} is not in numpy's format")
+            for name in ARRAYS:
+                found.append(arrays[name])
+                if not isinstance(found[-1], np.ndarray):
+                    raise ValueError("not in numpy's format")
     except NPZ_ERRORS as error:
-        raise ValueError(f"{path}: {error or type(error).__name__}") from error
+        raise ValueError(f"{path}: {name}: {error or type(error).__name__}") from error
     for index in (0, 2):
         found[index] = _channels_first(f"{path}: {ARRAYS[index]}", found[index])
     if found[0].shape[1:] != found[2].shape[1:]:
@@ -147,6 +152,8 @@ def read_picture_folder(folder: Path, classes: tuple[str, ...] | None = None) ->
 
     *Returns*: images (N, channels, H, W), 1 channel if every picture is grey, else 3; labels (N,); the classes.
 
+    *Warns*: of what is in a class's folder and no picture by its name, as it is passed over.
+
     *Raises*: `FileNotFoundError`; `ValueError` for a class without pictures, pictures of several sizes, or a file
     that is no picture, named.
     """
@@ -155,6 +162,10 @@ def read_picture_folder(folder: Path, classes: tuple[str, ...] | None = None) ->
     if not folder.is_dir():
         raise FileNotFoundError(f"{folder}: no such folder; expected one sub-folder a class, with pictures")
     found = tuple(sorted(path.name for path in folder.iterdir() if path.is_dir() and path.name[0] != "."))
+    if classes is None and found and {name.lower() for name in found} <= SPLITS:
+        raise ValueError(
+            f"{folder}: its sub-folders are {', '.join(found)}: expected train and test, by these names, or one a class"
+        )
     if classes is not None and found != classes:
         raise ValueError(f"{folder}: its classes are {', '.join(found)}, expected {', '.join(classes)}")
     arrays, labels = [], []
@@ -164,6 +175,11 @@ def read_picture_folder(folder: Path, classes: tuple[str, ...] | None = None) ->
         files = sorted(path for path in seen if path.suffix.lower() in PICTURES)
         if not files:
             raise ValueError(f"{folder / name}: a class without pictures ({', '.join(PICTURES)})")
+        if passed := sorted(path.name for path in seen if path.suffix.lower() not in PICTURES):
+            more = f" and {len(passed) - 3} more" if len(passed) > 3 else ""
+            warnings.warn(
+                f"{folder / name}: passed over {', '.join(passed[:3])}{more}: no pictures by name", stacklevel=2
+            )
         for path in files:
             try:
                 with Image.open(path) as picture:
@@ -190,7 +206,7 @@ def _pixels(picture: Any) -> Array:
         return (np.asarray(picture) >> 8).astype(np.uint8)
     if picture.mode in ("I", "F"):
         raise ValueError(f"its pixels are of mode {picture.mode}, which has no range; expected 8 or 16 bits")
-    return np.asarray(picture.convert("L" if picture.mode in ("1", "L") else "RGB"))
+    return np.asarray(picture.convert("L" if picture.mode in ("1", "L", "LA") else "RGB"))
 
 
 def _read(path: Path, expected: str, limit: int = -1) -> bytes:

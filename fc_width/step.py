@@ -129,7 +129,7 @@ class Step:
         images, self.labels = data.train
         self.backbone, self.loss, self.data = backbone, loss, data
         self.device = images.device
-        self.batch_size, self.precision = recipe.batch_size, recipe.precision
+        self.batch_size, self.precision = min(recipe.batch_size, len(images)), recipe.precision
         self.optimizer = optimizer_of(recipe, backbone, loss)
         numbers = torch.float64 if self.device.type == "cpu" else torch.float32  # what the fused SGD reads
         self.rate = torch.zeros((), dtype=numbers, device=self.device)

@@ -5,9 +5,11 @@ minutes on two cores. Killed at any moment and started again, it goes on where i
 
 import dataclasses
 import math
+import shlex
 import signal
 import statistics
 import sys
+import warnings
 from collections.abc import Sequence
 from contextlib import nullcontext, suppress
 from pathlib import Path
@@ -26,6 +28,7 @@ from fc_width.recipes import RECIPES, SWEPT, Recipe, default_recipe, recipe_from
 from fc_width.step import computed_in
 from fc_width.store import CorruptRecordError, Store
 from fc_width.train import build
+from theory import console
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,8 +48,9 @@ class Options:
     widths: tuple[int, ...] = ()
     """Widths M (default: 1, 2, 3, 4, around C/2 and C − 1, and multiples of C − 1 up to 30)."""
     losses: tuple[str, ...] = ()
-    """softmax, w-softmax:ALPHA (as printed), w-softmax-centred:ALPHA, w-softmax-simplex:ALPHA (runs at M = C
-    − 1 only, whatever the widths). Default: the recipe's."""
+    """softmax, w-softmax:ALPHA (as printed), w-softmax-centred:ALPHA, w-softmax-simplex:ALPHA (runs at M = C − 1 only,
+    whatever the widths); of the extra baselines hinge, l-softmax, a-softmax, cosface, arcface, center, contrastive,
+    triplet, sphereface+ (default: the recipe's)."""
     features: tuple[str, ...] = ("prelu-bn",)
     """What follows the M units: linear, bn, prelu-bn, bn-relu."""
     seeds: int | None = None
@@ -92,6 +96,8 @@ def base_recipe(options: Options) -> Recipe:
     elif own:
         raise ValueError(f"recipe {name!r} is for pictures of your own: give --dataset, a folder or an .npz file")
     if options.epochs is not None:
+        if any(pair.startswith("epochs=") for pair in options.set):
+            raise ValueError(f"epochs is given twice: --epochs {options.epochs} and --set {' '.join(options.set)}")
         share = round(base.softmax_epochs * options.epochs / base.epochs)
         base = dataclasses.replace(base, epochs=options.epochs, softmax_epochs=max(share, 0))
     return dataclasses.replace(base, **_changes(options.set, base))
@@ -105,6 +111,8 @@ def _changes(pairs: Sequence[str], base: Recipe) -> dict[str, Any]:
         name, equals, text = pair.partition("=")
         if not equals or name not in free:
             raise ValueError(f"set {pair!r}: expected FIELD=VALUE with FIELD one of {', '.join(sorted(free))}")
+        if name in changes:
+            raise ValueError(f"set {pair!r}: {name} is given twice")
         kind = type(getattr(base, name))
         try:
             changes[name] = kind(text)
@@ -165,16 +173,19 @@ def check_folder(store: Store, runs: Sequence[Recipe]) -> list[str]:
 def check_data(store: Store, dataset: Dataset, computed: str | None = None) -> None:
     """See that a folder's records were made from the same data, and computed in the same precision, unless that is not
     known here; `ValueError` if one was not."""
-    for record in store.records():
-        made = record.get("provenance", {})
+    for run_id in sorted(store.run_ids()):
+        try:
+            made = store.read(run_id).get("provenance", {})
+        except (FileNotFoundError, CorruptRecordError):  # made again, here or by another sweep on the folder
+            continue
         if made.get("data_sha256", dataset.checksum) != dataset.checksum:
             raise ValueError(
-                f"{store.folder}: {record['run_id']} was made from other data of the name {dataset.name} "
+                f"{store.folder}: {run_id} was made from other data of the name {dataset.name} "
                 f"(SHA-256 {made['data_sha256']}, now {dataset.checksum}): choose another --out"
             )
         if computed and made.get("precision", computed) != computed:
             raise ValueError(
-                f"{store.folder}: {record['run_id']} was computed in {made['precision']}, here it would be {computed}: "
+                f"{store.folder}: {run_id} was computed in {made['precision']}, here it would be {computed}: "
                 "choose another --out"
             )
 
@@ -198,14 +209,18 @@ def _share(recipe: Recipe) -> float:
     return part * recipe.epochs / RECIPES[recipe.name].recipe.epochs
 
 
-def expected_seconds(runs: Sequence[Recipe], store: Store) -> float:
-    """Seconds of one run: the median of the folder's, else what its recipe says."""
+def expected_seconds(runs: Sequence[Recipe], store: Store, own: Dataset | None = None) -> float:
+    """Seconds of one run: the median of the folder's, else what its recipe says, which for a person's `own` data is
+    that of 50,000 images of 32×32."""
     measured = []
     for run_id in store.run_ids():
         with suppress(FileNotFoundError, CorruptRecordError):
             if (seconds := store.read(run_id).get("seconds")) is not None:
                 measured.append(seconds)
-    return float(statistics.median(measured)) if measured else RECIPES[runs[0].name].seconds * _share(runs[0])
+    if measured:
+        return float(statistics.median(measured))
+    pixels = own.train_images[:, 0].numel() / (50_000 * 32**2) if own is not None else 1.0
+    return RECIPES[runs[0].name].seconds * _share(runs[0]) * pixels
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -218,10 +233,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     previous = signal.signal(signal.SIGTERM, stop)
     try:
+        console.check_once(arguments)
         return _sweep(options)
     except KeyboardInterrupt:
         print("\ninterrupted; the same command goes on from here", file=sys.stderr)
-        return 130
+        return console.INTERRUPTED
+    except BrokenPipeError:
+        raise
     except (ValueError, TypeError, OSError, RuntimeError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -245,11 +263,13 @@ def _run(options: Options, base: Recipe, there: cluster.Cluster | None) -> int:
     dataset = None
     classes = num_classes(base.dataset)
     if classes is None:
-        dataset = load(str(options.dataset))
+        dataset = _load(str(options.dataset), options.data_dir)
         classes = dataset.num_classes
     runs = plan(options, classes)
     subset = base.dataset.partition(":")[2]
     store = Store(options.out or Path("runs") / (f"{base.name}-{subset}" if subset else base.name))
+    if dataset is not None:
+        check_data(store, dataset)  # also where nothing is left to do
     if there is not None:
         device = there.device(options.device)
         workers = there.workers(device, options.workers)
@@ -266,7 +286,7 @@ def _run(options: Options, base: Recipe, there: cluster.Cluster | None) -> int:
     for run_id in corrupt:
         where = store.folder / f"{run_id}.json" if options.dry_run else store.set_aside(run_id)
         print(f"{where}: corrupt record, {'to be ' if options.dry_run else ''}set aside and run again")
-    left = report.duration(math.ceil(todo / workers) * expected_seconds(runs, store))
+    left = report.duration(math.ceil(todo / workers) * expected_seconds(runs, store, dataset))
     begun = len(store.saved_ids() & wanted - done)
     print(
         f"{len(runs)} runs of {runs[0].name} in {store.folder}: {len(runs) - todo} done, {todo} to do"
@@ -276,9 +296,9 @@ def _run(options: Options, base: Recipe, there: cluster.Cluster | None) -> int:
     if options.dry_run:
         return 0
     if todo:
-        store.create()
-        dataset = dataset or load(base.dataset, options.data_dir)
+        dataset = dataset or _load(base.dataset, options.data_dir)
         build(runs[0], dataset)  # what fits no run is said once
+        store.create()
         check_data(store, dataset, None if there else computed_in(base.precision, device))
         for run_id in retried:
             if _failed(store, run_id):  # still: another sweep on the folder may have made it since
@@ -287,11 +307,26 @@ def _run(options: Options, base: Recipe, there: cluster.Cluster | None) -> int:
             (there.run_all if there else run_all)(runs, dataset, store, device, workers, show)
     print("\nTest accuracy after the last epoch, %, mean ± sd over seeds\n")
     print(report.table(runs, store))
-    print(f"\nDraw it:  python -m analysis --runs {store.folder} --out {store.folder / 'figures'}")
+    folders = [shlex.quote(str(folder)) for folder in (store.folder, store.folder / "figures")]
+    print(f"\nDraw it:  python -m analysis --runs {folders[0]} --out {folders[1]}")
     failed = [record for record in store.records() if record["run_id"] in wanted and record["status"] == "failed"]
     for record in failed:
         print(f"failed: {record['run_id']}: {record['error']}", file=sys.stderr)
     return 1 if failed else 0
+
+
+def _load(name: str, data_dir: Path | None) -> Dataset:
+    """A data set, of which is told what it holds and what was passed over."""
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        dataset = load(name, data_dir)
+    for warning in told:
+        print(f"note: {warning.message}", file=sys.stderr)
+    print(
+        f"{dataset.name}: {dataset.num_classes} classes, {len(dataset.train_labels):,} training and "
+        f"{len(dataset.test_labels):,} test images of {'×'.join(map(str, dataset.image_shape))} (channels, H, W)"
+    )
+    return dataset
 
 
 def _failed(store: Store, run_id: str) -> bool:
@@ -309,4 +344,4 @@ def _device(name: str) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    console.run(main)

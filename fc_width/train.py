@@ -282,7 +282,7 @@ def _features(
 def provenance(device: torch.device, precision: str) -> dict[str, str]:
     """Where a record comes from: versions, commit, device."""
     return {
-        "version": importlib.metadata.version("fc-width"),
+        "version": _installed("fc-width") or "unknown",
         "commit": _commit(),
         "torch": str(torch.__version__),
         "device": device_name(device),
@@ -293,11 +293,15 @@ def provenance(device: torch.device, precision: str) -> dict[str, str]:
 def _conditions(made: dict[str, str]) -> dict[str, str]:
     """What must be the same for a saved state to be taken up: the provenance, with the code itself for its commit, and
     the library that most baselines come from."""
+    return made | {"commit": _source(), "pytorch-metric-learning": _installed("pytorch-metric-learning")}
+
+
+def _installed(package: str) -> str:
+    """The version of a package, "" if it is not installed."""
     try:
-        library = importlib.metadata.version("pytorch-metric-learning")
+        return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:
-        library = ""
-    return made | {"commit": _source(), "pytorch-metric-learning": library}
+        return ""
 
 
 @functools.cache

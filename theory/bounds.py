@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass
 from fractions import Fraction
 from pathlib import Path
 
+from theory import console
 from theory import spherical_codes as codes
 
 TINY = 1e-12
@@ -25,6 +26,9 @@ SEARCHED = 600_000
 
 LAYERED = 4
 """Largest M for `spherical_codes.layered_angle`."""
+
+FEW = 10**7
+"""Largest C for it: its cost grows with the number of layers, to seconds there."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +101,7 @@ def _best_code(C: int, M: int) -> tuple[float, str]:
         best = max(best, (math.pi / 3 - TINY, f"{C} of the {codes.KISSING[lattice]} minimal vectors in R^{lattice}"))
     if (shell := codes.integer_shell(C, M)) is not None:
         best = max(best, (math.acos(1 - 1 / shell) - TINY, f"{C} integer vectors of norm² {shell}"))
-    if 3 <= M <= LAYERED:
+    if 3 <= M <= LAYERED and C <= FEW:
         best = max(best, (codes.layered_angle(C, M), "layers of latitude"))
     if C * C * M <= SEARCHED:
         cosine = codes.certified_cosine(codes.on_a_grid(codes.search(C, M)))
@@ -221,4 +225,4 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    console.run(main)

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from theory import console
 from theory.claim import Judgement, judge
 from theory.claims import all_claims
 from theory.claims_simplex import ELIMINATED
@@ -175,4 +176,4 @@ ROLES = {"proof": "", "finite": " *(exact check)*", "counterexample": " *(counte
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    console.run(main)

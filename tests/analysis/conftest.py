@@ -32,7 +32,7 @@ def made(recipe, accuracy):
             "test_inverted": 0.0,
         },
         "class_angles": {"train": [angle - 1 for angle in angles], "test": angles},
-        "geometry": {"nc1": None, "smallest_angle": 80.0},
+        "geometry": {"nc1": None, "smallest_angle": 80.0, "weight_sum_norm": 0.5},
         "correct": bits(accuracy),
         "parameters": {
             "fc": 129 * recipe.width,

@@ -441,3 +441,36 @@ def test_a_pack_is_never_replaced_by_one_that_holds_less(tmp_path, record):
     store.write(record(Recipe(name="digits", seed=2), 0.9))
     records.pack(folder, file)
     assert len(records.load(file)) == 3
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"epochs": 20}, "epochs 30 and 20"),
+        ({"dataset": "digits:5"}, "dataset 'digits' and 'digits:5'"),
+        ({}, "data_sha256 'this' and 'other'"),
+    ],
+)
+def test_runs_that_do_not_belong_in_one_table_are_never_packed_together(change, message, tmp_path, record):
+    file = tmp_path / "digits.jsonl.gz"
+    for name, checksum, changes in (("one", "this", {}), ("other", "other", change)):
+        store = Store(tmp_path / name)
+        store.create()
+        made = record(dataclasses.replace(Recipe(name="digits", seed=len(name)), **changes), 0.9)
+        store.write(made | {"provenance": {"data_sha256": checksum if not change else "this"}})
+    records.pack(tmp_path / "one", file)
+    before = file.read_bytes()
+    with pytest.raises(ValueError, match=f"do not belong in one table .*{message}"):
+        records.pack(tmp_path / "other", file)
+    assert file.read_bytes() == before
+
+
+def test_the_commands_of_all_runs_are_printed(capsys):
+    assert main(["--commands"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert sum(line.startswith("python -m fc_width.sweep --") for line in lines) == sum(
+        map(len, records.COMMITTED.values())
+    )
+    assert [line for line in lines if "analysis" in line] == [
+        f"python -m analysis --runs runs/figures/{name}" for name in records.COMMITTED
+    ]

@@ -384,8 +384,6 @@ def of_unknown_compression():
         (packed(lambda content: content.replace(b"'descr'", b"'desc\0'")), (ValueError, tokenize.TokenError)),
         (of_shape(10**25), OverflowError),
         (of_shape(10**17), MemoryError),
-        (one_array(), TypeError),
-        (b"", EOFError),
         (damaged(zipfile.ZIP_STORED), zipfile.BadZipFile),
         (damaged(zipfile.ZIP_DEFLATED), zlib.error),
         (damaged(zipfile.ZIP_LZMA), lzma.LZMAError),
@@ -398,8 +396,6 @@ def of_unknown_compression():
         "header",
         "overflow",
         "memory",
-        "array",
-        "empty",
         "stored",
         "deflated",
         "lzma",
@@ -415,7 +411,7 @@ def test_an_npz_by_somebody_else_is_an_error_with_its_name(tmp_path, content, er
     assert isinstance(caught.value.__cause__, error)
 
 
-@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 not a zip", b"hello"])
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 not a zip", b"hello", one_array()])
 def test_an_npz_that_is_none(tmp_path, content):
     (tmp_path / "x.npz").write_bytes(content)
     with pytest.raises(ValueError, match=r"x\.npz"):
@@ -430,7 +426,8 @@ def pictures(folder, classes=("cat", "dog"), count=5, size=(9, 8), mode="RGB"):
     for label, name in enumerate(classes):
         (folder / name).mkdir(parents=True)
         for n in range(count):
-            colour = 40 * label + n if mode == "L" else (40 * label + n, 0, 255)
+            value = 40 * label + n
+            colour = {"L": value, "LA": (value, 255)}.get(mode, (value, 0, 255))
             Image.new(mode, size, colour).save(folder / name / f"{n}.png")
 
 
@@ -480,8 +477,8 @@ def test_bad_folders_of_pictures(tmp_path):
     (folder / "owl").mkdir()
     with pytest.raises(ValueError, match="owl: a class without pictures"):
         data.load(str(folder))
-    pictures(folder / "owl" / "x", classes=("y",), size=(10, 8))
-    (folder / "owl" / "x" / "y" / "0.png").rename(folder / "owl" / "0.png")
+    pictures(tmp_path / "other", classes=("y",), size=(10, 8))
+    (tmp_path / "other" / "y" / "0.png").rename(folder / "owl" / "0.png")
     with pytest.raises(ValueError, match=r"owl/0\.png: 10×8 pixels, but .*cat/0\.png has 9×8"):
         data.load(str(folder))
     (folder / "owl" / "0.png").write_bytes(b"not a picture")
@@ -493,6 +490,42 @@ def test_bad_folders_of_pictures(tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(ValueError, match="C must be at least 2, got C=0"):
         data.load(str(tmp_path / "empty"))
+
+
+def test_what_is_passed_over_is_told(tmp_path):
+    pictures(tmp_path / "pets")
+    (tmp_path / "pets" / "cat" / "more").mkdir()
+    for name in ("a.avif", "b.txt", "c.txt"):
+        (tmp_path / "pets" / "cat" / name).write_bytes(b"")
+    with pytest.warns(UserWarning, match=r"pets/cat: passed over a\.avif, b\.txt, c\.txt and 1 more: no pictures"):
+        assert len(data.load(str(tmp_path / "pets")).train_images) == 8
+
+
+@pytest.mark.parametrize("names", [("train", "val"), ("Train", "Test"), ("train",)])
+def test_parts_of_a_data_set_are_no_classes(names, tmp_path):
+    for name in names:
+        pictures(tmp_path / "pets" / name)
+    with pytest.raises(ValueError, match=f"its sub-folders are {', '.join(sorted(names))}: expected train and test"):
+        data.load(str(tmp_path / "pets"))
+
+
+def test_a_path_has_one_name_however_it_is_written(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("own-pets", "pets.v1", "pets.v2"):
+        pictures(tmp_path / name)
+    assert {data.canonical_name(each) for each in ("own-pets", "./own-pets", "own-pets/")} == {"own-pets"}
+    assert [data.canonical_name(each) for each in ("pets.v1", "pets.v2/")] == ["own-pets.v1", "own-pets.v2"]
+    assert data.canonical_name("X.NPZ") == "own-X"
+    (tmp_path / "pets.npz").mkdir()
+    name = data.canonical_name("pets.npz")
+    assert data.canonical_name(name) == name == "own-pets"
+    with pytest.raises(ValueError, match="data set ''"):
+        data.canonical_name("")
+
+
+def test_grey_with_alpha_is_grey(tmp_path):
+    pictures(tmp_path / "pets", mode="LA")
+    assert data.load(str(tmp_path / "pets")).image_shape[0] == 1
 
 
 def test_hidden_files_among_the_pictures_are_passed_over(tmp_path):

@@ -20,13 +20,26 @@ from fc_width.data import canonical_name, num_classes
 from fc_width.recipes import RECIPES, Recipe
 from fc_width.store import Store
 from fc_width.sweep import Options, main, plan
+from fc_width.train import run
 
 TINY = ["--widths", "1", "9", "--losses", "softmax", "w-softmax-simplex", "--epochs", "1", "--seeds", "3"]
 TINY_RUNS = 9
 
 
 def command(out, *more):
-    return [sys.executable, "-m", "fc_width.sweep", *TINY, "--device", "cpu", "--out", str(out), *more]
+    """The command of a tiny sweep, with more options, or others for its own."""
+    options = {}
+    for word in (*TINY, "--device", "cpu", "--out", str(out), *more):
+        if word.startswith("--"):
+            values = options[word] = []
+        else:
+            values.append(word)
+    return [
+        sys.executable,
+        "-m",
+        "fc_width.sweep",
+        *(word for name, values in options.items() for word in (name, *values)),
+    ]
 
 
 def records(folder):
@@ -202,7 +215,7 @@ def test_what_fits_no_run_is_said_once(tmp_path, capsys):
     np.savez(tmp_path / "tiny.npz", **arrays, **labels)
     assert main(["--dataset", str(tmp_path / "tiny.npz"), "--device", "cpu", "--out", str(tmp_path / "runs")]) == 2
     error = capsys.readouterr().err
-    assert "images of 2×2 are too small for its pools" in error
+    assert "images of 2×2 are too small for the pools and strides of this backbone" in error
     assert error.count("\n") == 1
     assert not Store(tmp_path / "runs").run_ids()
 
@@ -373,7 +386,7 @@ def test_two_sweeps_at_once_share_the_work(undisturbed, tmp_path):
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupt_ends_it_soon_and_cleanly(number, tmp_path):
     out = tmp_path / "runs"
-    slow = [*command(out), "--epochs", "400"]
+    slow = command(out, "--epochs", "400")
     process = subprocess.Popen(slow, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     wait_for(lambda: list(out.glob("*.claim")), process)
     process.send_signal(number)
@@ -429,7 +442,7 @@ def test_a_record_with_a_recipe_that_is_none_is_made_again(undisturbed, tmp_path
 
 def test_a_worker_that_dies_is_replaced_and_after_three_deaths_the_run_has_failed(tmp_path):
     out = tmp_path / "runs"
-    options = [*command(out), "--widths", "3", "--losses", "softmax", "--seeds", "1", "--epochs", "400"]
+    options = command(out, "--widths", "3", "--losses", "softmax", "--seeds", "1", "--epochs", "400")
     process = subprocess.Popen(options, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     killed = set()
     for _ in range(3):
@@ -488,3 +501,54 @@ def parent_of(pid):
             return int(stream.read().rpartition(")")[2].split()[1])
     except OSError:
         return None
+
+
+def own(path, seed=0):
+    """An .npz file of two classes of noise."""
+    made = np.random.default_rng(seed)
+    parts = {f"{part}_images": made.integers(256, size=(8, 16, 16), dtype=np.uint8) for part in ("train", "test")}
+    labels = {f"{part}_labels": np.arange(8) % 2 for part in ("train", "test")}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    np.savez(path, **parts, **labels)
+    return ["--dataset", str(path), "--widths", "1", "--losses", "softmax", "--seeds", "1", "--epochs", "1"]
+
+
+@pytest.mark.parametrize("more", [[], ["--dry-run"]])
+def test_a_sweep_with_nothing_left_to_do_refuses_other_data_of_the_same_name(more, tmp_path, capsys):
+    out = ["--workers", "1", "--device", "cpu", "--out", str(tmp_path / "runs")]
+    assert main([*own(tmp_path / "a" / "mine.npz"), *out]) == 0
+    assert "own-mine: 2 classes, 8 training and 8 test images of 1×16×16" in capsys.readouterr().out
+    assert main([*own(tmp_path / "b" / "mine.npz", seed=1), *out, *more]) == 2
+    assert "was made from other data of the name own-mine" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--set", "lr=0.1", "--set", "momentum=0.5"], "--set is given twice: put all its values after one --set"),
+        (["--set", "lr=0.1", "lr=0.2"], "set 'lr=0.2': lr is given twice"),
+        (["--epochs", "1", "--set", "epochs=3"], "epochs is given twice: --epochs 1 and --set epochs=3"),
+    ],
+)
+def test_nothing_is_given_twice(options, message, capsys):
+    assert main([*options, "--show-recipe"]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_what_is_refused_leaves_no_folder(tmp_path, capsys):
+    out = tmp_path / "runs"
+    assert main(["--dataset", "mnist", "--data-dir", str(tmp_path / "none"), "--out", str(out), "--device", "cpu"]) == 2
+    assert not out.exists()
+
+
+def test_a_path_that_a_shell_would_split_is_quoted(tmp_path, capsys):
+    out = tmp_path / "my runs"
+    assert main([*own(tmp_path / "mine.npz"), "--workers", "1", "--device", "cpu", "--out", str(out)]) == 0
+    assert f"python -m analysis --runs '{out}' --out '{out / 'figures'}'" in capsys.readouterr().out
+
+
+def test_a_batch_larger_than_the_data_is_all_of_it(few_digits):
+    recipe = Recipe(epochs=1, softmax_epochs=0, batch_size=130)
+    records = [run(dataclasses.replace(recipe, batch_size=size), few_digits) for size in (130, 10**12)]
+    assert records[0]["train_accuracy"] == records[1]["train_accuracy"]
+    assert records[0]["final"] == records[1]["final"]

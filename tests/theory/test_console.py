@@ -1,0 +1,56 @@
+"""How a command line ends: an interrupt, a reader that is gone, a terminal that lacks a character."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from theory.console import check_once
+
+
+def python(code, **options):
+    return subprocess.Popen(
+        [sys.executable, "-c", f"from theory import console\n{code}"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        **options,
+    )
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_reader_that_is_gone_ends_it_in_silence(unbuffered):
+    code = "import time\ndef main():\n    for n in range(99999): print(n)\n    return 0\nconsole.run(main)"
+    process = python(code, env=os.environ | {"PYTHONUNBUFFERED": unbuffered})
+    assert process.stdout.readline() == "0\n"
+    process.stdout.close()
+    assert process.stderr.read() == ""
+    assert process.wait(20) == 141
+    process.stderr.close()
+
+
+def test_an_interrupt_is_one_line():
+    code = "import time\ndef main():\n    print('here', flush=True)\n    time.sleep(60)\nconsole.run(main)"
+    process = python(code)
+    assert process.stdout.readline() == "here\n"
+    time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    out, error = process.communicate(timeout=20)
+    assert (out, error, process.returncode) == ("", "\ninterrupted\n", 130)
+
+
+@pytest.mark.parametrize("status", [0, 2])
+def test_what_a_terminal_lacks_is_replaced_and_the_status_kept(status):
+    code = f"def main():\n    print('C − 1')\n    return {status}\nconsole.run(main)"
+    process = python(code, env=os.environ | {"PYTHONIOENCODING": "latin-1"})
+    out, error = process.communicate(timeout=20)
+    assert (out, error, process.returncode) == ("C ? 1\n", "", status)
+
+
+def test_an_option_given_twice_is_named():
+    check_once(["--widths", "1", "2", "--losses=softmax"])
+    with pytest.raises(ValueError, match="--data-dir is given twice: put all its values after one --data-dir"):
+        check_once(["--data-dir", "x", "--data_dir=y"])

@@ -1,0 +1,41 @@
+"""What every command line of this project does as it begins and ends."""
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from typing import NoReturn
+
+INTERRUPTED = 130
+READER_GONE = 141
+"""The status of a program that SIGINT, or SIGPIPE, ends, as a shell has it."""
+
+
+def run(main: Callable[[], int]) -> NoReturn:
+    """End this process with the status that `main` returns.
+
+    Characters that the terminal does not have are replaced; an interrupt is told in one line; a reader that is gone
+    (`| head`) ends it in silence."""
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="replace")  # type: ignore[union-attr]
+    try:
+        try:
+            sys.exit(main())
+        finally:
+            sys.stdout.flush()
+    except KeyboardInterrupt:
+        print("\ninterrupted", file=sys.stderr)
+        sys.exit(INTERRUPTED)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains as it flushes once more
+        sys.exit(READER_GONE)
+
+
+def check_once(arguments: Sequence[str] | None) -> None:
+    """See that no option is given twice, of which the last would win; `ValueError` naming it.
+
+    *Arguments*: `arguments` of the command line, None for this process's."""
+    words = sys.argv[1:] if arguments is None else arguments
+    names = [word.partition("=")[0].replace("_", "-") for word in words if word.startswith("--")]
+    for name in names:
+        if names.count(name) > 1:
+            raise ValueError(f"{name} is given twice: put all its values after one {name}")
