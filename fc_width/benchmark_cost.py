@@ -19,7 +19,7 @@ import torch
 
 from fc_width.data import Dataset, load
 from fc_width.engine import default_workers, run_all, set_convolutions
-from fc_width.recipes import RECIPES, Recipe
+from fc_width.recipes import Recipe, of_known_data
 from fc_width.step import batches
 from fc_width.store import Store
 from fc_width.train import run
@@ -65,15 +65,14 @@ def measure(options: Cost, device: torch.device, say: Callable[[str], None]) -> 
     """Every case, interleaved.
 
     *Raises*: `ValueError` for a recipe that is none, or a value that does not fit."""
-    if options.recipe not in RECIPES:
-        raise ValueError(f"unknown recipe {options.recipe!r}: expected one of {', '.join(RECIPES)}")
+    named = of_known_data(options.recipe)
     if any(count < 1 for count in options.runs):
         raise ValueError(f"runs must be at least 1, got {options.runs}")
     if any(count < 2 for count in options.classes):
         raise ValueError(f"classes must be at least 2, got {options.classes}")
     if any(not 0 < share <= 1 for share in options.images):
         raise ValueError(f"images must be shares in 0…1, got {options.images}")
-    base = dataclasses.replace(RECIPES[options.recipe].recipe, loss="w-softmax-centred:1", softmax_epochs=0)
+    base = dataclasses.replace(named, loss="w-softmax-centred:1", softmax_epochs=0)
     if options.epochs is not None:
         base = dataclasses.replace(base, epochs=options.epochs)
     dataset = load(base.dataset, options.data_dir)

@@ -16,7 +16,7 @@ import torch
 from fc_width.benchmark_losses import quiet
 from fc_width.data import load
 from fc_width.engine import set_convolutions
-from fc_width.recipes import RECIPES
+from fc_width.recipes import of_known_data
 from fc_width.step import eager
 from fc_width.train import run
 
@@ -66,9 +66,7 @@ def measure(options: Profile, device: torch.device, say: Callable[[str], None]) 
     """Every kind of work, the largest first.
 
     *Raises*: `ValueError` for a recipe that is none."""
-    if options.recipe not in RECIPES:
-        raise ValueError(f"unknown recipe {options.recipe!r}: expected one of {', '.join(RECIPES)}")
-    base = RECIPES[options.recipe].recipe
+    base = of_known_data(options.recipe)
     recipe = dataclasses.replace(base, loss="softmax", epochs=options.epochs, softmax_epochs=0)
     dataset = load(base.dataset, options.data_dir)
     threads = torch.get_num_threads()

@@ -27,7 +27,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from fc_width.backbone import PReLU
 from fc_width.data import Dataset, load
 from fc_width.engine import default_workers, run_all
-from fc_width.recipes import RECIPES, Recipe
+from fc_width.recipes import Recipe, of_known_data
 from fc_width.step import channel_statistics, in_bfloat16, optimizer_of
 from fc_width.store import Store
 from fc_width.train import build, derived_seed
@@ -82,14 +82,13 @@ def measure(options: Sweep, device: torch.device, say: Callable[[str], None]) ->
     """Every way, interleaved.
 
     *Raises*: `ValueError` for a recipe that is none, or fewer than one run or worker."""
-    if options.recipe not in RECIPES:
-        raise ValueError(f"unknown recipe {options.recipe!r}: expected one of {', '.join(RECIPES)}")
+    named = of_known_data(options.recipe)
     if options.runs < 1:
         raise ValueError(f"runs must be at least 1, got {options.runs}")
     workers = default_workers(device) if options.workers is None else options.workers
     if workers < 1:
         raise ValueError(f"workers must be at least 1, got {workers}")
-    base = dataclasses.replace(RECIPES[options.recipe].recipe, loss="softmax")
+    base = dataclasses.replace(named, loss="softmax")
     if options.epochs is not None:
         base = dataclasses.replace(base, epochs=options.epochs, softmax_epochs=0)
     dataset = load(base.dataset, options.data_dir)

@@ -217,6 +217,14 @@ def recipe_from(fields: Mapping[str, Any]) -> Recipe:
     return Recipe(**{key: value for key, value in fields.items() if key in known})
 
 
+def of_known_data(name: str) -> Recipe:
+    """The recipe of that name; `ValueError` if there is none, or if it is for a person's own pictures."""
+    known = [each for each, named in RECIPES.items() if not named.recipe.dataset.startswith("own-")]
+    if name not in known:
+        raise ValueError(f"unknown recipe {name!r}: expected one of {', '.join(known)}")
+    return RECIPES[name].recipe
+
+
 def default_recipe(dataset: str) -> str:
     """The name of the recipe that a data set is swept with unless another is named."""
     base = canonical_name(dataset).partition(":")[0]

@@ -248,3 +248,18 @@ def further(store, before):
     """Whether all runs have come further than `before`, or to their end."""
     now = {run_id: store.saved(run_id) for run_id in store.saved_ids()}
     return len({run_id for run_id in now if now[run_id] not in (None, before.get(run_id))} | store.run_ids()) == 2
+
+
+@pytest.mark.cuda
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_a_run_goes_on_from_its_last_epoch_on_cuda(store, few_digits):
+    """There to a record that is much the same: a graph recorded anew, of convolutions chosen anew."""
+    killed = Running(RECIPE, few_digits, "cuda", store)
+    while store.saved(RECIPE.run_id) is None:
+        killed.advance()
+    again = Running(RECIPE, few_digits, "cuda", store)
+    again.advance()
+    assert again.resumed == again.fraction > 0
+    found, whole = end(again), run(RECIPE, few_digits, "cuda")
+    assert found["train_accuracy"] == pytest.approx(whole["train_accuracy"], abs=0.1)
+    assert len(found["test_accuracy"]) == RECIPE.epochs

@@ -264,3 +264,16 @@ def test_places(monkeypatch):
     assert _places(torch.device("cuda:1"), 8) == ["cuda:1"]
     assert default_workers(torch.device("cuda")) == engine.PACKED
     assert default_workers(torch.device("cpu")) >= 1
+
+
+@pytest.mark.cuda
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+@pytest.mark.parametrize("precision", ["auto", "float32"])
+def test_runs_in_turns_on_a_gpu_learn_what_they_learn_alone(precision, store, few_digits):
+    recipes = [dataclasses.replace(each, epochs=8, softmax_epochs=2, precision=precision) for each in RUNS]
+    engine.run_all(recipes, few_digits, store, torch.device("cuda"), 3, lambda status: None)
+    for recipe in recipes:
+        record = store.read(recipe.run_id)
+        assert record["status"] == "done"
+        assert record["train_accuracy"] == pytest.approx(run(recipe, few_digits)["train_accuracy"], abs=0.1)
+    assert not store.claims()
