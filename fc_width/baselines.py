@@ -17,10 +17,11 @@ from pytorch_metric_learning import losses as library
 from pytorch_metric_learning.utils import common_functions as c_f
 from pytorch_metric_learning.utils import loss_and_miner_utils as lmu
 from torch import nn
+from torch.func import functional_call
 from torch.nn import functional as F
 
-from fc_width.losses import SimplexWSoftmaxLoss, SoftmaxLoss, Watched, WSoftmaxLoss
-from fc_width.w_softmax import check_batch, full_precision
+from fc_width.losses import SimplexWSoftmaxLoss, SoftmaxLoss, Watched, WSoftmaxLoss, products
+from fc_width.w_softmax import check_batch, full_precision, widened
 
 
 class BaselineLoss(Watched):
@@ -29,7 +30,8 @@ class BaselineLoss(Watched):
     *Arguments*: `base`, a `SoftmaxLoss` or a classification loss of the library; `terms`, (weight, further loss of
     (embeddings, labels)) to add.
 
-    Everything is computed in float32 or wider: the library would cast its parameters to the embeddings' type.
+    Everything is computed in the widest of the embeddings' type, the parameters' and float32, and no parameter changes
+    its type: the library would cast its own to the embeddings'.
     """
 
     def __init__(self, base: nn.Module, terms: Sequence[tuple[float, nn.Module]] = ()) -> None:
@@ -43,24 +45,37 @@ class BaselineLoss(Watched):
         classifier = self.classifier()
         check_batch(embeddings, labels, *classifier.shape)
         with full_precision(embeddings.device.type):
-            wide = embeddings.to(torch.promote_types(embeddings.dtype, torch.float32))
-            value = self.base(wide, labels)
+            wide = widened(embeddings.to(torch.promote_types(embeddings.dtype, classifier.dtype)))
+            value = self._base_loss(wide, labels)
             for factor, term in zip(self.weights, self.terms, strict=True):
                 value = value + factor * term(wide, labels)
-            rows = classifier.detach()[labels]
+            rows = widened(classifier.detach()[labels])
             return self.watch(value, (wide.detach() * rows).sum(1), wide, torch.linalg.vector_norm(rows, dim=1))
 
     def logits(self, embeddings: torch.Tensor) -> torch.Tensor:
         """Test-time logits (N, C), up to a positive factor of each row."""
-        classifier = self.classifier()
-        return embeddings.to(torch.promote_types(embeddings.dtype, classifier.dtype)) @ classifier.T
+        return products(embeddings, self.classifier())
 
     def classifier(self) -> torch.Tensor:
         """The weights (C, M), unit ones where the loss makes them so."""
         if isinstance(self.base, SoftmaxLoss | HingeLoss):
             return self.base.classifier()
         rows: torch.Tensor = self.base.W.T
-        return rows if isinstance(self.base, AnnealedLSoftmax) else F.normalize(rows)
+        return rows if isinstance(self.base, AnnealedLSoftmax) else F.normalize(widened(rows))
+
+    def extra_repr(self) -> str:
+        """What `repr` shows."""
+        classes, width = self.classifier().shape
+        weights = f", weights={self.weights}" if self.weights else ""
+        return f"embedding_size={width}, num_classes={classes}{weights}"
+
+    def _base_loss(self, embeddings: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        base = self.base
+        if isinstance(base, SoftmaxLoss) or base.W.dtype == embeddings.dtype:
+            value: torch.Tensor = base(embeddings, labels)
+        else:
+            value = functional_call(base, {"W": base.W.to(embeddings.dtype)}, (embeddings, labels))
+        return value
 
 
 class HingeLoss(SoftmaxLoss):
@@ -91,9 +106,13 @@ class CenterLoss(nn.Module):
         off = embeddings - self.centers[labels]
         if self.training:
             counts = 1 + labels.bincount(minlength=len(self.centers))
-            pull = torch.zeros_like(self.centers).index_add_(0, labels, off.detach()) / counts[:, None]
-            self.centers = self.centers + self.rate * pull
+            pull = torch.zeros_like(self.centers, dtype=off.dtype).index_add_(0, labels, off.detach()) / counts[:, None]
+            self.centers = (self.centers + self.rate * pull).to(self.centers.dtype)
         return 0.5 * off.square().sum(1).mean()
+
+    def extra_repr(self) -> str:
+        """What `repr` shows."""
+        return f"embedding_size={self.centers.shape[1]}, num_classes={len(self.centers)}, rate={self.rate}"
 
 
 class ContrastiveLoss(nn.Module):
@@ -137,7 +156,8 @@ class _Annealed:
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
-        self.register_buffer("steps", torch.zeros((), dtype=torch.float64))  # type: ignore[attr-defined]
+        steps = torch.zeros((), dtype=torch.int64)  # in bfloat16, 256 + 1 would be 256
+        self.register_buffer("steps", steps)  # type: ignore[attr-defined]
 
     def init_margin(self) -> None:
         with warnings.catch_warnings():
@@ -146,7 +166,7 @@ class _Annealed:
 
     def modify_cosine_of_target_classes(self, cosine: torch.Tensor) -> torch.Tensor:
         full = super().modify_cosine_of_target_classes(cosine.clamp(-1, 1))  # type: ignore[misc]
-        rate = (1000 / (1 + 0.12 * self.steps)).clamp_min(5)
+        rate = (1000 / (1 + 0.12 * self.steps.double())).clamp_min(5)
         if self.training:
             self.steps += 1
         found: torch.Tensor = (rate * cosine + full) / (1 + rate)

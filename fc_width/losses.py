@@ -4,7 +4,10 @@ Every loss is a module with one interface: ``loss(embeddings, labels)`` is the t
 ``loss.logits(embeddings)`` are the test-time logits (N, C); ``loss.training_logits(embeddings, labels)`` are those
 whose cross-entropy the training loss is, where it is one; ``loss.classifier()`` is the (C, M) matrix whose rows the
 test-time logits are products with; ``loss.health()`` says how the last batch stood. Embeddings that are not finite
-are a `NonFiniteError` on a CPU, and a loss that is not finite on a GPU, which is not waited for.
+are a `NonFiniteError` on a CPU, and a loss that is not finite on a GPU, which is not waited for, and in `torch.func`.
+
+All of them compute in float32 or wider, whatever the type of the embeddings and of the module (softmax, as any linear
+layer does, in that of an autocast). They can be differentiated any number of times, and `torch.func` takes them.
 """
 
 import math
@@ -19,11 +22,16 @@ from fc_width.simplex_head import SimplexHead
 from fc_width.w_softmax import (
     NonFiniteError,
     biased_logits,
+    centred,
     check_alpha,
     check_batch,
+    check_size,
+    check_width,
     full_precision,
+    transforming,
     w_softmax_logits,
     w_softmax_loss,
+    widened,
 )
 
 __all__ = [
@@ -69,8 +77,11 @@ class Watched(nn.Module):
         lengths: torch.Tensor | None = None,
     ) -> torch.Tensor:
         """Remember z_c (N,), the embeddings and ‖w_c‖ (N,) where it is not 1; returns the loss."""
+        compiling = torch.compiler.is_compiling()
+        if not compiling and transforming():  # whose tensors mean nothing outside of it
+            return loss
         self.__dict__["_last"] = target.detach(), embeddings.detach(), lengths  # torch.nn.Module looks at what is set
-        if loss.is_cpu and not torch.compiler.is_compiling() and not math.isfinite(loss.item()):
+        if loss.is_cpu and not compiling and not math.isfinite(loss.item()):
             row = (~torch.isfinite(embeddings)).any(1).nonzero()
             if len(row):
                 bad = embeddings[row[0, 0]].detach()
@@ -84,33 +95,37 @@ class SoftmaxLoss(Watched):
     """Softmax cross-entropy with a learned classifier without bias: z = Wx (Eq. 8–9 with b = 0).
 
     *Arguments*: `embedding_size`, M; `num_classes`, C.
+
+    *Raises*: `ValueError` for M < 1 or C < 2, `TypeError` for what is no integer.
     """
 
     def __init__(self, embedding_size: int, num_classes: int) -> None:
         super().__init__()
-        _check_sizes(embedding_size, num_classes)
-        self.weight = nn.Parameter(torch.empty(num_classes, embedding_size))
-        nn.init.xavier_uniform_(self.weight)
+        self.weight = _weight(embedding_size, num_classes)
 
     def forward(self, embeddings: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         """The mean loss of a batch, a scalar: embeddings (N, M), labels (N,)."""
         logits = self.training_logits(embeddings, labels)
         target = logits.detach().gather(1, labels[:, None]).squeeze(1)
-        lengths = torch.linalg.vector_norm(self.weight.detach(), dim=1)[labels]
+        lengths = torch.linalg.vector_norm(widened(self.weight.detach()), dim=1)[labels]
         return self.watch(F.cross_entropy(logits, labels), target, embeddings, lengths)
 
     def training_logits(self, embeddings: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         """Logits (N, C), the same as at test time."""
         check_batch(embeddings, labels, *self.weight.shape)
-        return self.logits(embeddings)
+        return _products(embeddings, self.weight)
 
     def logits(self, embeddings: torch.Tensor) -> torch.Tensor:
         """Test-time logits (N, C)."""
-        return _product(embeddings, self.weight)
+        return products(embeddings, self.weight)
 
     def classifier(self) -> torch.Tensor:
         """The weights (C, M)."""
         return self.weight
+
+    def extra_repr(self) -> str:
+        """What `repr` shows."""
+        return _sizes(self.weight)
 
 
 class WSoftmaxLoss(Watched):
@@ -127,19 +142,19 @@ class WSoftmaxLoss(Watched):
     log(1 + e^−z_c) for log(1 + e^−2z_c); above, it is the constant log 2.
 
     `weight` (C, M) is the parameter; `classifier()` is what it becomes.
+
+    *Raises*: `ValueError` for M < 1, C < 2 or an α that is negative or not finite; `TypeError` for sizes that are no
+    integers or an α that is no real number; both for α in training too.
     """
 
     def __init__(self, embedding_size: int, num_classes: int, alpha: float = 1.0, *, center: bool = True) -> None:
         super().__init__()
-        _check_sizes(embedding_size, num_classes)
-        check_alpha(alpha)
-        self.alpha = alpha
+        self.weight = _weight(embedding_size, num_classes)
+        self.alpha = check_alpha(alpha)
         self.center = center
-        self.weight = nn.Parameter(torch.empty(num_classes, embedding_size))
-        nn.init.xavier_uniform_(self.weight)
 
     def forward(self, embeddings: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-        """The mean loss of a batch, a scalar (Eq. 13): embeddings (N, M), labels (N,). Differentiable once."""
+        """The mean loss of a batch, a scalar (Eq. 13): embeddings (N, M), labels (N,)."""
         loss, target = w_softmax_loss(embeddings, self.weight, labels, self.alpha, center=self.center)
         return self.watch(loss, target, embeddings)
 
@@ -149,14 +164,18 @@ class WSoftmaxLoss(Watched):
 
     def logits(self, embeddings: torch.Tensor) -> torch.Tensor:
         """Test-time logits (N, C), with the weights not biased."""
-        return _product(embeddings, self.classifier())
+        return products(embeddings, self.classifier())
 
     def classifier(self) -> torch.Tensor:
         """The unit weights (C, M)."""
         return F.normalize(self._centred())
 
+    def extra_repr(self) -> str:
+        """What `repr` shows."""
+        return f"{_sizes(self.weight)}, alpha={self.alpha}, center={self.center}"
+
     def _centred(self) -> torch.Tensor:
-        return self.weight - self.weight.mean(0) if self.center else self.weight
+        return centred(self.weight) if self.center else widened(self.weight)
 
 
 class SimplexWSoftmaxLoss(Watched):
@@ -164,14 +183,16 @@ class SimplexWSoftmaxLoss(Watched):
 
     For features of both signs: the vector of class 2 has no entry above 0, so that after a ReLU it never wins.
 
-    *Arguments*: `num_classes`, C; `alpha` ≥ 0 (for C = 2, antipodes: see `WSoftmaxLoss`).
+    *Arguments*: `num_classes`, C; `alpha` ≥ 0, which may be changed during training (for C = 2, antipodes: see
+    `WSoftmaxLoss`).
+
+    *Raises*: as `WSoftmaxLoss`.
     """
 
     def __init__(self, num_classes: int, alpha: float = 1.0) -> None:
         super().__init__()
         self.head = SimplexHead(num_classes)
-        check_alpha(alpha)
-        self.alpha = alpha
+        self.alpha = check_alpha(alpha)
 
     def forward(self, embeddings: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         """The mean loss of a batch, a scalar: embeddings (N, C − 1), labels (N,)."""
@@ -181,30 +202,45 @@ class SimplexWSoftmaxLoss(Watched):
 
     def training_logits(self, embeddings: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         """Logits (N, C) of Eq. 10 with n² = 1 + α² − 2α/(C−1)."""
-        classes = self.head.num_classes
+        alpha, classes = check_alpha(self.alpha), self.head.num_classes
         check_batch(embeddings, labels, num_classes=classes, width=classes - 1)
-        square = (1 - self.alpha) * (1 - self.alpha) + 2 * self.alpha * (classes - 2) / (classes - 1)
+        square = (1 - alpha) * (1 - alpha) + 2 * alpha * (classes - 2) / (classes - 1)
         with full_precision(embeddings.device.type):
-            z = self.head(embeddings.to(torch.promote_types(embeddings.dtype, torch.float32)))
-            return biased_logits(z, labels, self.alpha, torch.full((), square, dtype=torch.float64, device=z.device))
+            z = self.head(widened(embeddings))
+            return biased_logits(z, labels, alpha, torch.full((), square, dtype=torch.float64, device=z.device))
 
     def logits(self, embeddings: torch.Tensor) -> torch.Tensor:
         """Test-time logits (N, C)."""
-        logits: torch.Tensor = self.head(embeddings.to(torch.promote_types(embeddings.dtype, torch.float32)))
+        logits: torch.Tensor = self.head(widened(embeddings))
         return logits
 
     def classifier(self) -> torch.Tensor:
         """W_Cᵀ (C, C − 1), in float64."""
         return self.head.dense_weight()
 
+    def extra_repr(self) -> str:
+        """What `repr` shows."""
+        classes = self.head.num_classes
+        return f"embedding_size={classes - 1}, num_classes={classes}, alpha={self.alpha}"
 
-def _product(embeddings: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
-    dtype = torch.promote_types(embeddings.dtype, rows.dtype)
-    return embeddings.to(dtype) @ rows.to(dtype).T
+
+def products(embeddings: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
+    """Logits (N, C) in float32 or wider, of embeddings (N, M) and the rows (C, M) of a classifier."""
+    check_width(embeddings, rows.shape[1])
+    return _products(embeddings, rows)
 
 
-def _check_sizes(embedding_size: int, num_classes: int) -> None:
-    if embedding_size < 1:
-        raise ValueError(f"M must be at least 1, got M={embedding_size}")
-    if num_classes < 2:
-        raise ValueError(f"C must be at least 2, got C={num_classes}")
+def _products(embeddings: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
+    embeddings, rows = widened(embeddings), widened(rows)
+    if embeddings.dtype != rows.dtype:  # one of them is float64
+        embeddings, rows = embeddings.double(), rows.double()
+    return embeddings @ rows.T
+
+
+def _weight(embedding_size: int, num_classes: int) -> nn.Parameter:
+    width, classes = check_size("M", embedding_size, 1), check_size("C", num_classes, 2)
+    return nn.Parameter(nn.init.xavier_uniform_(torch.empty(classes, width)))
+
+
+def _sizes(weight: torch.Tensor) -> str:
+    return f"embedding_size={weight.shape[1]}, num_classes={weight.shape[0]}"

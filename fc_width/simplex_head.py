@@ -10,10 +10,13 @@ prefix sum more.
 """
 
 import math
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Self
 
 import torch
 from torch import nn
+
+from fc_width.w_softmax import check_size, check_width, transforming
 
 
 class SimplexHead(nn.Module):
@@ -25,45 +28,53 @@ class SimplexHead(nn.Module):
 
     *Arguments*: `num_classes`, C ≥ 2; `scale`, s > 0, for features that are normalised.
 
-    *Raises*: `ValueError` for C < 2, or a scale that is not positive and finite.
+    *Raises*: `ValueError` for C < 2, or a scale that is not positive and finite; `TypeError` for a C that is no
+    integer.
     """
 
     def __init__(self, num_classes: int, scale: float = 1.0) -> None:
         super().__init__()
-        if num_classes < 2:
-            raise ValueError(f"C must be at least 2, got C={num_classes}")
+        self.num_classes = check_size("C", num_classes, 2)
         if not (math.isfinite(scale) and scale > 0):
             raise ValueError(f"scale must be positive and finite, got scale={scale}")
-        self.num_classes = num_classes
-        index = torch.arange(1, num_classes, dtype=torch.float64)
-        above = scale * (index * num_classes / ((index + 1) * (num_classes - 1))).sqrt()
-        above[0] = -above[0]
+        self.scale = float(scale)
+        above, below = self._coefficients()
         self.register_buffer("above", above, persistent=False)
-        self.register_buffer("below", above / index, persistent=False)
+        self.register_buffer("below", below, persistent=False)
         self.above: torch.Tensor
         self.below: torch.Tensor
+
+    def extra_repr(self) -> str:
+        """What `repr` shows."""
+        return f"num_classes={self.num_classes}, scale={self.scale}"
+
+    def _coefficients(self, device: torch.device | str | None = None) -> tuple[torch.Tensor, torch.Tensor]:
+        C = self.num_classes
+        index = torch.arange(1, C, dtype=torch.float64, device=device)
+        above = self.scale * (index * C / ((index + 1) * (C - 1))).sqrt()
+        above[0] = -above[0]
+        return above, above / index
+
+    def _apply(self, fn: Callable[[torch.Tensor], torch.Tensor], recurse: bool = True) -> Self:
+        super()._apply(fn, recurse)
+        dtype = torch.promote_types(self.above.dtype, torch.float32)  # after `half` and `float` they would stay rounded
+        self.above, self.below = (each.to(self.above.device, dtype) for each in self._coefficients("cpu"))
+        return self
 
     def forward(self, embeddings: torch.Tensor) -> torch.Tensor:
         """Logits (N, C) of embeddings (N, C − 1).
 
         *Raises*: `ValueError` for another width; `TypeError` unless they are floating point."""
-        if embeddings.ndim != 2 or embeddings.shape[1] != self.num_classes - 1:
-            raise ValueError(f"embeddings must have shape (N, {self.num_classes - 1}), got {tuple(embeddings.shape)}")
+        check_width(embeddings, self.num_classes - 1)
         if not embeddings.is_floating_point():
             raise TypeError(f"embeddings must be floating point, got {embeddings.dtype}")
-        above, below = self.above.to(embeddings.dtype), self.below.to(embeddings.dtype)
-        if torch.compiler.is_compiling():  # which fuses it
-            pad = nn.functional.pad
-            suffix = (embeddings * below).flip(1).cumsum(1).flip(1)
-            return pad(embeddings * above, (1, 0)) - pad(suffix, (0, 1))
-        logits: torch.Tensor = _Logits.apply(embeddings, above, below)
-        return logits
+        return _logits(embeddings, self.above.to(embeddings.dtype), self.below.to(embeddings.dtype))
 
     def dense_weight(self) -> torch.Tensor:
         """W_Cᵀ as a (C, C − 1) float64 matrix, row j the vector of class j."""
-        eye = torch.eye(self.num_classes - 1, dtype=torch.float64, device=self.above.device)
-        weight: torch.Tensor = self(eye)
-        return weight.T.contiguous()
+        device = self.above.device
+        eye = torch.eye(self.num_classes - 1, dtype=torch.float64, device=device)
+        return _logits(eye, *self._coefficients(device)).T.contiguous()
 
     def to_linear(self, dtype: torch.dtype = torch.float32) -> nn.Linear:
         """The same map as a plain layer without bias, C·(C − 1) numbers, to export or to go on training."""
@@ -71,6 +82,15 @@ class SimplexHead(nn.Module):
         with torch.no_grad():
             linear.weight.copy_(self.dense_weight())
         return linear
+
+
+def _logits(embeddings: torch.Tensor, above: torch.Tensor, below: torch.Tensor) -> torch.Tensor:
+    if torch.compiler.is_compiling() or transforming():  # the one fuses it, the other needs to see it
+        pad = nn.functional.pad
+        suffix = (embeddings * below).flip(1).cumsum(1).flip(1)
+        return pad(embeddings * above, (1, 0)) - pad(suffix, (0, 1))
+    logits: torch.Tensor = _Logits.apply(embeddings, above, below)
+    return logits
 
 
 class _Logits(torch.autograd.Function):

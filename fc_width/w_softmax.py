@@ -17,6 +17,8 @@ computed in numpy: the cost of those is in the calls, and numpy's are cheaper.
 
 import contextlib
 import math
+import numbers
+import operator
 from typing import Any
 
 import numpy as np
@@ -26,6 +28,7 @@ from torch.nn import functional as F
 EPS = 1e-12  # rows shorter than this count as this long, as in torch.nn.functional.normalize
 VANISHING = 1e-14  # n_cj² below this is the 0/0 of Eq. 1
 CLOSE = 0.05  # n_cj² below this needs float64; above, float32 is right to 1e-5
+WIDE = torch.float32, torch.float64
 SMALL = 2**20  # N·M·C up to which a batch is small
 
 
@@ -46,7 +49,7 @@ def w_softmax_logits(
 
     *Raises*: `ValueError` or `TypeError` quoting what does not fit.
     """
-    check_alpha(alpha)
+    alpha = check_alpha(alpha)
     check_batch(embeddings, labels, *weight.shape)
     wide = torch.promote_types(embeddings.dtype, torch.float32)
     with full_precision(embeddings.device.type):
@@ -70,7 +73,7 @@ def biased_logits(z: torch.Tensor, labels: torch.Tensor, alpha: float, square: t
 def w_softmax_loss(
     embeddings: torch.Tensor, weight: torch.Tensor, labels: torch.Tensor, alpha: float, *, center: bool = False
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """The mean W-Softmax loss of a batch (Eq. 13), by the fastest way for its size; differentiable once.
+    """The mean W-Softmax loss of a batch (Eq. 13), by the fastest way for its size; differentiable any number of times.
 
     *Arguments*: as `w_softmax_logits`; `center`, subtract the weights' mean first.
 
@@ -78,22 +81,43 @@ def w_softmax_loss(
 
     *Raises*: as `w_softmax_logits`.
     """
-    check_alpha(alpha)
+    alpha = check_alpha(alpha)
     check_shapes(embeddings, labels, weight.shape[1])
-    if alpha and not _compiling():  # at α = 0 there is nothing to fuse; a compiler fuses the plain formula
+    # at α = 0 there is nothing to fuse; a compiler fuses the plain formula; a transform needs to see it
+    if alpha and not _compiling() and not transforming():
         seen: list[torch.Tensor] = []
         loss = _Loss.apply(embeddings, weight, labels, alpha, center, seen)
         return loss, seen[0]
-    logits = w_softmax_logits(embeddings, weight - weight.mean(0) if center else weight, labels, alpha)
+    logits = _plain_logits(embeddings, weight, labels, alpha, center)
     return F.cross_entropy(logits, labels), logits.detach().gather(1, labels[:, None]).squeeze(1)
 
 
+def _plain_logits(
+    embeddings: torch.Tensor, weight: torch.Tensor, labels: torch.Tensor, alpha: float, center: bool
+) -> torch.Tensor:
+    return w_softmax_logits(embeddings, centred(weight) if center else weight, labels, alpha)
+
+
+def centred(weight: torch.Tensor) -> torch.Tensor:
+    """The weights (C, M) less their mean, in float32 or wider."""
+    weight = widened(weight)
+    return weight - weight.mean(0)
+
+
+def widened(tensor: torch.Tensor) -> torch.Tensor:
+    """The tensor in float32, or as it is if it is wider."""
+    return tensor if tensor.dtype in WIDE else tensor.to(torch.promote_types(tensor.dtype, torch.float32))
+
+
 _compiling = torch.compiler.is_compiling
+transforming = torch._C._are_functorch_transforms_active
+"""Whether inside of `torch.func`'s grad, vmap, …, whose tensors' values are not to be had."""
 
 
 class _Loss(torch.autograd.Function):
     """The gradients come with the loss, while what they need is at hand; going back only scales them, in place. Whoever
-    goes back twice has them computed again. Appends z_c to `seen`: as an output it would be sent a gradient."""
+    goes back twice has them computed again, and whoever needs them differentiable (`create_graph`), by autograd.
+    Appends z_c to `seen`: as an output it would be sent a gradient."""
 
     @staticmethod
     def forward(
@@ -113,7 +137,7 @@ class _Loss(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, grad: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
-        return (_scale_once if torch.is_grad_enabled() else _scale)(ctx, grad)  # the guard costs time
+        return (_differentiate if torch.is_grad_enabled() else _scale)(ctx, grad)
 
 
 def _scale(ctx: Any, grad: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
@@ -123,7 +147,13 @@ def _scale(ctx: Any, grad: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
     return by_x.mul_(grad).to(embeddings.dtype), by_w.mul_(grad).to(weight.dtype), None, None, None, None
 
 
-_scale_once = torch.autograd.function.once_differentiable(_scale)
+def _differentiate(ctx: Any, grad: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+    embeddings, weight, labels = ctx.saved_tensors
+    inputs = embeddings.view_as(embeddings), weight.view_as(weight)  # not themselves: one may be made of the other
+    loss = F.cross_entropy(_plain_logits(*inputs, labels, ctx.alpha, ctx.center), labels)
+    wanted = [each for each in inputs if each.requires_grad]
+    found = iter(torch.autograd.grad(loss, wanted, grad, create_graph=True))
+    return *(next(found) if each.requires_grad else None for each in inputs), None, None, None, None
 
 
 def _loss_and_gradients(
@@ -288,10 +318,26 @@ def full_precision(device: str) -> contextlib.AbstractContextManager[Any]:
     return torch.autocast(device, enabled=False) if on else contextlib.nullcontext()
 
 
-def check_alpha(alpha: float) -> None:
-    """`ValueError` unless α is finite and at least 0."""
+def check_alpha(alpha: float) -> float:
+    """α as a float; `TypeError` unless it is a real number, `ValueError` unless it is finite and at least 0."""
+    if type(alpha) is not float:  # numpy's float64 is a subclass, and times a tensor something else
+        if not isinstance(alpha, numbers.Real):
+            raise TypeError(f"alpha must be a real number, got alpha={alpha!r}")
+        alpha = float(alpha)
     if not 0 <= alpha < math.inf:
         raise ValueError(f"alpha must be finite and at least 0, got alpha={alpha}")
+    return alpha
+
+
+def check_size(name: str, value: int, least: int) -> int:
+    """The value; `TypeError` unless it is an integer, `ValueError` below `least`."""
+    try:
+        value = operator.index(value)
+    except TypeError:
+        raise TypeError(f"{name} must be an integer, got {name}={value!r}") from None
+    if value < least:
+        raise ValueError(f"{name} must be at least {least}, got {name}={value}")
+    return value
 
 
 def check_batch(embeddings: torch.Tensor, labels: torch.Tensor, num_classes: int, width: int) -> None:
@@ -302,8 +348,7 @@ def check_batch(embeddings: torch.Tensor, labels: torch.Tensor, num_classes: int
 
 def check_shapes(embeddings: torch.Tensor, labels: torch.Tensor, width: int) -> None:
     """`ValueError` or `TypeError` unless embeddings are (N, `width`) of floats and labels (N,) of int64."""
-    if embeddings.ndim != 2 or embeddings.shape[1] != width:
-        raise ValueError(f"embeddings must have shape (N, {width}), got {tuple(embeddings.shape)}")
+    check_width(embeddings, width)
     if len(embeddings) == 0:
         raise ValueError(f"a batch must have at least one sample, got embeddings of shape {tuple(embeddings.shape)}")
     if not embeddings.is_floating_point():
@@ -314,9 +359,19 @@ def check_shapes(embeddings: torch.Tensor, labels: torch.Tensor, width: int) -> 
         raise ValueError(f"labels must have shape ({len(embeddings)},), got {tuple(labels.shape)}")
 
 
+def check_width(embeddings: torch.Tensor, width: int) -> None:
+    """`ValueError` unless embeddings are (N, `width`)."""
+    if embeddings.ndim != 2 or embeddings.shape[1] != width:
+        raise ValueError(f"embeddings must have shape (N, {width}), got {tuple(embeddings.shape)}")
+
+
 def check_range(labels: torch.Tensor, num_classes: int) -> None:
-    """`ValueError` unless labels are in 0…C−1; on CUDA a device-side assertion, as a check would wait for it."""
-    if labels.is_cuda or torch.compiler.is_compiling():
+    """`ValueError` unless labels are in 0…C−1; on CUDA a device-side assertion, as a check would wait for it; inside of
+    `torch.func`, torch's own error."""
+    compiling = torch.compiler.is_compiling()
+    if not compiling and transforming():
+        return
+    if labels.is_cuda or compiling:
         torch._assert_async(((labels >= 0) & (labels < num_classes)).all())
     else:
         low, high = (int(end) for end in torch.aminmax(labels))

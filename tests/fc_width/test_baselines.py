@@ -230,6 +230,35 @@ def test_half_precision_leaves_the_parameters_and_the_loss_in_float32(name, dtyp
     torch.testing.assert_close(found, expected, rtol=1e-2 if name == "softmax" else 1e-5, atol=1e-5)
 
 
+@pytest.mark.parametrize("embedded", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
+@pytest.mark.parametrize("module", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
+@pytest.mark.parametrize("name", OTHERS)
+def test_it_trains_in_any_type_and_no_parameter_changes_its_own(name, module, embedded):
+    torch.manual_seed(0)
+    loss = make_loss(name, WIDTH, CLASSES).to(module)
+    tensors = {key: value.dtype for key, value in loss.state_dict().items()}
+    double = copy.deepcopy(loss).double()
+    embeddings, labels = batch()
+    x = embeddings.to(embedded).requires_grad_()
+    optimizer = torch.optim.Adam(loss.parameters(), lr=1e-3, eps=1e-3)  # 1e-8 is 0 in float16
+    wide = torch.promote_types(torch.promote_types(module, embedded), torch.float32)
+    for step in range(3):
+        value = loss(x, labels)
+        assert value.dtype == loss.logits(x).dtype == wide
+        if not step:
+            expected = double(x.detach().double(), labels)
+            torch.testing.assert_close(value.double(), expected, rtol=1e-5, atol=1e-5)
+            torch.testing.assert_close(loss.logits(x).double(), double.logits(x.double()), rtol=1e-5, atol=1e-5)
+        optimizer.zero_grad()
+        value.backward()
+        optimizer.step()
+        assert x.grad.dtype == embedded
+        assert {key: value.dtype for key, value in loss.state_dict().items()} == tensors
+        assert all(torch.isfinite(each.grad).all() and each.grad.any() for each in loss.parameters())
+    with pytest.raises(ValueError, match=r"embeddings must have shape \(N, 5\), got \(16, 4\)"):
+        loss.logits(x[:, :4])
+
+
 @pytest.mark.parametrize("name", EVERY)
 def test_state_dict_round_trip(name):
     embeddings, labels = batch()
@@ -266,12 +295,27 @@ def test_the_annealing_follows_its_schedule():
     assert loss.base.steps == 5
 
 
-def test_center_loss_pulls_each_centre_to_its_class():
-    loss = CenterLoss(2, 3).double()
+def test_the_annealing_counts_on_in_bfloat16():
+    loss = made("a-softmax").bfloat16()
+    embeddings, labels = batch(1)
+    for _ in range(300):
+        loss(embeddings, labels)
+    assert loss.base.steps == 300
+
+
+def test_what_repr_shows():
+    assert "embedding_size=5, num_classes=6, weights=[0.01]" in repr(made("center"))
+    assert "CenterLoss(embedding_size=5, num_classes=6, rate=0.5)" in repr(made("center"))
+    assert "embedding_size=5, num_classes=6\n" in repr(made("cosface"))
+
+
+@pytest.mark.parametrize("module", [torch.float32, torch.float64])
+def test_center_loss_pulls_each_centre_to_its_class(module):
+    loss = CenterLoss(2, 3).to(module)
     x = torch.tensor([[1.0, 2.0], [3.0, 0.0], [5.0, 5.0]], dtype=torch.float64)
     labels = torch.tensor([0, 0, 2])
     assert loss(x, labels).item() == pytest.approx((5 + 9 + 50) / 6)
-    expected = torch.tensor([[2 / 3, 1 / 3], [0, 0], [1.25, 1.25]], dtype=torch.float64)
+    expected = torch.tensor([[2 / 3, 1 / 3], [0, 0], [1.25, 1.25]], dtype=module)
     torch.testing.assert_close(loss.centers, expected)
     loss.eval()(x, labels)
     torch.testing.assert_close(loss.centers, expected)

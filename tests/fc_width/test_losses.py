@@ -1,6 +1,9 @@
 """The losses against literal references, gradients included."""
 
+import copy
+import fractions
 import math
+import re
 import tracemalloc
 
 import numpy as np
@@ -101,16 +104,6 @@ def test_going_back_again_gives_the_same_gradients(way):
     )
     for one, other in zip(first, second, strict=True):
         torch.testing.assert_close(3 * one, other)
-
-
-@pytest.mark.parametrize("small", [0, 2**18])
-def test_a_gradient_of_the_gradient_is_an_error(small, monkeypatch):
-    monkeypatch.setattr(w_softmax, "SMALL", small)
-    embeddings, weight, labels = batch(6, 4, 5)
-    loss = w_softmax.w_softmax_loss(embeddings.requires_grad_(), weight, labels, 0.7)[0]
-    gradient = torch.autograd.grad(loss.square(), embeddings, create_graph=True)[0]
-    with pytest.raises(RuntimeError, match="once_differentiable"):
-        gradient.sum().backward()
 
 
 @pytest.mark.parametrize(("samples", "classes"), [(40, 8), (6, 8)])
@@ -228,6 +221,49 @@ def test_embeddings_that_are_not_finite_are_an_error_that_quotes_them(way, bad):
         embeddings[1, 2] = bad
         with pytest.raises(NonFiniteError, match=f"must be finite, got {bad} in row 1"):
             loss(embeddings, torch.tensor([0, 1, 2]))
+
+
+@pytest.mark.parametrize("make", [lambda alpha: WSoftmaxLoss(4, 5, alpha), lambda alpha: SimplexWSoftmaxLoss(5, alpha)])
+@pytest.mark.parametrize(
+    ("alpha", "error", "message"),
+    [
+        (-1, ValueError, "alpha must be finite and at least 0, got alpha=-1"),
+        (math.nan, ValueError, "alpha must be finite and at least 0, got alpha=nan"),
+        (math.inf, ValueError, "alpha must be finite and at least 0, got alpha=inf"),
+        (np.float32(-0.5), ValueError, "alpha must be finite and at least 0, got alpha=-0.5"),
+        (torch.tensor(0.5), TypeError, r"alpha must be a real number, got alpha=tensor\(0.5"),
+        (np.array(0.5), TypeError, r"alpha must be a real number, got alpha=array\(0.5"),
+        ("0.5", TypeError, "alpha must be a real number, got alpha='0.5'"),
+        (None, TypeError, "alpha must be a real number, got alpha=None"),
+        (0.5j, TypeError, "alpha must be a real number, got alpha=0.5j"),
+    ],
+)
+def test_a_bad_alpha_is_an_error_at_first_and_in_training(make, alpha, error, message):
+    with pytest.raises(error, match=message):
+        make(alpha)
+    loss = make(1.0)
+    loss.alpha = alpha
+    embeddings, labels = torch.randn(6, 4), torch.arange(6) % 5
+    for use in (loss, loss.training_logits):
+        with pytest.raises(error, match=message):
+            use(embeddings, labels)
+
+
+@pytest.mark.parametrize("make", [lambda alpha: WSoftmaxLoss(4, 5, alpha), lambda alpha: SimplexWSoftmaxLoss(5, alpha)])
+@pytest.mark.parametrize("alpha", [1, True, np.float64(1), np.float32(1), np.int64(1), fractions.Fraction(1)])
+def test_any_real_number_is_an_alpha(make, alpha):
+    loss = make(alpha)
+    assert type(loss.alpha) is float
+    x, labels = torch.randn(6, 4, requires_grad=True), torch.arange(6) % 5
+    expected = loss(x, labels)
+    for start in (0.0, 1.0):
+        loss.alpha = start
+        loss(x, labels)
+        loss.alpha = alpha
+        assert torch.equal(loss(x, labels), expected)
+        assert torch.equal(F.cross_entropy(loss.training_logits(x, labels), labels).isfinite(), torch.tensor(True))
+    loss(x, labels).backward()
+    assert torch.isfinite(x.grad).all()
 
 
 @pytest.mark.parametrize("alpha", [0.5, 1.0])
@@ -379,6 +415,70 @@ def test_bad_batches(loss):
     ]:
         with pytest.raises(error, match=message):
             loss(embeddings, labels)
+
+
+@pytest.mark.parametrize("make", MODULES)
+@pytest.mark.parametrize("shape", [(3, 4), (3, 6), (5,), (2, 3, 5)])
+def test_logits_of_another_width_are_an_error_that_quotes_it(make, shape):
+    with pytest.raises(ValueError, match=re.escape(f"embeddings must have shape (N, 5), got {shape}")):
+        make().logits(torch.zeros(shape))
+    assert make().logits(torch.zeros(0, 5)).shape[0] == 0
+
+
+@pytest.mark.parametrize("make", [SoftmaxLoss, WSoftmaxLoss])
+def test_the_weights_are_xavier_s_and_nothing_else_is_drawn(make):
+    torch.manual_seed(0)
+    expected = torch.nn.init.xavier_uniform_(torch.empty(7, 5)), torch.rand(3)
+    torch.manual_seed(0)
+    assert torch.equal(make(5, 7).weight, expected[0])
+    assert torch.equal(torch.rand(3), expected[1])
+
+
+@pytest.mark.parametrize("size", [3.5, 3.0, "3", None, torch.tensor(3.0)])
+def test_sizes_that_are_no_integers(size):
+    for name, make in [
+        *(("C", lambda size, kind=kind: kind(4, size)) for kind in (SoftmaxLoss, WSoftmaxLoss)),
+        *(("M", lambda size, kind=kind: kind(size, 4)) for kind in (SoftmaxLoss, WSoftmaxLoss)),
+        ("C", SimplexWSoftmaxLoss),
+    ]:
+        with pytest.raises(TypeError, match=re.escape(f"{name} must be an integer, got {name}={size!r}")):
+            make(size)
+    assert WSoftmaxLoss(np.int64(4), np.int64(5)).weight.shape == (5, 4)
+
+
+@pytest.mark.parametrize(
+    ("loss", "shown"),
+    [
+        (SoftmaxLoss(64, 10), "SoftmaxLoss(embedding_size=64, num_classes=10)"),
+        (WSoftmaxLoss(64, 10, 0.5), "WSoftmaxLoss(embedding_size=64, num_classes=10, alpha=0.5, center=True)"),
+        (
+            SimplexWSoftmaxLoss(10, 2),
+            "SimplexWSoftmaxLoss(\n  embedding_size=9, num_classes=10, alpha=2.0\n"
+            "  (head): SimplexHead(num_classes=10, scale=1.0)\n)",
+        ),
+    ],
+)
+def test_repr(loss, shown):
+    assert repr(loss) == shown
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("make", [*MODULES, lambda: WSoftmaxLoss(5, 7, 0.0), lambda: WSoftmaxLoss(5, 7, center=False)])
+def test_a_module_in_half_precision_computes_in_float32(make, dtype):
+    loss = make().to(dtype)
+    wide = copy.deepcopy(loss).float()
+    x, labels = torch.randn(20, 5).to(dtype), torch.randint(6, (20,))
+    embeddings = [x.requires_grad_(), x.detach().float().requires_grad_()]
+    results = []
+    for module, each in zip((loss, wide), embeddings, strict=True):
+        logits = module.logits(each), module.training_logits(each, labels), module(each, labels)
+        gradients = torch.autograd.grad(logits[-1], [each, *module.parameters()])
+        results.append((*logits, *(gradient.to(dtype) for gradient in gradients)))
+        results[-1] += (torch.tensor(list(module.health().values())),)
+    assert all(each.dtype == torch.float32 for each in results[0][:3])
+    assert {each.dtype for each in loss.parameters()} <= {dtype}
+    for one, other in zip(*results, strict=True):
+        torch.testing.assert_close(one, other)
 
 
 @pytest.mark.cuda

@@ -3,6 +3,7 @@
 import math
 import time
 
+import numpy as np
 import pytest
 import torch
 
@@ -77,6 +78,37 @@ def test_conversion_to_a_plain_layer():
     torch.testing.assert_close(linear(embeddings), head(embeddings), rtol=0, atol=1e-12)
     torch.testing.assert_close(linear.weight.detach(), 4 * torch.from_numpy(simplex_weights(10)).T, rtol=0, atol=1e-12)
     assert SimplexHead(3).to_linear().weight.dtype == torch.float32
+
+
+@pytest.mark.parametrize("lower", [torch.float16, torch.bfloat16, torch.float32])
+@pytest.mark.parametrize("scale", [1.0, 30.0])
+def test_a_cast_takes_nothing_from_the_classifier(lower, scale):
+    """Neither while it lasts, nor the logits after it."""
+    head, embeddings = SimplexHead(50, scale), torch.randn(5, 49, dtype=torch.float64)
+    exact, logits = head.dense_weight(), head(embeddings)
+    torch.testing.assert_close(exact, scale * torch.from_numpy(simplex_weights(50)).T, rtol=0, atol=1e-14 * scale)
+    head.to(lower)
+    assert torch.equal(head.dense_weight(), exact)
+    torch.testing.assert_close(head(embeddings.float()), logits.float(), rtol=1e-5, atol=1e-5 * scale)
+    torch.testing.assert_close(head.float()(embeddings.float()), logits.float(), rtol=1e-5, atol=1e-5 * scale)
+    assert torch.equal(head.double()(embeddings), logits)
+    loss = SimplexWSoftmaxLoss(50).to(lower)
+    assert torch.equal(loss.classifier(), SimplexHead(50).dense_weight())
+
+
+def test_a_head_that_was_made_on_no_device():
+    with torch.device("meta"):
+        head = SimplexHead(10, 2.0)
+    assert torch.equal(head.to_empty(device="cpu").dense_weight(), SimplexHead(10, 2.0).dense_weight())
+    embeddings = torch.randn(5, 9, dtype=torch.float64)
+    assert torch.equal(head(embeddings), SimplexHead(10, 2.0)(embeddings))
+
+
+@pytest.mark.parametrize("classes", [3.5, 3.0, "3", None])
+def test_a_number_of_classes_that_is_no_integer(classes):
+    with pytest.raises(TypeError, match=f"C must be an integer, got C={classes!r}"):
+        SimplexHead(classes)
+    assert SimplexHead(np.int64(3))(torch.zeros(1, 2)).shape == (1, 3)
 
 
 @pytest.mark.parametrize("scale", [0.0, -1.0, math.nan, math.inf])
