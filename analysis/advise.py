@@ -2,8 +2,10 @@
 buys in angle and costs in memory; with records or features of your own, what it costs in accuracy."""
 
 import dataclasses
+import itertools
 import json
 import math
+import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,12 +13,16 @@ from typing import Any
 
 import pandas as pd
 import tyro
+from scipy import stats
 
-from analysis import plateau, records
-from analysis.embeddings import Classifier, effective_rank, pca_accuracy, read
+from analysis import paired, plateau, records
+from analysis.embeddings import Classifier, EffectiveRank, effective_rank, pca_accuracy, read
 from analysis.widths import Advice, cost, knees
-from fc_width.recipes import sweep_widths
-from theory import bounds
+from fc_width.recipes import RECIPES, Recipe, default_recipe, sweep_widths
+from theory import bounds, console
+
+SWEEP = ("dataset", "loss", "feature")
+"""What the runs of one knee share."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,7 +61,8 @@ def advise(options: Options) -> Advice:
     runs = None if options.runs is None else records.load(options.runs)
     features, labels = (None, None) if options.embeddings is None else read(options.embeddings, options.labels)
     found = {"--classes": options.classes}
-    found |= {} if runs is None else {"--runs": _one(runs["classes"], "number of classes")}
+    if runs is not None and runs["classes"].notna().any():  # a failed run does not say
+        found |= {"--runs": _one(runs["classes"], "number of classes")}
     found |= {} if labels is None else {"--labels": int(labels.max()) + 1}
     classes = _agreed(found, "number of classes, C")
     if classes < 2:
@@ -71,14 +78,85 @@ def advise(options: Options) -> Advice:
         raise ValueError(f"features must be at least 1, got {inputs}")
     widths = sorted(set(options.widths or {*bounds.default_widths(classes), *sweep_widths(classes)}))
     advice = Advice(classes, inputs, cost(classes, inputs, widths))
-    if runs is not None:
-        advice = dataclasses.replace(advice, knees=knees(runs))
+    if runs is not None and options.runs is not None:
+        advice = dataclasses.replace(advice, knees=_knees(runs.assign(classes=classes), options.runs))
     if features is not None:
         advice = dataclasses.replace(advice, rank=effective_rank(features))
         if labels is not None:
             kept = pca_accuracy(features, labels, widths, options.classifier).to_dict("records")
             advice = dataclasses.replace(advice, kept=[{str(key): row[key] for key in row} for row in kept])
     return advice
+
+
+def _knees(runs: pd.DataFrame, source: Path) -> list[dict[str, Any]]:
+    """`knees`; where no sweep has a plateau, the one that tells the most first, with the `remedy`."""
+    rows = knees(runs if "test_accuracy" in runs else runs.assign(test_accuracy=math.nan))  # where no run is done
+    if any("problem" not in row for row in rows):
+        return rows
+
+    def rank(own: pd.DataFrame) -> tuple[bool, bool, int, bool]:
+        loss, feature = own["loss"].iloc[0], own["feature"].iloc[0]
+        return loss != "softmax", _has_one_width(loss), -own["width"].nunique(), feature != Recipe.feature
+
+    first = _without_plateau(min((own for _, own in runs.groupby(list(SWEEP))), key=rank), source)
+    return [first, *(row for row in rows if any(row[key] != first[key] for key in SWEEP))]
+
+
+def _without_plateau(own: pd.DataFrame, source: Path) -> dict[str, Any]:
+    """Why a sweep has no plateau, and the command that makes one: of what it lacks, or, where its own recipe does not
+    do, of another in another folder."""
+    recipe, C = records.recipe_of(own.iloc[0]), int(own["classes"].iloc[0])
+    start, end = (round(factor * (C - 1)) for factor in plateau.PLATEAU)
+    inside = own[own["width"].between(start, end, inclusive="left")]
+    done = bool((own["status"] == "done").any())
+    how, suffix = "", "" if recipe.name in RECIPES else "-anew"
+    try:
+        paired.single(own, (*paired.SAME, *SWEEP))
+        paired.single_seeds(own)
+    except ValueError as error:
+        why, suffix = str(error), "-anew"
+    else:
+        counts = [f"{_tally(at)} at M = {width}" for width, at in (inside if len(inside) else own).groupby("width")]
+        why = (
+            f"it wants two widths from M = {start} on and below {end}, with the same seeds and every run done; got "
+            f"{', '.join(counts)}"
+            if done
+            else f"none of {len(own)} runs is done: {_tally(own)}"
+        )
+        if ((inside if done else own)["status"] == "diverged").any():
+            recipe = dataclasses.replace(recipe, lr=recipe.lr / 10)
+            how, suffix = " at a tenth of the learning rate", f"-lr-{recipe.lr:g}"
+    least = 1 if suffix or own["width"].nunique() < 2 else start
+    widths = [width for width in sweep_widths(C) if least <= width < end]
+    folder = source if source.is_dir() else Path("runs", source.name.removesuffix(records.PACK_SUFFIX))
+    out = shlex.quote(f"{folder}{suffix}")
+    command = _command(recipe, widths, int(own["seed"].max()) + 1)
+    return {key: str(own[key].iloc[0]) for key in SWEEP} | {
+        "margin": min(plateau.MARGINS),
+        "problem": f"no plateau to compare with: {why}",
+        "remedy": f"Make one{how}: {command} --out {out}, then --runs {out}.",
+    }
+
+
+def _command(recipe: Recipe, widths: Sequence[int], seeds: int) -> str:
+    """The sweep of a recipe at these widths."""
+    if recipe.name not in RECIPES:
+        recipe = dataclasses.replace(recipe, name=default_recipe(recipe.dataset))
+    if _has_one_width(recipe.loss):
+        recipe = dataclasses.replace(recipe, loss="softmax")
+    given = f"--widths {' '.join(map(str, widths))}"
+    if recipe.dataset.startswith("own-"):  # a record does not say where its pictures are
+        recipe = dataclasses.replace(recipe, dataset=RECIPES[recipe.name].recipe.dataset)
+        given = f"--dataset FOLDER {given}"
+    return records.sweep_command(recipe, seeds).replace(f"--widths {recipe.width}", given)
+
+
+def _has_one_width(loss: str) -> bool:
+    return loss.startswith("w-softmax-simplex")
+
+
+def _tally(runs: pd.DataFrame) -> str:
+    return " and ".join(f"{count} {status}" for status, count in runs["status"].value_counts().items())
 
 
 def recommendation(advice: Advice) -> list[str]:
@@ -109,12 +187,14 @@ def recommendation(advice: Advice) -> list[str]:
 def _measured(advice: Advice) -> str:
     """What the runs recommend: of softmax, or, where it has no plateau, of another loss, with the feature of the
     highest plateau, the knee at the smallest margin that decides one."""
+    if not advice.knees:
+        return ""
     known = [row for row in advice.knees if "problem" not in row]
     if not known:
-        return ""
+        row = advice.knees[0]
+        return f"Your runs ({row['loss']}, {row['feature']}) have {row['problem']}. {row['remedy']}"
     best = min(known, key=lambda row: (row["loss"] != "softmax", -row["plateau"]))
-    sweep = ("dataset", "loss", "feature")
-    rows = sorted((row for row in known if all(row[key] == best[key] for key in sweep)), key=lambda row: row["margin"])
+    rows = sorted((row for row in known if all(row[key] == best[key] for key in SWEEP)), key=lambda row: row["margin"])
     decided = [row for row in rows if row["width"] is not None]
     first = decided[0] if decided else rows[-1]
     what = f"{first['loss']}, {first['feature']}, {first['seeds']} seeds, plateau {100 * first['plateau']:.2f} %"
@@ -147,13 +227,32 @@ def _from_features(advice: Advice) -> str:
         f"The features vary in about {rank.participation:.1f} (participation) to {rank.entropy:.1f} (entropy) of their "
         f"{rank.width} directions; 99 % of the variance are on {rank.at_99}"
     )
-    near = [row["width"] for row in advice.kept if row["loss"] <= max(plateau.MARGINS)]
-    if near:
-        said += (
-            f"; PCA to {min(near)} keeps the accuracy within {max(plateau.MARGINS):g} points of all {rank.width}: a "
-            "guide to where a sweep should look, not a trained layer"
+    return f"{said}{_axes(advice.kept, rank)}."
+
+
+def _axes(kept: Sequence[dict[str, Any]], rank: EffectiveRank) -> str:
+    """To how many axes PCA keeps the accuracy: the knee, as `plateau` defines it, with the loss taken as it is."""
+    if not kept or rank.width == 1:
+        return ""
+    *narrower, whole = kept
+    accuracy, chance = whole["accuracy"], whole["chance"]
+    hits = round(accuracy * rank.rows)
+    if stats.binomtest(hits, rank.rows, chance, alternative="greater").pvalue >= 1 - plateau.LEVEL:
+        verb = "do not" if accuracy <= chance else "are not shown to"
+        return (
+            f"; by the {whole['classifier']} classifier on all {rank.width}, these features {verb} tell the classes "
+            f"apart ({100 * accuracy:.2f} % of {rank.rows} rows right, {100 * chance:.2f} % by naming the largest "
+            "class every time), so no PCA is recommended"
         )
-    return f"{said}."
+    if not narrower:
+        return ""
+    margin = max(plateau.MARGINS)
+    near = list(itertools.takewhile(lambda row: row["loss"] < margin, reversed(narrower)))
+    within = f"keeps the accuracy within {margin:g} points of all {rank.width}"
+    if not near:
+        return f"; PCA to none of the widths tried {within}"
+    wider = ", as does every wider one tried" if len(near) > 1 else ""
+    return f"; PCA to {near[-1]['width']} {within}{wider}: a guide to where a sweep should look, not a trained layer"
 
 
 def text(advice: Advice) -> str:
@@ -183,13 +282,14 @@ def _knee_lines(advice: Advice) -> list[str]:
         "least; in brackets, what it may be",
     ]
     for row in advice.knees:
-        what = f"{row['dataset']}, {row['loss']}, {row['feature']}, margin {row['margin']:g} points"
+        what = f"{row['dataset']}, {row['loss']}, {row['feature']}"
         if "problem" in row:
             lines.append(f"  {what}: {row['problem']}")
             continue
         lost = f", {row['failures']} runs failed" if row["failures"] else ""
-        lines.append(f"  {what}: {row['text']}  ({row['seeds']} seeds{lost}; C − 1 = {row['classes'] - 1})")
-    return lines
+        known = f"{row['text']}  ({row['seeds']} seeds{lost}; C − 1 = {row['classes'] - 1})"
+        lines.append(f"  {what}, margin {row['margin']:g} points: {known}")
+    return list(dict.fromkeys(lines))  # what is wrong with runs is so at every margin
 
 
 def _feature_lines(advice: Advice) -> list[str]:
@@ -198,7 +298,7 @@ def _feature_lines(advice: Advice) -> list[str]:
     rank = advice.rank
     lines = [
         "",
-        f"Features given: {rank.rows} × {rank.width}; effective rank {rank.participation:.1f} (participation ratio), "
+        f"Features used: {rank.rows} × {rank.width}; effective rank {rank.participation:.1f} (participation ratio), "
         f"{rank.entropy:.1f} (entropy), {rank.at_99} axes for 99 % of the variance",
     ]
     for row in advice.kept:
@@ -246,12 +346,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.json is not None:
             content = dataclasses.asdict(advice) | {"recommendation": recommendation(advice)}
             options.json.write_text(json.dumps(content, indent=1, allow_nan=False, ensure_ascii=False) + "\n", "utf-8")
-        print(text(advice))
     except (OSError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    print(text(advice))
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    console.run(main)

@@ -22,7 +22,7 @@ Classifier = Literal["nearest-mean", "logistic"]
 
 FOLDS = 5
 ROWS = 20_000
-"""More rows than this are replaced by a random choice of so many, always the same."""
+"""Of more rows than this about so many are used, chosen at random, always the same."""
 
 
 @dataclass(frozen=True)
@@ -42,9 +42,10 @@ class EffectiveRank:
 
 
 def read(embeddings: Path, labels: Path | None = None) -> tuple[Array, Array | None]:
-    """Features and labels from `.npy` files; never unpickled.
+    """Features and labels from `.npy` files; never unpickled. All rows are checked, about `ROWS` of them returned.
 
-    *Returns*: features (N, D) float64; labels (N,) as 0…C−1 in the order of their values, None without a file.
+    *Returns*: features (N, D) float64; labels (N,) as 0…C−1 in the order of their values, each there at least twice,
+    None without a file.
 
     *Raises*: `FileNotFoundError`; `ValueError` naming the file and what is wrong with it.
     """
@@ -60,15 +61,31 @@ def read(embeddings: Path, labels: Path | None = None) -> tuple[Array, Array | N
             raise ValueError(f"{labels}: expected a label a row, shape ({len(features)},), got {named.shape}")
         if named.dtype.kind not in "iuUb":
             raise ValueError(f"{labels}: labels must be integers or text, got {named.dtype}")
-        classes = np.unique(named, return_inverse=True)[1].reshape(-1)
-    if len(features) > ROWS:
-        chosen = np.sort(np.random.default_rng(0).choice(len(features), ROWS, replace=False))
-        features, classes = features[chosen], None if classes is None else classes[chosen]
-    numbers = np.asarray(features, np.float64)
-    wrong = int((~np.isfinite(numbers)).any(axis=1).sum())
+        values, classes, counts = np.unique(named, return_inverse=True, return_counts=True)
+        lone = values[counts < 2]
+        if len(values) < 2 or len(lone):
+            more = f", and of {len(lone) - 1} more" if len(lone) > 1 else ""
+            got = f"one row of class {lone[0].item()!r}{more}" if len(lone) else f"only class {values[0].item()!r}"
+            raise ValueError(f"{labels}: expected at least two classes of at least two rows each, got {got}")
+    parts = (features[start : start + ROWS] for start in range(0, len(features), ROWS))  # they may not fit in memory
+    wrong = sum(int((~np.isfinite(part)).any(axis=1).sum()) for part in parts)
     if wrong:
-        raise ValueError(f"{embeddings}: {wrong} of {len(numbers)} rows hold NaN or infinity")
-    return numbers, classes
+        raise ValueError(f"{embeddings}: {wrong} of {len(features)} rows hold NaN or infinity")
+    if len(features) > ROWS:
+        chosen = _sample(len(features), classes)
+        features, classes = features[chosen], None if classes is None else classes[chosen]
+    return np.asarray(features, np.float64), classes
+
+
+def _sample(rows: int, classes: Array | None) -> Array:
+    """`ROWS` of so many rows, ascending; of each class its share of them, rounded up, and at least two."""
+    rng = np.random.default_rng(0)
+    if classes is None:
+        return np.sort(rng.choice(rows, ROWS, replace=False))
+    counts = np.bincount(classes)
+    kept = np.maximum(-(-counts * ROWS // rows), 2)
+    of_class = np.split(np.argsort(classes, kind="stable"), counts.cumsum()[:-1])
+    return np.sort(np.concatenate([rng.choice(own, n, replace=False) for own, n in zip(of_class, kept, strict=True)]))
 
 
 def effective_rank(embeddings: Array) -> EffectiveRank:
@@ -99,7 +116,8 @@ def pca_accuracy(
     *Arguments*: `embeddings` (N, D); `labels` (N,), integers; `widths`, those above D or the rows at hand left
     out; `classifier`, the nearest class mean or a logistic regression.
 
-    *Returns*: a row a width, and one for all D features: `width`, `accuracy` (0…1), `loss` (points below all D's).
+    *Returns*: a row a width, and one for all D features: `width`, `accuracy` (0…1), `loss` (points below all D's);
+    and of all alike `classifier`, and `chance`, the accuracy of naming the largest class every time.
 
     *Raises*: `ValueError` for fewer than two classes, or one with a single row.
     """
@@ -119,8 +137,16 @@ def pca_accuracy(
         scores /= scores[train].std(0).max() or 1.0  # one factor for all axes: distances keep their order
         for each in kept:
             hits[each] += int((_predict(scores[:, :each], labels, train, test, classifier) == labels[test]).sum())
-    table = pd.DataFrame({"width": kept, "accuracy": [hits[each] / len(labels) for each in kept]})
-    return table.assign(loss=100 * (table["accuracy"].iloc[-1] - table["accuracy"]))
+    rows = len(labels)
+    return pd.DataFrame(
+        {
+            "width": kept,
+            "accuracy": [hits[each] / rows for each in kept],
+            "loss": [100 * (hits[width] - hits[each]) / rows for each in kept],
+            "classifier": classifier,
+            "chance": int(counts.max()) / rows,
+        }
+    )
 
 
 def _predict(scores: Array, labels: Array, train: Array, test: Array, classifier: Classifier) -> Array:
@@ -140,6 +166,10 @@ def _principal_axes(embeddings: Array) -> tuple[Array, Array]:
 
 def _array(path: Path) -> Array:
     try:
+        with open(path, "rb") as stream:
+            start = stream.read(6)
+        if start[:2] != b"PK" and start != b"\x93NUMPY":
+            raise ValueError(f"it starts with {start!r}" if start else "empty")
         found = np.load(path, mmap_mode="r", allow_pickle=False)
     except FileNotFoundError:
         raise FileNotFoundError(f"no file {path}") from None

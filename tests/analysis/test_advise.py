@@ -4,13 +4,18 @@ import base64
 import dataclasses
 import json
 import math
+import re
+import shlex
 
 import numpy as np
 import pytest
+import tyro
 
 from analysis import plateau, records
-from analysis.advise import main
-from analysis.embeddings import effective_rank
+from analysis.advise import main, recommendation
+from analysis.embeddings import EffectiveRank, effective_rank
+from analysis.widths import Advice
+from fc_width import sweep
 from fc_width.recipes import Recipe
 from fc_width.store import Store
 from theory import bounds
@@ -22,6 +27,20 @@ def advice(arguments, tmp_path, capsys):
     return capsys.readouterr().out, json.loads((tmp_path / "advice.json").read_text("utf-8"))
 
 
+def record(recipe, wrong):
+    """What a run leaves of which so many of 2,000 images are not right."""
+    bits = np.arange(2000) >= wrong
+    return {
+        "run_id": recipe.run_id,
+        "recipe": dataclasses.asdict(recipe),
+        "status": "done",
+        "classes": 10,
+        "final": {"test_accuracy": float(bits.mean())},
+        "correct": base64.b64encode(np.packbits(bits).tobytes()).decode(),
+        "parameters": {"fc": 129 * recipe.width, "classifier": 10 * recipe.width},
+    }
+
+
 @pytest.fixture
 def runs(tmp_path):
     """Softmax is at its best from M = 4 on; W-Softmax was run at one width."""
@@ -30,19 +49,8 @@ def runs(tmp_path):
     rng = np.random.default_rng(0)
     for seed in range(4):
         for width, loss in [*((m, "softmax") for m in (1, 2, 4, 9, 18, 27, 45)), (9, "w-softmax:1")]:
-            recipe = Recipe(name="digits", width=width, seed=seed, loss=loss)
-            bits = np.arange(2000) >= {1: 900, 2: 60}.get(width, 20) + rng.integers(0, 2)
-            store.write(
-                {
-                    "run_id": recipe.run_id,
-                    "recipe": dataclasses.asdict(recipe),
-                    "status": "done",
-                    "classes": 10,
-                    "final": {"test_accuracy": float(bits.mean())},
-                    "correct": base64.b64encode(np.packbits(bits).tobytes()).decode(),
-                    "parameters": {"fc": 129 * width, "classifier": 10 * width},
-                }
-            )
+            wrong = {1: 900, 2: 60}.get(width, 20) + rng.integers(0, 2)
+            store.write(record(Recipe(name="digits", width=width, seed=seed, loss=loss), wrong))
     return store.folder
 
 
@@ -121,12 +129,190 @@ def test_softmax_is_advised_though_another_loss_is_better_known(runs, tmp_path, 
     assert "Take M" not in said
 
 
-def test_runs_without_a_plateau_say_what_to_run(runs, tmp_path, capsys):
-    for path in [*runs.glob("*_M18_*.json"), *runs.glob("*_M27_*.json")]:
-        path.unlink()
+def without(folder, *widths, seeds="*"):
+    for width in widths:
+        for path in folder.glob(f"*_M{width}_*_s{seeds}_*.json"):
+            path.unlink()
+
+
+def end(folder, status, *widths, **changes):
+    """Runs at these widths (default: all) end so, without a result."""
+    store = Store(folder)
+    for record in list(store.records()):
+        if not widths or record["recipe"]["width"] in widths:
+            lost = ("final", "correct", *(("classes", "parameters") if status == "failed" else ()))
+            store.write({k: v for k, v in record.items() if k not in lost} | {"status": status} | changes)
+
+
+def rename(folder, **changes):
+    """The same runs by another recipe."""
+    store = Store(folder)
+    for record in list(store.records()):
+        recipe = dataclasses.asdict(Recipe(**record["recipe"])) | changes
+        store.discard(record["run_id"])
+        store.write(record | {"recipe": recipe, "run_id": Recipe(**recipe).run_id})
+
+
+EVERYTHING = "--widths 1 2 3 4 5 8 9 10 14 18 27 45 --losses"
+TOO_FEW = "it wants two widths from M = 18 on and below 90, with the same seeds and every run done; got "
+
+UNJUDGED = {
+    "no width of the plateau": (
+        lambda runs: without(runs, 18, 27, 45),
+        f"{TOO_FEW}4 done at M = 1, 4 done at M = 2, 4 done at M = 4, 4 done at M = 9",
+        "Make one: ",
+        "--widths 18 27 45 --losses softmax --seeds 4",
+        "",
+    ),
+    "one width of the plateau": (
+        lambda runs: without(runs, 18, 27),
+        f"{TOO_FEW}4 done at M = 45.",
+        "Make one: ",
+        "--widths 18 27 45 --losses softmax --seeds 4",
+        "",
+    ),
+    "no seed in common": (
+        lambda runs: (
+            without(runs, 18, 27, seeds="[23]"),
+            without(runs, 18, seeds="1"),
+            without(runs, 27, seeds="0"),
+            without(runs, 45),
+        ),
+        f"{TOO_FEW}1 done at M = 18, 1 done at M = 27.",
+        "Make one: ",
+        "--widths 18 27 45 --losses softmax --seeds 4",
+        "",
+    ),
+    "one width": (
+        lambda runs: without(runs, 1, 2, 4, 18, 27, 45),
+        f"{TOO_FEW}4 done at M = 9.",
+        "Make one: ",
+        f"{EVERYTHING} softmax --seeds 4",
+        "",
+    ),
+    "the simplex alone": (
+        lambda runs: (
+            without(runs, 1, 2, 4, 18, 27, 45),
+            rename(runs, loss="w-softmax-simplex:1"),
+        ),
+        f"{TOO_FEW}4 done at M = 9.",
+        "Make one: ",
+        f"{EVERYTHING} softmax --seeds 4",
+        "",
+    ),
+    "all diverged": (
+        lambda runs: end(runs, "diverged"),
+        "none of 28 runs is done: 28 diverged.",
+        "Make one at a tenth of the learning rate: ",
+        f"{EVERYTHING} softmax --seeds 4",
+        "-lr-0.001",
+    ),
+    "diverged where the plateau is": (
+        lambda runs: end(runs, "diverged", 18, 27, 45),
+        f"{TOO_FEW}4 diverged at M = 18, 4 diverged at M = 27, 4 diverged at M = 45.",
+        "Make one at a tenth of the learning rate: ",
+        f"{EVERYTHING} softmax --seeds 4",
+        "-lr-0.001",
+    ),
+    "failed where the plateau is": (
+        lambda runs: end(runs, "failed", 18, 27, 45, error="no space left"),
+        f"{TOO_FEW}4 failed at M = 18, 4 failed at M = 27, 4 failed at M = 45.",
+        "Make one: ",
+        "--widths 18 27 45 --losses softmax --seeds 4",
+        "",
+    ),
+    "two recipes": (
+        lambda runs: Store(runs).write(
+            {"recipe": dataclasses.asdict(Recipe(name="digits", width=9, seed=7, lr=0.5)), "status": "done"}
+            | {"run_id": Recipe(name="digits", width=9, seed=7, lr=0.5).run_id, "final": {"test_accuracy": 0.5}}
+        ),
+        "expected runs of one lr, got 0.01, 0.5.",
+        "Make one: ",
+        f"{EVERYTHING} softmax --seeds 8",
+        "-anew",
+    ),
+    "a recipe without a name": (
+        lambda runs: (without(runs, 18, 27), rename(runs, name="custom")),
+        f"{TOO_FEW}4 done at M = 45.",
+        "Make one: ",
+        f"{EVERYTHING} softmax --seeds 4",
+        "-anew",
+    ),
+}
+
+
+@pytest.mark.parametrize(("change", "why", "make", "options", "suffix"), UNJUDGED.values(), ids=UNJUDGED)
+def test_runs_without_a_plateau_say_why_and_the_command_that_makes_one(
+    change, why, make, options, suffix, runs, tmp_path, capsys
+):
+    change(runs)
     said, written = advice(["--runs", runs], tmp_path, capsys)
-    assert all("python -m fc_width.sweep --widths … 18" in row["problem"] for row in written["knees"])
-    assert "Nothing here measures accuracy" in said
+    assert "Nothing here measures accuracy" not in said
+    sentence = written["recommendation"][1]
+    loss = written["knees"][0]["loss"]
+    assert sentence.startswith(f"Your runs ({loss}, prelu-bn) have no plateau to compare with: {why}")
+    assert f". {make}python -m fc_width.sweep --recipe digits {options} " in sentence
+    assert sentence.endswith(f" --out {runs}{suffix}, then --runs {runs}{suffix}.")
+    command = shlex.split(re.search(r"fc_width\.sweep (.*), then", sentence)[1])
+    assert sweep.main([*command, "--dry-run"]) == 0
+    table = said.partition("\n\nC − 1")[0]
+    assert sum(why.removesuffix(".") in line for line in table.splitlines()) == 1
+    asked = tyro.cli(sweep.Options, args=command)
+    store = Store(asked.out)
+    store.create()
+    for recipe in sweep.plan(asked, 10):
+        store.write(record(recipe, 20))
+    capsys.readouterr()
+    _, written = advice(["--runs", store.folder], tmp_path, capsys)
+    assert all("problem" not in row for row in written["knees"])
+
+
+def test_a_plateau_that_another_loss_has_is_enough(runs, tmp_path, capsys):
+    store = Store(runs)
+    for record in list(store.records()):
+        recipe = dataclasses.replace(Recipe(**record["recipe"]), loss="w-softmax:0.5")
+        store.write(record | {"run_id": recipe.run_id, "recipe": dataclasses.asdict(recipe)})
+    for path in [*runs.glob("*_softmax_M18_*"), *runs.glob("*_softmax_M27_*")]:
+        path.unlink()
+    said, _ = advice(["--runs", runs], tmp_path, capsys)
+    assert "Take M = 4" in said
+    assert said.count("digits, softmax, prelu-bn: no plateau to compare with") == 1
+
+
+def test_packed_runs_at_one_width_say_so(runs, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    without(runs, 1, 2, 4, 18, 27, 45)
+    records.pack(runs, tmp_path / "some digits.jsonl.gz")
+    _, written = advice(["--runs", "some digits.jsonl.gz"], tmp_path, capsys)
+    assert f"{TOO_FEW}4 done at M = 9. Make one: " in written["recommendation"][1]
+    assert written["recommendation"][1].endswith(" --out 'runs/some digits', then --runs 'runs/some digits'.")
+
+
+def test_runs_on_pictures_of_one_s_own_want_their_folder(runs, tmp_path, capsys):
+    without(runs, 18, 27, 45)
+    rename(runs, name="own-small", dataset="own-birds", backbone="cifar-small")
+    _, written = advice(["--runs", runs], tmp_path, capsys)
+    assert (
+        " --recipe own-small --dataset FOLDER --widths 18 27 45 --losses softmax --seeds 4 "
+        in (written["recommendation"][1])
+    )
+
+
+def test_runs_that_all_failed_do_not_say_of_how_many_classes(runs, tmp_path, capsys):
+    rename(runs, name="own-small", dataset="own-birds", backbone="cifar-small")
+    end(runs, "failed", error="no space left")
+    assert main(["--runs", str(runs)]) == 2
+    assert "what is the number of classes, C? Give --classes" in capsys.readouterr().err
+    _, written = advice(["--runs", runs, "--classes", 10, "--features", 128], tmp_path, capsys)
+    assert "none of 28 runs is done: 28 failed. Make one: " in written["recommendation"][1]
+
+
+def test_runs_without_a_plateau_are_told_of_beside_features(runs, tmp_path, capsys):
+    without(runs, 18, 27)
+    np.save(tmp_path / "x.npy", np.random.default_rng(0).normal(size=(60, 5)))
+    _, written = advice(["--runs", runs, "--embeddings", tmp_path / "x.npy"], tmp_path, capsys)
+    assert "Your runs (softmax, prelu-bn) have no plateau" in written["recommendation"][1]
+    assert "The features vary in about" in written["recommendation"][2]
 
 
 def test_the_features_of_an_existing_model(tmp_path, capsys):
@@ -148,6 +334,91 @@ def test_the_features_of_an_existing_model(tmp_path, capsys):
     said, written = advice(["--classes", 4, "--embeddings", tmp_path / "x.npy"], tmp_path, capsys)
     assert written["kept"] == []
     assert f"effective rank {written['rank']['participation']:.1f} (participation ratio)" in said
+
+
+@pytest.mark.parametrize(
+    ("losses", "said"),
+    [
+        (
+            {1: 30, 2: 4, 3: 0.4, 5: -0.2},
+            "PCA to 3 keeps the accuracy within 0.5 points of all 12, as does every wider",
+        ),
+        ({1: -2.5, 2: 7.5, 3: 17.5, 5: 0.4}, "PCA to 5 keeps the accuracy within 0.5 points of all 12"),
+        (
+            {1: 0.1, 2: 0.1, 3: 0.1, 5: 0.5},
+            "PCA to none of the widths tried keeps the accuracy within 0.5 points of all",
+        ),
+        ({1: 0.1, 2: 0.2}, "PCA to 1 keeps the accuracy within 0.5 points of all 12"),
+        ({}, "99 % of the variance are on 3."),
+    ],
+)
+def test_the_axes_advised_are_those_from_which_on_none_loses(losses, said):
+    kept = [
+        {"width": width, "accuracy": 0.9 - loss / 100, "loss": loss, "chance": 0.25, "classifier": "nearest-mean"}
+        for width, loss in {**losses, 12: 0.0}.items()
+    ]
+    sentence = recommendation(Advice(4, 12, [], rank=EffectiveRank(2.0, 2.5, 3, 400, 12), kept=kept))[1]
+    assert said in sentence
+    assert ("PCA" in sentence) == bool(losses)
+
+
+@pytest.mark.parametrize(
+    ("accuracy", "rows", "chance", "said"),
+    [
+        (
+            0.15,
+            400,
+            0.2,
+            "do not tell the classes apart (15.00 % of 400 rows right, 20.00 % by naming the largest class",
+        ),
+        (0.2, 400, 0.2, "do not tell the classes apart"),
+        (0.35, 40, 0.25, "are not shown to tell the classes apart (35.00 % of 40 rows right, 25.00 % by naming"),
+        (0.35, 400, 0.25, None),
+    ],
+)
+def test_features_no_better_than_chance_advise_no_axes(accuracy, rows, chance, said):
+    shared = {"accuracy": accuracy, "loss": 0.0, "chance": chance, "classifier": "logistic"}
+    kept = [{"width": width} | shared for width in (1, 2, 12)]
+    sentence = recommendation(Advice(4, 12, [], rank=EffectiveRank(2.0, 2.5, 3, rows, 12), kept=kept))[1]
+    assert ("PCA to 1 keeps" in sentence) == (said is None)
+    if said is not None:
+        assert f"by the logistic classifier on all 12, these features {said}" in sentence
+        assert sentence.endswith("so no PCA is recommended.")
+
+
+def features(tmp_path, X, y):
+    np.save(tmp_path / "x.npy", X)
+    np.save(tmp_path / "y.npy", y)
+    return ["--embeddings", tmp_path / "x.npy", "--labels", tmp_path / "y.npy"]
+
+
+def test_one_axis_as_good_by_chance_is_not_advised(tmp_path, capsys):
+    """Of 40 rows 14 are right with all 12 features, 15 with one axis, and down to 4 with 2 to 9."""
+    rng = np.random.default_rng(258)
+    y = np.arange(40) % 4
+    X = rng.normal(size=(40, 12)) * np.linspace(2, 0.5, 12) + rng.normal(size=(4, 12))[y] * 0.4
+    _, written = advice([*features(tmp_path, X, y), "--widths", *range(1, 12)], tmp_path, capsys)
+    assert max(row["loss"] for row in written["kept"]) == 25
+    assert written["kept"][0]["loss"] < 0
+    assert "PCA to" not in written["recommendation"][1]
+    assert "35.00 % of 40 rows right" in written["recommendation"][1]
+
+
+def test_of_one_feature_there_is_no_pca(tmp_path, capsys):
+    y = np.arange(40) % 4
+    for X in (y + 0.1 * np.random.default_rng(0).normal(size=40), np.random.default_rng(0).normal(size=40)):
+        _, written = advice(features(tmp_path, X[:, None], y), tmp_path, capsys)
+        assert "PCA" not in " ".join(written["recommendation"])
+
+
+def test_all_classes_are_counted_and_kept_however_many_the_rows(tmp_path, capsys):
+    rng = np.random.default_rng(0)
+    y = np.append(np.arange(59_997) % 9, [9] * 3)
+    X = (rng.normal(size=(60_000, 4)) + 3 * rng.normal(size=(10, 4))[y]).astype(np.float32)
+    said, written = advice([*features(tmp_path, X, y), "--classes", 10, "--widths", 2], tmp_path, capsys)
+    assert said.startswith("10 classes, 4 numbers into the FC layer")
+    assert written["rank"]["rows"] == 3 * 2223 + 6 * 2222 + 2
+    assert "Features used: 20003 × 4" in said
 
 
 def _save(path, content):
@@ -192,7 +463,10 @@ FILES = {
         ("--embeddings good.npy --labels short.npy", "short.npy: expected a label a row, shape (8,), got (7,)"),
         ("--embeddings good.npy --labels real.npy", "real.npy: labels must be integers or text, got float64"),
         ("--embeddings good.npy --labels labels.npy --classes 3", "differs: 3 by --classes, 2 by --labels"),
-        ("--embeddings good.npy --labels single.npy", "at least two classes of at least two rows each"),
+        (
+            "--embeddings good.npy --labels single.npy",
+            "at least two classes of at least two rows each, got one row of class 0, and of 7 more",
+        ),
         ("--classes 10 --features 4 --json no/such/folder.json", "no/such/folder.json"),
     ],
 )

@@ -92,9 +92,77 @@ def test_of_many_rows_the_same_are_always_chosen(tmp_path, monkeypatch):
     np.save(tmp_path / "x.npy", np.arange(400.0).reshape(200, 2))
     np.save(tmp_path / "y.npy", np.arange(200) % 4)
     (features, labels), again = (embeddings.read(tmp_path / "x.npy", tmp_path / "y.npy") for _ in range(2))
-    assert features.shape == (50, 2)
+    assert features.shape == (52, 2)
     assert (features == again[0]).all()
     assert (features[:, 0] / 2 % 4 == labels).all()
+    alone = [embeddings.read(tmp_path / "x.npy")[0] for _ in range(2)]
+    assert alone[0].shape == (50, 2)
+    assert (alone[0] == alone[1]).all()
+
+
+@pytest.mark.parametrize(
+    ("counts", "kept"),
+    [
+        ([400, 597, 3], [20, 30, 2]),  # the last class would have lost its rows to chance
+        ([5] * 60, [2] * 60),  # so would many of as many classes as rows are kept
+        ([2] * 100, [2] * 100),  # two rows of each are more than the number to keep
+        ([20, 30], [20, 30]),  # nothing to leave out
+        ([510, 490], [26, 25]),
+    ],
+)
+def test_every_class_keeps_its_share_of_the_rows(counts, kept, tmp_path, monkeypatch):
+    monkeypatch.setattr(embeddings, "ROWS", 50)
+    labels = np.random.default_rng(1).permutation(np.repeat(np.arange(len(counts)) - 7, counts))
+    np.save(tmp_path / "x.npy", np.arange(len(labels))[:, None])
+    np.save(tmp_path / "y.npy", labels)
+    features, classes = embeddings.read(tmp_path / "x.npy", tmp_path / "y.npy")
+    assert np.bincount(classes).tolist() == kept
+    rows = features[:, 0].astype(int)
+    assert (np.diff(rows) > 0).all()
+    assert (labels[rows] + 7 == classes).all()
+
+
+@pytest.mark.parametrize(
+    ("labels", "got"),
+    [
+        (["cat"] * 200, "only class 'cat'"),
+        (["cat"] * 100 + ["dog"] * 99 + ["emu"], "one row of class 'emu'"),
+        (["cat"] * 198 + ["fox", "emu"], "one row of class 'emu', and of 1 more"),
+    ],
+)
+def test_classes_too_small_to_divide_are_told_before_rows_are_left_out(labels, got, tmp_path, monkeypatch):
+    monkeypatch.setattr(embeddings, "ROWS", 50)
+    np.save(tmp_path / "x.npy", np.eye(200))
+    np.save(tmp_path / "y.npy", np.array(labels))
+    with pytest.raises(ValueError, match=f"y.npy: expected at least two classes of at least two rows each, got {got}$"):
+        embeddings.read(tmp_path / "x.npy", tmp_path / "y.npy")
+
+
+def test_a_row_that_is_no_number_is_told_wherever_it_is(tmp_path, monkeypatch):
+    monkeypatch.setattr(embeddings, "ROWS", 50)
+    for row in (0, 49, 50, 199):
+        features = np.ones((200, 2), np.float16)
+        features[row, 1] = np.nan
+        np.save(tmp_path / "x.npy", features)
+        with pytest.raises(ValueError, match="1 of 200 rows hold NaN or infinity"):
+            embeddings.read(tmp_path / "x.npy")
+
+
+def test_chance_is_the_share_of_the_largest_class():
+    labels = np.repeat([0, 1, 2], [10, 30, 20])
+    table = embeddings.pca_accuracy(np.random.default_rng(0).normal(size=(60, 3)), labels, (1, 2), "logistic")
+    assert table["chance"].tolist() == [0.5] * 3
+    assert table["classifier"].tolist() == ["logistic"] * 3
+
+
+def test_a_loss_of_one_row_in_two_hundred_is_half_a_point():
+    """Not a rounding error less: whether it is below a margin of half a point hangs on it."""
+    rng = np.random.default_rng(3)
+    labels = np.arange(200) % 3
+    features = np.eye(3, 9)[labels] + rng.normal(size=(200, 9))
+    table = embeddings.pca_accuracy(features, labels, range(1, 9))
+    assert ((2 * table["loss"]) % 1 == 0).all()
+    assert table["loss"].nunique() > 3
 
 
 @pytest.mark.parametrize(
