@@ -121,8 +121,7 @@ def caption(runs: pd.DataFrame) -> str:
         f"{first['name']}: {first['dataset']}, backbone {first['backbone']}"
         + (f" (the paper's changed: {changes})" if changes else "")
         + f", feature {_features(runs)}, {epochs}"
-        + (", convolutions in bfloat16" if runs["computed_in"].astype(str).str.contains("bfloat16").any() else "")
-        + f"; {_counts(runs)}"
+        + f"{precision(runs)}; {_counts(runs)}"
     )
 
 
@@ -133,6 +132,12 @@ def caption_of_several(sweeps: Sequence[pd.DataFrame]) -> str:
         f"{name} ({', '.join(sorted(rows['dataset'].unique()))})" for name, rows in runs.groupby("name")
     )
     return f"{datasets}, feature {_features(runs)}; {_counts(runs)}"
+
+
+def precision(runs: pd.DataFrame) -> str:
+    """What a caption adds where a trunk did not compute in float32."""
+    low = "computed_in" in runs and runs["computed_in"].astype(str).str.contains("bfloat16").any()
+    return ", convolutions in bfloat16" if low else ""
 
 
 def _features(runs: pd.DataFrame) -> str:

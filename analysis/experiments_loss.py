@@ -29,17 +29,26 @@ from analysis.drawing import TITLES
 
 Judge = Callable[[Runs], list[Contrast]]
 
+SPEED_MARGIN = 10
+"""Percent of a run's time."""
+
 SIZES = ((50, 9, 10), (256, 64, 10), (256, 99, 100))
 """(N, M, C) at which a loss is timed alone: batches and classes of the paper, but for the faces' and for one M."""
 
 
 def training_speed(runs: Runs) -> list[Contrast]:
-    """Time that W-Softmax costs more than softmax."""
+    """Time that W-Softmax costs more than softmax; none where it seems to cost less, as it does not do less."""
     least = runs.classes - 1
     slower = runs.slower((MIDDLE, least), (SOFTMAX, least))
+    if slower.mean() < -SPEED_MARGIN:
+        slower = slower[:0]
     return [
         Contrast(
-            f"training time, M = {least}: {NAMES[MIDDLE]} more than softmax by", slower, bound=10, more=False, unit="%"
+            f"training time, M = {least}: {NAMES[MIDDLE]} more than softmax by",
+            slower,
+            SPEED_MARGIN,
+            more=False,
+            unit="%",
         )
     ]
 
@@ -150,9 +159,11 @@ def _general(dataset: str) -> tuple[Experiment, ...]:
             f"training-speed-{dataset}",
             "Sec. 1",
             f"{name}: training with W-Softmax is as efficient as with softmax",
-            "A run with W-Softmax takes at most 10 % longer than one with softmax, M = M_min, on the same device, by "
-            f"the clock. Not judged where the times of one loss differ by more than {STEADY - 1:.0%} "
-            "(a rule added after all had been judged).",
+            f"A run with W-Softmax takes at most {SPEED_MARGIN} % longer than one with softmax, M = M_min, on the same "
+            f"device, by the clock. Not judged where the times of one loss differ by more than {STEADY - 1:.0%}, nor "
+            f"where W-Softmax, which has more to compute, takes less by more than {SPEED_MARGIN} %: such times are "
+            f"those "
+            "of a machine with other work (rules added after all had been judged).",
             dataset,
             training_speed,
             BOTH,

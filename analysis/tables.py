@@ -11,11 +11,10 @@ def of_a_recipe(frame: pd.DataFrame, name: str) -> str:
     """All tables of one recipe, as the text of one Markdown file with the heading `name`."""
     counts = frame.groupby([frame["loss"], frame["feature"], frame["width"]])["seed"].nunique()
     seeds = f"{counts.min()}" if counts.min() == counts.max() else f"{counts.min()} to {counts.max()}"
-    computed = ", ".join(sorted(frame["computed_in"].dropna().unique()))
     parts = [
         f"# {name}",
-        f"Written by `python -m analysis`. Mean ± standard deviation over the seeds, {seeds} a cell; convolutions in "
-        f"{computed}.",
+        f"Written by `python -m analysis`. Mean ± standard deviation over the seeds, {seeds} a cell"
+        f"{drawing.precision(frame)}.",
     ]
     for feature, runs in frame.groupby("feature"):
         if runs["width"].nunique() > 1:

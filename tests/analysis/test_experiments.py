@@ -1,13 +1,12 @@
 """No verdict is constant: every experimental claim is reproduced where the paper is right, and not where one thing is
 otherwise; too little evidence is inconclusive, none is not run."""
 
-import importlib.util
 import itertools
 import subprocess
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import paper_world as paper
 import pytest
 import tyro
 from scipy import stats
@@ -19,10 +18,6 @@ from analysis.verdicts import judge_experiment
 from fc_width import sweep
 from fc_width.data import CLASSES
 from fc_width.recipes import COLD, RECIPES, sweep_widths
-
-spec = importlib.util.spec_from_file_location("paper_world", Path(__file__).with_name("paper_world.py"))
-paper = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(paper)
 
 CLAIMS = {claim.id: claim for claim in all_experiments()}
 ON_RUNS = [name for name, claim in CLAIMS.items() if claim.contrasts and claim.on == "runs"]

@@ -84,7 +84,7 @@ def test_the_knee_is_drawn_where_plateau_puts_it():
 
 def test_the_table_of_knees_has_a_row_a_data_set_by_the_number_of_classes():
     frames = [runs(10, good_from=4), runs(5, good_from=3), runs(10, name="other"), runs(7, loss="w-softmax:1")]
-    lines = [line.strip("| ").split(" | ") for line in tables.knees(pd.concat(frames)).splitlines()[3:]]
+    lines = [line.strip("| ").split(" | ") for line in tables.knees(pd.concat(frames)).splitlines()[2:]]
     assert [(row[0], row[1], row[-1]) for row in lines[2:]] == [
         ("MNIST, first 5 classes", "4", "mnist-small"),
         ("MNIST", "9", "mnist-small"),
@@ -96,7 +96,7 @@ def test_the_table_of_knees_has_a_row_a_data_set_by_the_number_of_classes():
         assert row[4] == str(plateau.knee(frame, 0.5).estimate)
     assert tables.knees(runs(widths=[4, 9])) == ""
     others = [runs(5).assign(dataset=f"{name}:5", name=name) for name in ("cifar10", "own-pets", "digits")]
-    order = [line.split(" | ")[0] for line in tables.knees(pd.concat(others)).splitlines()[5:]]
+    order = [line.split(" | ")[0] for line in tables.knees(pd.concat(others)).splitlines()[4:]]
     assert order == ["| Digits, first 5 classes", "| CIFAR10, first 5 classes", "| own-pets, first 5 classes"]
 
 

@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 from types import SimpleNamespace
 
+import commands
 import pytest
 import torch
 
@@ -383,7 +384,7 @@ def test_a_run_that_another_sweep_has_finished_is_not_made_again(late, fake, sto
 
 
 def command(out, *more):
-    return [sys.executable, "-m", "fc_width.sweep", *TINY, "--device", "cpu", "--out", str(out), *more]
+    return commands.sweep(*TINY, "--out", str(out), *more)
 
 
 def start(out, *more, **how):

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 
+import commands
 import numpy as np
 import pytest
 
@@ -27,19 +28,7 @@ TINY_RUNS = 9
 
 
 def command(out, *more):
-    """The command of a tiny sweep, with more options, or others for its own."""
-    options = {}
-    for word in (*TINY, "--device", "cpu", "--out", str(out), *more):
-        if word.startswith("--"):
-            values = options[word] = []
-        else:
-            values.append(word)
-    return [
-        sys.executable,
-        "-m",
-        "fc_width.sweep",
-        *(word for name, values in options.items() for word in (name, *values)),
-    ]
+    return commands.sweep(*TINY, "--out", str(out), *more)
 
 
 def records(folder):
