@@ -78,7 +78,7 @@ def read(embeddings: Path, labels: Path | None = None) -> tuple[Array, Array | N
 
 
 def _sample(rows: int, classes: Array | None) -> Array:
-    """`ROWS` of so many rows, ascending; of each class its share of them, rounded up, and at least two."""
+    """About `ROWS` of so many rows, ascending; of each class its share of them, rounded up, and at least two."""
     rng = np.random.default_rng(0)
     if classes is None:
         return np.sort(rng.choice(rows, ROWS, replace=False))

@@ -162,8 +162,7 @@ def _general(dataset: str) -> tuple[Experiment, ...]:
             f"A run with W-Softmax takes at most {SPEED_MARGIN} % longer than one with softmax, M = M_min, on the same "
             f"device, by the clock. Not judged where the times of one loss differ by more than {STEADY - 1:.0%}, nor "
             f"where W-Softmax, which has more to compute, takes less by more than {SPEED_MARGIN} %: such times are "
-            f"those "
-            "of a machine with other work (rules added after all had been judged).",
+            "those of a machine with other work (rules added after all had been judged).",
             dataset,
             training_speed,
             BOTH,

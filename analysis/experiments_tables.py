@@ -1,6 +1,6 @@
 """What the paper's Tables 1, 2 and 5 and Sec. 5.3, 5.4 and 5.6 claim of accuracy.
 
-W-Softmax is the loss as printed. Printed accuracies are in hundredths of a percent, as in `theory.claims_tables`.
+W-Softmax is the loss as printed. Printed accuracies are in hundredths of a percent, as in `theory.printed_tables`.
 Everything is measured at M_min = C − 1, or k − 1: the tables give no M."""
 
 from collections.abc import Callable, Mapping, Sequence
@@ -12,7 +12,7 @@ import pandas as pd
 
 from analysis.contrasts import BOTH, HIGH, MIDDLE, NAMES, SOFTMAX, W_SOFTMAX, Contrast, Experiment, Runs, at_minimum
 from analysis.drawing import TITLES
-from theory.claims_tables import TABLE_1, TABLE_2_CIFAR10, TABLE_2_CIFAR100, TABLE_5
+from theory.printed_tables import TABLE_1, TABLE_2_CIFAR10, TABLE_2_CIFAR100, TABLE_5
 
 Judge = Callable[[Runs], list[Contrast]]
 PRINTED = {loss: loss.rpartition(":")[2] for loss in NAMES}

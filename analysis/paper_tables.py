@@ -11,7 +11,7 @@ from analysis import drawing, paired, records
 from fc_width.backbone import CHANGES
 from fc_width.data import CLASSES
 from fc_width.recipes import RECIPES
-from theory.claims_tables import QUOTED, TABLE_1, TABLE_2_CIFAR10, TABLE_2_CIFAR100, TABLE_5
+from theory.printed_tables import QUOTED, TABLE_1, TABLE_2_CIFAR10, TABLE_2_CIFAR100, TABLE_5
 
 METHODS = {  # key in the paper's tables: name, loss
     "hinge": ("Hinge Loss", "hinge"),

@@ -25,7 +25,8 @@ NPZ_ERRORS = (
     *(OSError, EOFError, zipfile.BadZipFile, zlib.error, lzma.LZMAError),  # damage, to the file or the disk
     NotImplementedError,  # a compression that zipfile does not know
 )
-"""What numpy and zipfile raise at a file that somebody else wrote; the tests have one of each, but of the disk."""
+"""What numpy and zipfile raise at a file that somebody else wrote; the tests have one of each, but of the disk and of a
+member that ends too soon."""
 SPLITS = {"train", "training", "test", "testing", "val", "valid", "validation"}
 """Names of folders that hold parts of a data set, and no class."""
 PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm")

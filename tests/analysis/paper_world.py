@@ -7,7 +7,7 @@ import pandas as pd
 from analysis import contrasts, evidence
 from fc_width.data import CLASSES
 from fc_width.recipes import COLD, RECIPES, sweep_widths
-from theory.claims_tables import TABLE_1, TABLE_2_CIFAR10, TABLE_2_CIFAR100, TABLE_5
+from theory.printed_tables import TABLE_1, TABLE_2_CIFAR10, TABLE_2_CIFAR100, TABLE_5
 
 TABLES = {"mnist": TABLE_1, "cifar10": TABLE_2_CIFAR10, "cifar100": TABLE_2_CIFAR100}
 COLUMNS = {"mnist": 0, "cifar10": 2}
