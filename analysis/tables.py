@@ -14,7 +14,7 @@ def of_a_recipe(frame: pd.DataFrame, name: str) -> str:
     parts = [
         f"# {name}",
         f"Written by `python -m analysis`. Mean ± standard deviation over the seeds, {seeds} a cell"
-        f"{drawing.precision(frame)}.",
+        f"{drawing.precision(frame)}. {_times(frame)}".rstrip(),
     ]
     for feature, runs in frame.groupby("feature"):
         if runs["width"].nunique() > 1:
@@ -29,6 +29,16 @@ def of_a_recipe(frame: pd.DataFrame, name: str) -> str:
     if len(at_minimum):
         parts += ["## Geometry at M = C − 1", geometry_by_loss(frame)]
     return "\n\n".join(parts) + "\n"
+
+
+def _times(runs: pd.DataFrame) -> str:
+    """How long a run took on each device, by the clock, whatever else that device did."""
+    if not {"seconds", "device"} <= set(runs):
+        return ""
+    return " ".join(
+        f"On {device} a run took {own.min():.0f} to {own.max():.0f} s, median {own.median():.0f} ({f'{len(own)} runs' if len(own) > 1 else 'one run'})."
+        for device, own in drawing.done(runs).groupby("device")["seconds"]
+    )
 
 
 PAIRED = "Points, with the 95 % t interval over the seeds that both have, paired, and their number."
