@@ -36,7 +36,8 @@ def _times(runs: pd.DataFrame) -> str:
     if not {"seconds", "device"} <= set(runs):
         return ""
     return " ".join(
-        f"On {device} a run took {own.min():.0f} to {own.max():.0f} s, median {own.median():.0f} ({f'{len(own)} runs' if len(own) > 1 else 'one run'})."
+        f"On {device} a run took {own.min():.0f} to {own.max():.0f} s, median {own.median():.0f} "
+        f"({f'{len(own)} runs' if len(own) > 1 else 'one run'})."
         for device, own in drawing.done(runs).groupby("device")["seconds"]
     )
 
