@@ -52,10 +52,10 @@ COMMITTED: dict[str, tuple[str, ...]] = {
     "fashion-mnist-small": (
         "--dataset fashion-mnist --widths 1 2 3 4 5 8 9 18 27 45 90 270 --losses softmax --seeds 5",
     ),
-    "fashion-mnist-small-2": ("--dataset fashion-mnist:2 --widths 1 2 3 5 --losses softmax --seeds 3",),
+    "fashion-mnist-small-2": ("--dataset fashion-mnist:2 --widths 1 2 3 5 --losses softmax --seeds 5",),
     "fashion-mnist-small-3": ("--dataset fashion-mnist:3 --widths 1 2 3 4 6 10 --losses softmax --seeds 5",),
     "fashion-mnist-small-5": ("--dataset fashion-mnist:5 --widths 1 2 3 4 5 8 12 20 --losses softmax --seeds 5",),
-    "fashion-mnist-small-7": ("--dataset fashion-mnist:7 --widths 1 3 4 5 6 7 12 18 30 --losses softmax --seeds 3",),
+    "fashion-mnist-small-7": ("--dataset fashion-mnist:7 --widths 1 3 4 5 6 7 12 18 30 --losses softmax --seeds 5",),
     "cifar10-small": (
         "--dataset cifar10 --widths 1 5 8 9 18 27 45 --losses softmax w-softmax:1 --seeds 3",
         "--dataset cifar10 --widths 9 --seeds 3 --losses hinge l-softmax w-softmax:{0.5,1.5} "
