@@ -394,8 +394,7 @@ def test_what_is_committed_is_what_the_committed_records_give():
         expected |= {f"{stem}.png", f"pdf/{stem}.pdf", f"data/{stem}.csv"}
         text = made.source.to_csv(index=False, float_format="%.6g")
         (FIGURES / f"{stem}.png").stat()
-        rel = 1e-2 if stem == "best-angles" else 1e-4  # a search for codes ends elsewhere on other CPUs
-        assert _same_table(text, (FIGURES / "data" / f"{stem}.csv").read_text("utf-8"), rel), stem
+        assert _same_table(text, (FIGURES / "data" / f"{stem}.csv").read_text("utf-8")), stem
     for name, text in texts(frames):
         assert text == (FIGURES / name).read_text("utf-8"), name
     there = {str(path.relative_to(FIGURES)) for kind in ("png", "pdf", "csv") for path in FIGURES.rglob(f"*.{kind}")}
@@ -411,12 +410,12 @@ def test_the_readme_opens_with_the_committed_knees_of_whole_data_sets():
     assert text in " ".join(opening.split())
 
 
-def _same_table(one, other, rel=1e-4):
+def _same_table(one, other):
     """Equal texts, but for the last digits of numbers, which another machine may round the other way."""
     rows, others = ([line.split(",") for line in text.splitlines()] for text in (one, other))
     same = len(rows) == len(others) and all(len(a) == len(b) for a, b in zip(rows, others, strict=True))
     return same and all(
-        a == b or float(a) == pytest.approx(float(b), rel=rel, abs=1e-9)
+        a == b or float(a) == pytest.approx(float(b), rel=1e-4, abs=1e-9)
         for row, twin in zip(rows, others, strict=True)
         for a, b in zip(row, twin, strict=True)
     )
