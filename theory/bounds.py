@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass
 from fractions import Fraction
 from pathlib import Path
 
-from theory import console
+from theory import console, kept_codes
 from theory import spherical_codes as codes
 
 TINY = 1e-12
@@ -103,8 +103,11 @@ def _best_code(C: int, M: int) -> tuple[float, str]:
         best = max(best, (math.acos(1 - 1 / shell) - TINY, f"{C} integer vectors of norm² {shell}"))
     if 3 <= M <= LAYERED and C <= FEW:
         best = max(best, (codes.layered_angle(C, M), "layers of latitude"))
-    if C * C * M <= SEARCHED:
-        cosine = codes.certified_cosine(codes.on_a_grid(codes.search(C, M)))
+    vectors = kept_codes.kept(C, M)
+    if vectors is None and C * C * M <= SEARCHED:
+        vectors = codes.on_a_grid(codes.search(C, M))
+    if vectors is not None:
+        cosine = codes.certified_cosine(vectors)
         best = max(best, (math.acos(min(cosine, 1.0)) - TINY, "search, certified"))
     return best
 

@@ -244,11 +244,15 @@ def certified_cosine(vectors: Integers) -> float:
     """A number that is at least the largest cosine of any two integer vectors.
 
     Inner products of integers below 2^21 in up to 2^10 dimensions are exact in int64, and below 2^53 in float64; the
-    quotient by the norms is then right to a few units in the last place, and 10^−14 more than covers them."""
+    quotient by the norms is then right to a few units in the last place, and 10^−14 more than covers them.
+
+    *Raises*: `ValueError` for larger entries, more dimensions, or a vector that is 0."""
     if np.abs(vectors).max() > 2 * GRID or vectors.shape[1] > 1024:
         raise ValueError(f"entries up to {2 * GRID} in at most 1024 dimensions expected, got {vectors.shape}")
     products = vectors @ vectors.T
     squares = np.diag(products).astype(np.float64)
+    if not squares.all():
+        raise ValueError(f"a vector of the {len(vectors)} is 0: it has no direction")
     cosines = products / np.sqrt(squares[:, None] * squares[None])
     np.fill_diagonal(cosines, -1)
     return float(cosines.max()) + 1e-14

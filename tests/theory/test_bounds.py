@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import sympy
 
+from theory import bounds, kept_codes
 from theory import spherical_codes as codes
 from theory.bounds import (
     equiangular_min_width,
@@ -232,6 +233,69 @@ def test_the_certificate_of_a_searched_code_holds_in_rationals(C, M):
     assert not bound.exact
     assert math.acos(cosine) - 1e-9 <= bound.lower < bound.upper
     assert "certified" in bound.source
+
+
+with np.load(kept_codes.FILE, allow_pickle=False) as arrays:
+    KEPT = [tuple(int(n) for n in name.split("x")) for name in arrays.files]
+
+
+@pytest.mark.parametrize(("C", "M"), KEPT)
+def test_the_certificate_of_a_kept_code_holds_in_rationals_and_is_what_the_bound_says(C, M):
+    vectors = kept_codes.kept(C, M)
+    assert vectors.shape == (C, M)
+    cosine = codes.certified_cosine(vectors)
+    assert exact_cosine_is_at_most(vectors, cosine)
+    assert not exact_cosine_is_at_most(vectors, cosine - 1e-9)
+    bound = largest_min_angle(C, M)
+    assert bound.lower >= math.acos(cosine) - 2 * bounds.TINY
+    assert not bound.exact
+    assert bound.lower > math.acos(cosine) or "search, certified" in bound.source
+
+
+def test_what_is_printed_of_100_classes_needs_no_search(monkeypatch):
+    """A search ends elsewhere on another machine, and what is drawn and printed of it would differ."""
+    monkeypatch.setattr(codes, "search", None)
+    largest_min_angle.cache_clear()
+    for C in (10, 100):
+        assert bounds.table(C, sorted({*range(1, 12), *bounds.default_widths(C)}))
+    with pytest.raises(TypeError):
+        largest_min_angle(99, 8)
+
+
+def test_a_better_code_is_kept_and_a_worse_one_is_not(tmp_path):
+    path = tmp_path / "codes.npz"
+    before, first = kept_codes.improve(path, 15, 3, 1)
+    assert before == 1
+    assert first == codes.certified_cosine(codes.on_a_grid(codes.search(15, 3, 0)))
+    poor = codes.on_a_grid(np.random.default_rng(0).standard_normal((15, 3)) / 4)
+    np.savez(path, **{"15x3": poor, "9x4": poor[:9, :1]})
+    assert kept_codes.improve(path, 15, 3, 1) == (codes.certified_cosine(poor), first)
+    with np.load(path) as arrays:
+        assert codes.certified_cosine(arrays["15x3"].astype(np.int64)) == first
+        assert np.array_equal(arrays["9x4"], poor[:9, :1])
+    content = path.read_bytes()
+    before, now = kept_codes.improve(path, 15, 3, 1)
+    assert (before, now) == (first, first)
+    assert path.read_bytes() == content
+    assert kept_codes.improve(path, 15, 3, 4)[1] <= first
+    assert [each.name for each in tmp_path.iterdir()] == ["codes.npz"]
+
+
+def test_the_command_line_that_keeps(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(kept_codes, "FILE", tmp_path / "codes.npz")
+    assert kept_codes.main(["--classes", "15", "--widths", "3", "4", "--tries", "1"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line[:24] for line in lines] == ["15 vectors in R^3: 0.000", "15 vectors in R^4: 0.000"]
+    assert kept_codes.kept(15, 4).shape == (15, 4)
+    assert kept_codes.main(["--classes", "1", "--widths", "3"]) == 2
+    monkeypatch.setattr(kept_codes, "FILE", tmp_path / "none" / "codes.npz")
+    assert kept_codes.main(["--classes", "15", "--widths", "3", "--tries", "1"]) == 2
+    assert "error: " in capsys.readouterr().err
+
+
+def test_a_vector_without_a_direction_is_no_code():
+    with pytest.raises(ValueError, match="a vector of the 2 is 0"):
+        codes.certified_cosine(np.array([[1, 0], [0, 0]]))
 
 
 def test_the_search_comes_near_what_is_optimal_and_never_past_it():

@@ -1,0 +1,85 @@
+"""Spherical codes that a search found, kept as integer vectors in `kept_codes.npz`, so that what is certified of them
+is the same on every machine: where rounding differs a search ends elsewhere.
+
+    python -m theory.kept_codes --classes 100 --widths 3 4 5 6 7 8 9 10 11 16 32 49 --tries 300
+
+searches again from that many seeds, and keeps the codes that are better than those kept."""
+
+import argparse
+import functools
+import math
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from theory import console
+from theory import spherical_codes as codes
+
+FILE = Path(__file__).with_name("kept_codes.npz")
+
+
+def kept(C: int, M: int) -> codes.Integers | None:
+    """The C integer vectors in R^M that are kept, (C, M); None if none are."""
+    return _read(FILE).get(_name(C, M))
+
+
+@functools.lru_cache(maxsize=4)
+def _read(path: Path) -> dict[str, codes.Integers]:
+    with np.load(path, allow_pickle=False) as arrays:
+        return {name: arrays[name].astype(np.int64) for name in arrays.files}
+
+
+def _name(C: int, M: int) -> str:
+    return f"{C}x{M}"
+
+
+def improve(path: Path, C: int, M: int, tries: int) -> tuple[float, float]:
+    """Search from the seeds 0, …, `tries` − 1, and keep in the file `path` the best code found, if none as good is.
+
+    *Returns*: the cosines certified of the code kept before, 1 if there was none, and of the one kept now.
+    """
+    arrays = dict(_read(path)) if path.exists() else {}
+    name = _name(C, M)
+    before = now = codes.certified_cosine(arrays[name]) if name in arrays else 1.0
+    for seed in range(tries):
+        code = codes.on_a_grid(codes.search(C, M, seed))
+        cosine = codes.certified_cosine(code)
+        if cosine < now:
+            now, arrays[name] = cosine, code
+    if now < before:
+        small: dict[str, Any] = {key: arrays[key].astype(np.int32) for key in sorted(arrays)}
+        partial = path.with_suffix(".partial.npz")
+        np.savez_compressed(partial, **small)
+        partial.replace(path)
+        _read.cache_clear()
+    return before, now
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command line; returns the exit status: 0, or 2 for a mistake in the options."""
+    parser = argparse.ArgumentParser(
+        prog="python -m theory.kept_codes", description="Search for codes better than those kept, and keep them."
+    )
+    parser.add_argument("--classes", type=int, required=True, metavar="C", help="number of vectors")
+    parser.add_argument("--widths", type=int, nargs="+", required=True, metavar="M", help="dimensions")
+    parser.add_argument("--tries", type=int, default=10, metavar="N", help="seeds to search from (default: 10)")
+    options = parser.parse_args(argv)
+    if options.classes < 2 or min(options.widths) < 2 or options.tries < 1:
+        print("error: --classes and --widths must be at least 2, --tries at least 1", file=sys.stderr)
+        return 2
+    for M in options.widths:
+        try:
+            before, now = improve(FILE, options.classes, M, options.tries)
+        except OSError as error:
+            print(f"error: {error}", file=sys.stderr)
+            return 2
+        degrees = [math.degrees(math.acos(cosine)) for cosine in (before, now)]
+        print(f"{options.classes} vectors in R^{M}: {degrees[0]:.4f}° kept before, {degrees[1]:.4f}° now", flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    console.run(main)
