@@ -10,8 +10,10 @@ import torch
 from fc_width import benchmark_losses, benchmark_profile, benchmark_sweep
 from fc_width.backbone import BACKBONES, Backbone
 from fc_width.benchmark import main
+from fc_width.benchmark_stack import InTurn, Stacked
+from fc_width.data import load
 from fc_width.losses import WSoftmaxLoss
-from fc_width.recipes import RECIPES
+from fc_width.recipes import RECIPES, of_known_data
 
 
 def test_losses_are_printed_and_written(tmp_path, capsys):
@@ -170,6 +172,53 @@ def test_the_cost_of_a_sweep(tmp_path, capsys):
     assert "| classes C | 40 | " in capsys.readouterr().out
 
 
+def test_networks_stacked_by_vmap_learn_what_each_learns_alone():
+    dataset = load("digits")
+    recipes = [dataclasses.replace(of_known_data("digits"), loss="softmax", seed=seed) for seed in (3, 4)]
+    in_turn, stacked = (way(recipes, dataset, torch.device("cpu")) for way in (InTurn, Stacked))
+    generator = torch.Generator().manual_seed(0)
+    orders = torch.stack([torch.randperm(len(dataset.train_labels), generator=generator) for _ in recipes])
+    before = {name: parameter.clone() for name, parameter in stacked.parameters.items()}
+
+    def taken(index):
+        """How far a network went alone, and how far from there in the stack, over all its parameters."""
+        alone = {f"backbone.{name}": each for name, each in in_turn.steps[index].backbone.named_parameters()}
+        alone |= {f"loss.{name}": each for name, each in in_turn.steps[index].loss.named_parameters()}
+        assert alone.keys() == before.keys()
+        one, other, start = (
+            torch.cat([each.detach().flatten() for each in every])
+            for every in (
+                [alone[name] for name in before],
+                [stacked.parameters[name][index] for name in before],
+                [before[name][index] for name in before],
+            )
+        )
+        return float((one - start).norm()), float((other - one).norm())
+
+    for steps, within in ((1, 1e-5), (2, 0.1)):  # the second has momentum, and amplifies how the first was rounded
+        for way in (in_turn, stacked):
+            way.take(steps, orders)
+        for index, step in enumerate(in_turn.steps):
+            moved, apart = taken(index)
+            assert moved > 0.1
+            assert apart < within * moved
+            if steps == 1:
+                assert stacked.hits[index] == step.hits
+                assert float(stacked.total[index]) == pytest.approx(float(step.total), rel=1e-5)
+    assert float(in_turn.steps[0].total) != pytest.approx(float(in_turn.steps[1].total), rel=1e-3)
+
+
+def test_the_time_of_a_stack(tmp_path, capsys):
+    path = tmp_path / "stack.json"
+    sizes = ["--networks", "1", "3", "--steps", "2", "--rounds", "1"]
+    assert main(["stack", *sizes, "--device", "cpu", "--json", str(path)]) == 0
+    found = json.loads(path.read_text())["measurements"]
+    assert [each["networks"] for each in found] == [1, 3]
+    for each in found:
+        assert each["ratio"] == pytest.approx(each["in_turn"] / each["stacked"])
+    assert "| 3 | " in capsys.readouterr().out
+
+
 def test_where_the_time_of_a_run_goes(tmp_path, capsys):
     path = tmp_path / "profile.json"
     assert main(["profile", "--device", "cpu", "--json", str(path)]) == 0
@@ -195,6 +244,7 @@ def test_where_the_time_of_a_run_goes(tmp_path, capsys):
         (["sweep", "--runs", "0"], "runs must be at least 1, got 0"),
         (["sweep", "--workers", "0"], "workers must be at least 1, got 0"),
         (["profile", "--recipe", "best"], "unknown recipe 'best': expected one of digits, "),
+        (["stack", "--networks", "2", "0"], "networks and steps must be at least 1, got (2, 0) and 20"),
         (["cost", "--recipe", "best"], "unknown recipe 'best': expected one of digits, "),
         (["cost", "--runs", "4", "0"], "runs must be at least 1, got (4, 0)"),
         (["cost", "--classes", "0"], "classes must be at least 2, got (0,)"),

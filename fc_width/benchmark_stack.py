@@ -1,0 +1,212 @@
+"""Several networks trained as one, stacked by `torch.func.vmap`: ``python -m fc_width.benchmark stack``.
+
+K networks of one recipe and K seeds take the same steps in two ways, interleaved: one network after the other by the
+engine's step (on CUDA recorded as a graph, each network on a stream of its own), and all K by one step whose
+parameters, buffers and momenta have one more dimension, of K (on CUDA recorded too). vmap makes one grouped
+convolution of the K. On a CPU both ways have one thread."""
+
+import dataclasses
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+import threadpoolctl
+import torch
+from torch import nn
+from torch.func import functional_call, grad, stack_module_state, vmap
+
+from fc_width.backbone import Backbone
+from fc_width.benchmark_sweep import of_torch_alone
+from fc_width.data import Dataset, load
+from fc_width.engine import set_convolutions
+from fc_width.loss_names import Loss
+from fc_width.recipes import Recipe, of_known_data
+from fc_width.step import REHEARSALS, Step, batches, precision
+from fc_width.train import build
+
+
+@dataclass(frozen=True)
+class Stack:
+    """Milliseconds of a network's step, one network after the other and stacked by vmap."""
+
+    recipe: str = "digits"
+    """Named recipe, at its own width; with softmax."""
+    device: str = "auto"
+    """cuda, cpu, or auto: CUDA where there is one."""
+    networks: tuple[int, ...] = (1, 2, 4, 8, 16)
+    """Numbers of networks K."""
+    steps: int = 20
+    """Steps of every network in a round, an epoch's at most."""
+    rounds: int = 5
+    """Interleaved rounds that the medians are over."""
+    data_dir: Path | None = None
+    """Folder that holds the data set's original files."""
+    json: Path | None = None
+    """File to write the measurements to."""
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """K; median milliseconds of one network's step, in turn and stacked; how many times as fast the stack is."""
+
+    networks: int
+    in_turn: float
+    stacked: float
+    ratio: float
+
+
+def measure(options: Stack, device: torch.device, say: Callable[[str], None]) -> list[Measurement]:
+    """Every K.
+
+    *Raises*: `ValueError` for a recipe that is none, or fewer than one network or step."""
+    recipe = dataclasses.replace(of_known_data(options.recipe), loss="softmax")
+    if any(count < 1 for count in options.networks) or options.steps < 1:
+        raise ValueError(f"networks and steps must be at least 1, got {options.networks} and {options.steps}")
+    dataset = load(recipe.dataset, options.data_dir)
+    steps = min(options.steps, max(1, len(dataset.train_labels) // recipe.batch_size))
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    set_convolutions()  # as a sweep does
+    found = []
+    try:
+        with threadpoolctl.threadpool_limits(1):
+            for count in options.networks:
+                recipes = [dataclasses.replace(recipe, seed=seed) for seed in range(count)]
+                ways: list[InTurn | Stacked] = [way(recipes, dataset, device) for way in (InTurn, Stacked)]
+                spent: list[list[float]] = [[], []]
+                for turn in range(options.rounds + 1):  # the first one warms up
+                    say(f"K = {count}: " + (f"round {turn} of {options.rounds} …" if turn else "warming up …"))
+                    orders = torch.stack([torch.randperm(len(dataset.train_labels)) for _ in recipes])
+                    for seconds, way in zip(spent, ways, strict=True):
+                        _wait(device)
+                        started = time.perf_counter()
+                        way.take(steps, orders)
+                        _wait(device)
+                        seconds.append((time.perf_counter() - started) / steps / count)
+                in_turn, stacked = (1000 * median(seconds[1:]) for seconds in spent)
+                found.append(Measurement(count, in_turn, stacked, in_turn / stacked))
+    finally:
+        torch.set_num_threads(threads)
+    return found
+
+
+def _wait(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+class InTurn:
+    """Networks trained by a `Step` each."""
+
+    def __init__(self, recipes: Sequence[Recipe], dataset: Dataset, device: torch.device) -> None:
+        self.data = batches(dataset, device)
+        self.steps = []
+        for recipe in recipes:
+            backbone, loss = build(recipe, dataset)
+            backbone = backbone.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+            self.steps.append(Step(recipe, backbone, loss.to(device), self.data))
+        self.streams = [torch.cuda.Stream(device) if device.type == "cuda" else None for _ in recipes]
+
+    def take(self, steps: int, orders: torch.Tensor) -> None:
+        """So many steps of every network, in the order (K, N) of the data."""
+        epochs = [step.epoch(order, 0.0) for step, order in zip(self.steps, orders, strict=True)]
+        for _ in range(steps):
+            for stream, epoch in zip(self.streams, epochs, strict=True):
+                with torch.cuda.stream(stream):  # of None: nothing
+                    next(epoch)
+
+
+class Stacked:
+    """Networks trained as one: what `Step` does, with one more dimension.
+
+    *Attributes*: `parameters`, by name, each (K, …)."""
+
+    def __init__(self, recipes: Sequence[Recipe], dataset: Dataset, device: torch.device) -> None:
+        self.recipe, self.data, self.device = recipes[0], batches(dataset, device), device
+        networks = [of_torch_alone(_Network(*build(recipe, dataset)).to(device)) for recipe in recipes]
+        self.network = networks[0].train()
+        stacked, self.buffers = stack_module_state(networks)
+        self.parameters: dict[str, torch.Tensor] = {name: each.detach() for name, each in stacked.items()}
+        self.size = min(self.recipe.batch_size, len(dataset.train_labels))
+        self.place = torch.arange(self.size, device=device)
+        self.orders = torch.arange(len(dataset.train_labels), device=device).repeat(len(recipes), 1)
+        self.hits, self.total = (torch.zeros(len(recipes), device=device) for _ in range(2))
+        every = list(self.parameters.values())
+        groups = [
+            {"params": [each for each in every if each.ndim > 2], "weight_decay": self.recipe.weight_decay},
+            {"params": [each for each in every if each.ndim <= 2], "weight_decay": 0.0},
+        ]
+        self.optimizer = torch.optim.SGD(groups, lr=self.recipe.lr, momentum=self.recipe.momentum, fused=True)
+        self.slopes = vmap(grad(self._value, has_aux=True))
+        self.graph: torch.cuda.CUDAGraph | None = None
+
+    def take(self, steps: int, orders: torch.Tensor) -> None:
+        """So many steps of every network, in the order (K, N) of the data, at the first learning rate."""
+        self.orders.copy_(orders)
+        self.place.copy_(torch.arange(self.size, device=self.device))
+        if self.device.type == "cuda" and self.graph is None:
+            for _ in range(REHEARSALS):
+                self._batch()
+            self.graph = torch.cuda.CUDAGraph()
+            with torch.cuda.graph(self.graph):
+                self._batch()
+            self.place.copy_(torch.arange(self.size, device=self.device))
+        self.hits.zero_()
+        self.total.zero_()
+        for _ in range(steps):
+            self._batch() if self.graph is None else self.graph.replay()
+
+    def _value(
+        self,
+        parameters: dict[str, torch.Tensor],
+        buffers: dict[str, torch.Tensor],
+        images: torch.Tensor,
+        labels: torch.Tensor,
+    ) -> tuple[torch.Tensor, tuple[torch.Tensor, torch.Tensor]]:
+        """One network's loss, and what `Step` counts."""
+        value, right = functional_call(self.network, (parameters, buffers), (images, labels))
+        return value, (value.detach(), right)
+
+    def _batch(self) -> None:
+        chosen = self.orders[:, self.place]
+        labels = self.data.train[1][chosen]
+        images = self.data.images(self.data.train[0][chosen.flatten()]).unflatten(0, chosen.shape)
+        images = images.contiguous()  # channels last is slower for grouped convolutions
+        with precision(self.recipe.precision, self.device):
+            slopes, (values, right) = self.slopes(self.parameters, self.buffers, images, labels)
+        for name, parameter in self.parameters.items():
+            parameter.grad = slopes[name]
+        self.optimizer.step()
+        self.hits += right
+        self.total += values
+        self.place += self.size
+
+
+class _Network(nn.Module):
+    """Images (N, channels, H, W) and labels (N,) to the loss and the number of correct samples."""
+
+    def __init__(self, backbone: Backbone, loss: Loss) -> None:
+        super().__init__()
+        self.backbone, self.loss = backbone, loss
+
+    def forward(self, images: torch.Tensor, labels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        embeddings = self.backbone(images).float()
+        right = (self.loss.logits(embeddings).argmax(1) == labels).sum()
+        return self.loss(embeddings, labels), right
+
+
+def describe(options: Stack, device: torch.device) -> str:
+    """What was measured, for a heading."""
+    return f"{options.recipe}, softmax, median of {options.rounds} interleaved rounds of {options.steps} steps"
+
+
+def table(found: Sequence[Measurement]) -> str:
+    """Markdown: a row for each K."""
+    lines = [
+        "| networks K | in turn, ms a step | stacked, ms a step | stacked against in turn |",
+        "|---:|---:|---:|---:|",
+    ]
+    lines += [f"| {each.networks} | {each.in_turn:.2f} | {each.stacked:.2f} | {each.ratio:.2f} |" for each in found]
+    return "\n".join(lines)
