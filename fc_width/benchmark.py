@@ -1,4 +1,4 @@
-"""``python -m fc_width.benchmark losses``, ``sweep``, ``cost``, ``profile`` and ``stack``: what things cost here."""
+"""``python -m fc_width.benchmark losses``, ``sweep``, ``cost``, ``profile`` and ``step``: what things cost here."""
 
 import json
 import platform
@@ -10,7 +10,7 @@ from typing import Any
 import torch
 import tyro
 
-from fc_width import benchmark_cost, benchmark_losses, benchmark_profile, benchmark_stack, benchmark_sweep
+from fc_width import benchmark_cost, benchmark_losses, benchmark_profile, benchmark_step, benchmark_sweep
 from fc_width.train import device_name
 from theory import console
 
@@ -22,7 +22,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "sweep": benchmark_sweep.Sweep,
         "cost": benchmark_cost.Cost,
         "profile": benchmark_profile.Profile,
-        "stack": benchmark_stack.Stack,
+        "step": benchmark_step.StepTime,
     }
     options: Any = tyro.extras.subcommand_cli_from_dict(
         commands, args=arguments, prog="python -m fc_width.benchmark", description=__doc__

@@ -10,7 +10,7 @@ import torch
 from fc_width import benchmark_losses, benchmark_profile, benchmark_sweep
 from fc_width.backbone import BACKBONES, Backbone
 from fc_width.benchmark import main
-from fc_width.benchmark_stack import InTurn, Stacked
+from fc_width.benchmark_step import InTurn, Stacked
 from fc_width.data import load
 from fc_width.losses import WSoftmaxLoss
 from fc_width.recipes import RECIPES, of_known_data
@@ -208,15 +208,23 @@ def test_networks_stacked_by_vmap_learn_what_each_learns_alone():
     assert float(in_turn.steps[0].total) != pytest.approx(float(in_turn.steps[1].total), rel=1e-3)
 
 
-def test_the_time_of_a_stack(tmp_path, capsys):
-    path = tmp_path / "stack.json"
+def test_the_time_of_a_step(tmp_path, capsys, monkeypatch):
+    compiled = []
+    monkeypatch.setattr(torch.nn.Module, "compile", lambda self: compiled.append(self))  # it takes its time
+    path = tmp_path / "step.json"
     sizes = ["--networks", "1", "3", "--steps", "2", "--rounds", "1"]
-    assert main(["stack", *sizes, "--device", "cpu", "--json", str(path)]) == 0
+    assert main(["step", *sizes, "--device", "cpu", "--json", str(path)]) == 0
     found = json.loads(path.read_text())["measurements"]
-    assert [each["networks"] for each in found] == [1, 3]
-    for each in found:
-        assert each["ratio"] == pytest.approx(each["in_turn"] / each["stacked"])
-    assert "| 3 | " in capsys.readouterr().out
+    ways = ["in turn", "in turn, compiled", "stacked"]
+    assert [(each["way"], each["networks"]) for each in found] == [(way, count) for count in (1, 3) for way in ways]
+    for index, each in enumerate(found):
+        assert each["ratio"] == pytest.approx(found[index // 3 * 3]["milliseconds"] / each["milliseconds"])
+    assert len(compiled) == 4
+    assert all(isinstance(each, torch.nn.Sequential) for each in compiled)
+    assert "| stacked | 3 | " in capsys.readouterr().out
+    assert main(["step", *sizes, "--device", "cpu", "--ways", "stacked", "--json", str(path)]) == 0
+    assert [each["way"] for each in json.loads(path.read_text())["measurements"]] == ["in turn", "stacked"] * 2
+    assert len(compiled) == 4
 
 
 def test_where_the_time_of_a_run_goes(tmp_path, capsys):
@@ -244,7 +252,7 @@ def test_where_the_time_of_a_run_goes(tmp_path, capsys):
         (["sweep", "--runs", "0"], "runs must be at least 1, got 0"),
         (["sweep", "--workers", "0"], "workers must be at least 1, got 0"),
         (["profile", "--recipe", "best"], "unknown recipe 'best': expected one of digits, "),
-        (["stack", "--networks", "2", "0"], "networks and steps must be at least 1, got (2, 0) and 20"),
+        (["step", "--networks", "2", "0"], "networks and steps must be at least 1, got (2, 0) and 20"),
         (["cost", "--recipe", "best"], "unknown recipe 'best': expected one of digits, "),
         (["cost", "--runs", "4", "0"], "runs must be at least 1, got (4, 0)"),
         (["cost", "--classes", "0"], "classes must be at least 2, got (0,)"),

@@ -1,16 +1,19 @@
-"""Several networks trained as one, stacked by `torch.func.vmap`: ``python -m fc_width.benchmark stack``.
+"""The engine's training step against others that it could be: ``python -m fc_width.benchmark step``.
 
-K networks of one recipe and K seeds take the same steps in two ways, interleaved: one network after the other by the
-engine's step (on CUDA recorded as a graph, each network on a stream of its own), and all K by one step whose
-parameters, buffers and momenta have one more dimension, of K (on CUDA recorded too). vmap makes one grouped
-convolution of the K. On a CPU both ways have one thread."""
+K networks of one recipe and K seeds take the same steps, interleaved. *In turn*: by the engine's step, one network
+after the other (on CUDA recorded as a graph, each network on a stream of its own). *In turn, compiled*: the same with
+the trunk compiled by torch, which on a CPU wants a C++ compiler, and some time once, not counted here. *Stacked*: all K
+by one step whose parameters, buffers and momenta have one more dimension, of K, by `torch.func.vmap` (on CUDA recorded
+too), which makes one grouped convolution of the K. On a CPU all have one thread."""
 
 import dataclasses
+import functools
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
+from typing import Any, Literal
 
 import threadpoolctl
 import torch
@@ -28,15 +31,17 @@ from fc_width.train import build
 
 
 @dataclass(frozen=True)
-class Stack:
-    """Milliseconds of a network's step, one network after the other and stacked by vmap."""
+class StepTime:
+    """Milliseconds of a network's step, as the engine takes it, compiled, and stacked by vmap."""
 
     recipe: str = "digits"
     """Named recipe, at its own width; with softmax."""
     device: str = "auto"
     """cuda, cpu, or auto: CUDA where there is one."""
-    networks: tuple[int, ...] = (1, 2, 4, 8, 16)
+    networks: tuple[int, ...] = (1, 4, 16)
     """Numbers of networks K."""
+    ways: tuple[Literal["compiled", "stacked"], ...] = ("compiled", "stacked")
+    """What the engine's step is compared with."""
     steps: int = 20
     """Steps of every network in a round, an epoch's at most."""
     rounds: int = 5
@@ -49,16 +54,16 @@ class Stack:
 
 @dataclass(frozen=True)
 class Measurement:
-    """K; median milliseconds of one network's step, in turn and stacked; how many times as fast the stack is."""
+    """A way and K: median milliseconds of one network's step, and how many times as fast as in turn that is."""
 
+    way: str
     networks: int
-    in_turn: float
-    stacked: float
+    milliseconds: float
     ratio: float
 
 
-def measure(options: Stack, device: torch.device, say: Callable[[str], None]) -> list[Measurement]:
-    """Every K.
+def measure(options: StepTime, device: torch.device, say: Callable[[str], None]) -> list[Measurement]:
+    """Every K and way.
 
     *Raises*: `ValueError` for a recipe that is none, or fewer than one network or step."""
     recipe = dataclasses.replace(of_known_data(options.recipe), loss="softmax")
@@ -66,6 +71,7 @@ def measure(options: Stack, device: torch.device, say: Callable[[str], None]) ->
         raise ValueError(f"networks and steps must be at least 1, got {options.networks} and {options.steps}")
     dataset = load(recipe.dataset, options.data_dir)
     steps = min(options.steps, max(1, len(dataset.train_labels) // recipe.batch_size))
+    wanted = {"in turn": InTurn} | {WAYS[name][0]: WAYS[name][1] for name in options.ways}
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     set_convolutions()  # as a sweep does
@@ -74,19 +80,19 @@ def measure(options: Stack, device: torch.device, say: Callable[[str], None]) ->
         with threadpoolctl.threadpool_limits(1):
             for count in options.networks:
                 recipes = [dataclasses.replace(recipe, seed=seed) for seed in range(count)]
-                ways: list[InTurn | Stacked] = [way(recipes, dataset, device) for way in (InTurn, Stacked)]
-                spent: list[list[float]] = [[], []]
+                ways = {name: way(recipes, dataset, device) for name, way in wanted.items()}
+                spent: dict[str, list[float]] = {name: [] for name in ways}
                 for turn in range(options.rounds + 1):  # the first one warms up
                     say(f"K = {count}: " + (f"round {turn} of {options.rounds} …" if turn else "warming up …"))
                     orders = torch.stack([torch.randperm(len(dataset.train_labels)) for _ in recipes])
-                    for seconds, way in zip(spent, ways, strict=True):
+                    for name, way in ways.items():
                         _wait(device)
                         started = time.perf_counter()
                         way.take(steps, orders)
                         _wait(device)
-                        seconds.append((time.perf_counter() - started) / steps / count)
-                in_turn, stacked = (1000 * median(seconds[1:]) for seconds in spent)
-                found.append(Measurement(count, in_turn, stacked, in_turn / stacked))
+                        spent[name].append((time.perf_counter() - started) / steps / count)
+                middle = {name: 1000 * median(seconds[1:]) for name, seconds in spent.items()}
+                found += [Measurement(name, count, each, middle["in turn"] / each) for name, each in middle.items()]
     finally:
         torch.set_num_threads(threads)
     return found
@@ -98,14 +104,18 @@ def _wait(device: torch.device) -> None:
 
 
 class InTurn:
-    """Networks trained by a `Step` each."""
+    """Networks trained by a `Step` each; the trunk `compiled` or not."""
 
-    def __init__(self, recipes: Sequence[Recipe], dataset: Dataset, device: torch.device) -> None:
+    def __init__(
+        self, recipes: Sequence[Recipe], dataset: Dataset, device: torch.device, compiled: bool = False
+    ) -> None:
         self.data = batches(dataset, device)
         self.steps = []
         for recipe in recipes:
             backbone, loss = build(recipe, dataset)
             backbone = backbone.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+            if compiled:
+                of_torch_alone(backbone.trunk).compile()
             self.steps.append(Step(recipe, backbone, loss.to(device), self.data))
         self.streams = [torch.cuda.Stream(device) if device.type == "cuda" else None for _ in recipes]
 
@@ -184,6 +194,12 @@ class Stacked:
         self.place += self.size
 
 
+WAYS: dict[str, tuple[str, Any]] = {
+    "compiled": ("in turn, compiled", functools.partial(InTurn, compiled=True)),
+    "stacked": ("stacked", Stacked),
+}
+
+
 class _Network(nn.Module):
     """Images (N, channels, H, W) and labels (N,) to the loss and the number of correct samples."""
 
@@ -197,16 +213,13 @@ class _Network(nn.Module):
         return self.loss(embeddings, labels), right
 
 
-def describe(options: Stack, device: torch.device) -> str:
+def describe(options: StepTime, device: torch.device) -> str:
     """What was measured, for a heading."""
     return f"{options.recipe}, softmax, median of {options.rounds} interleaved rounds of {options.steps} steps"
 
 
 def table(found: Sequence[Measurement]) -> str:
-    """Markdown: a row for each K."""
-    lines = [
-        "| networks K | in turn, ms a step | stacked, ms a step | stacked against in turn |",
-        "|---:|---:|---:|---:|",
-    ]
-    lines += [f"| {each.networks} | {each.in_turn:.2f} | {each.stacked:.2f} | {each.ratio:.2f} |" for each in found]
+    """Markdown: a row for each K and way."""
+    lines = ["| way | networks K | ms a step | times as fast as in turn |", "|---|---:|---:|---:|"]
+    lines += [f"| {each.way} | {each.networks} | {each.milliseconds:.2f} | {each.ratio:.2f} |" for each in found]
     return "\n".join(lines)
