@@ -137,6 +137,9 @@ class Stacked:
         self.recipe, self.data, self.device = recipes[0], batches(dataset, device), device
         networks = [of_torch_alone(_Network(*build(recipe, dataset)).to(device)) for recipe in recipes]
         self.network = networks[0].train()
+        for module in self.network.modules():  # under vmap batch norm takes no bfloat16 beside float32
+            if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
+                module.register_forward_pre_hook(lambda _, inputs: inputs[0].float())
         stacked, self.buffers = stack_module_state(networks)
         self.parameters: dict[str, torch.Tensor] = {name: each.detach() for name, each in stacked.items()}
         self.size = min(self.recipe.batch_size, len(dataset.train_labels))

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from fc_width import benchmark_losses, benchmark_profile, benchmark_sweep
+from fc_width import benchmark_losses, benchmark_profile, benchmark_sweep, step
 from fc_width.backbone import BACKBONES, Backbone
 from fc_width.benchmark import main
 from fc_width.benchmark_step import InTurn, Stacked
@@ -198,14 +198,28 @@ def test_networks_stacked_by_vmap_learn_what_each_learns_alone():
     for steps, within in ((1, 1e-5), (2, 0.1)):  # the second has momentum, and amplifies how the first was rounded
         for way in (in_turn, stacked):
             way.take(steps, orders)
-        for index, step in enumerate(in_turn.steps):
+        for index, one in enumerate(in_turn.steps):
             moved, apart = taken(index)
             assert moved > 0.1
             assert apart < within * moved
             if steps == 1:
-                assert stacked.hits[index] == step.hits
-                assert float(stacked.total[index]) == pytest.approx(float(step.total), rel=1e-5)
+                assert stacked.hits[index] == one.hits
+                assert float(stacked.total[index]) == pytest.approx(float(one.total), rel=1e-5)
     assert float(in_turn.steps[0].total) != pytest.approx(float(in_turn.steps[1].total), rel=1e-3)
+
+
+def test_networks_are_stacked_in_bfloat16_too(monkeypatch):
+    monkeypatch.setattr(step, "has_amx", lambda: True)
+    dataset = load("digits")
+    recipe = dataclasses.replace(of_known_data("digits"), loss="softmax", precision="bfloat16")
+    orders = torch.arange(len(dataset.train_labels))[None]
+    in_turn, stacked = (way([recipe], dataset, torch.device("cpu")) for way in (InTurn, Stacked))
+    for way in (in_turn, stacked):
+        way.take(3, orders)
+    assert float(stacked.total[0]) == pytest.approx(float(in_turn.steps[0].total), rel=0.05)
+    plain = Stacked([dataclasses.replace(recipe, precision="float32")], dataset, torch.device("cpu"))
+    plain.take(3, orders)
+    assert float(plain.total[0]) != float(stacked.total[0])
 
 
 def test_the_time_of_a_step(tmp_path, capsys, monkeypatch):
