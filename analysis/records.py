@@ -62,7 +62,7 @@ COMMITTED: dict[str, tuple[str, ...]] = {
         "w-softmax-{centred,simplex}:1",
         "--dataset cifar10 --widths 2 3 90 270 --losses softmax --seeds 3",
         "--dataset cifar10 --widths 270 --losses w-softmax:1 --seeds 3",
-        "--dataset cifar10 --widths 5 8 9 18 27 45 --losses softmax --seeds 5",
+        "--dataset cifar10 --widths 5 8 9 18 27 45 --losses softmax --seeds 15",
     ),
     "cifar10-small-2": ("--dataset cifar10:2 --widths 1 2 3 5 --losses softmax --seeds 5",),
     "cifar10-small-3": ("--dataset cifar10:3 --widths 1 2 3 4 6 10 --losses softmax --seeds 5",),
@@ -72,7 +72,7 @@ COMMITTED: dict[str, tuple[str, ...]] = {
     ),
     "cifar10-small-6": ("--dataset cifar10:6 --widths 5 --losses softmax w-softmax:1 --seeds 3",),
     "cifar10-small-7": (
-        "--dataset cifar10:7 --widths 1 3 4 5 6 7 12 18 30 --losses softmax --seeds 3",
+        "--dataset cifar10:7 --widths 1 3 4 5 6 7 12 18 30 --losses softmax --seeds 5",
         "--dataset cifar10:7 --widths 6 --losses w-softmax:1 --seeds 3",
     ),
     "cifar10-small-8": ("--dataset cifar10:8 --widths 7 --losses softmax w-softmax:1 --seeds 3",),
@@ -80,8 +80,9 @@ COMMITTED: dict[str, tuple[str, ...]] = {
     "cifar100-small": (
         "--dataset cifar100 --widths 1 50 98 99 198 297 495 2970 --losses softmax w-softmax:1 --seeds 3",
         "--dataset cifar100 --widths 99 --losses hinge l-softmax w-softmax:{0.5,1.5} --seeds 3",
+        "--dataset cifar100 --widths 50 98 99 198 297 495 --losses softmax --seeds 10",
     ),
-    "cifar100-small-50": ("--dataset cifar100:50 --widths 12 25 48 49 98 147 245 --losses softmax --seeds 3",),
+    "cifar100-small-50": ("--dataset cifar100:50 --widths 12 25 48 49 98 147 245 --losses softmax --seeds 5",),
 }
 """The packs that the committed figures and tables rest on, each with the options of the sweeps that make its records.
 Whoever commits a pack adds its line."""
