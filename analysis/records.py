@@ -62,7 +62,7 @@ COMMITTED: dict[str, tuple[str, ...]] = {
         "w-softmax-{centred,simplex}:1",
         "--dataset cifar10 --widths 2 3 90 270 --losses softmax --seeds 3",
         "--dataset cifar10 --widths 270 --losses w-softmax:1 --seeds 3",
-        "--dataset cifar10 --widths 5 8 9 18 27 45 --losses softmax --seeds 15",
+        "--dataset cifar10 --widths 5 6 7 8 9 18 27 45 --losses softmax --seeds 15",
     ),
     "cifar10-small-2": ("--dataset cifar10:2 --widths 1 2 3 5 --losses softmax --seeds 5",),
     "cifar10-small-3": ("--dataset cifar10:3 --widths 1 2 3 4 6 10 --losses softmax --seeds 5",),
