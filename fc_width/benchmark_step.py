@@ -65,12 +65,14 @@ class Measurement:
 def measure(options: StepTime, device: torch.device, say: Callable[[str], None]) -> list[Measurement]:
     """Every K and way.
 
-    *Raises*: `ValueError` for a recipe that is none, or fewer than one network or step."""
+    *Raises*: `ValueError` for a recipe that is none, fewer than one network or step, or more steps than an epoch."""
     recipe = dataclasses.replace(of_known_data(options.recipe), loss="softmax")
     if any(count < 1 for count in options.networks) or options.steps < 1:
         raise ValueError(f"networks and steps must be at least 1, got {options.networks} and {options.steps}")
     dataset = load(recipe.dataset, options.data_dir)
-    steps = min(options.steps, max(1, len(dataset.train_labels) // recipe.batch_size))
+    steps, most = options.steps, len(dataset.train_labels) // recipe.batch_size
+    if steps > most:
+        raise ValueError(f"steps must be at most {most}, those of an epoch of {recipe.dataset}, got {steps}")
     wanted = {"in turn": InTurn} | {WAYS[name][0]: WAYS[name][1] for name in options.ways}
     threads = torch.get_num_threads()
     torch.set_num_threads(1)

@@ -73,7 +73,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     for M in options.widths:
         try:
             before, now = improve(FILE, options.classes, M, options.tries)
-        except OSError as error:
+        except (ValueError, OSError, MemoryError) as error:  # of what is too large to certify, write or hold
             print(f"error: {error}", file=sys.stderr)
             return 2
         degrees = [math.degrees(math.acos(cosine)) for cosine in (before, now)]

@@ -267,6 +267,7 @@ def test_where_the_time_of_a_run_goes(tmp_path, capsys):
         (["sweep", "--workers", "0"], "workers must be at least 1, got 0"),
         (["profile", "--recipe", "best"], "unknown recipe 'best': expected one of digits, "),
         (["step", "--networks", "2", "0"], "networks and steps must be at least 1, got (2, 0) and 20"),
+        (["step", "--steps", "27"], "steps must be at most 26, those of an epoch of digits, got 27"),
         (["cost", "--recipe", "best"], "unknown recipe 'best': expected one of digits, "),
         (["cost", "--runs", "4", "0"], "runs must be at least 1, got (4, 0)"),
         (["cost", "--classes", "0"], "classes must be at least 2, got (0,)"),

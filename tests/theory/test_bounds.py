@@ -288,6 +288,8 @@ def test_the_command_line_that_keeps(tmp_path, monkeypatch, capsys):
     assert [line[:24] for line in lines] == ["15 vectors in R^3: 0.000", "15 vectors in R^4: 0.000"]
     assert kept_codes.kept(15, 4).shape == (15, 4)
     assert kept_codes.main(["--classes", "1", "--widths", "3"]) == 2
+    assert kept_codes.main(["--classes", "2", "--widths", "1025", "--tries", "1"]) == 2
+    assert "at most 1024 dimensions expected, got (2, 1025)" in capsys.readouterr().err
     monkeypatch.setattr(kept_codes, "FILE", tmp_path / "none" / "codes.npz")
     assert kept_codes.main(["--classes", "15", "--widths", "3", "--tries", "1"]) == 2
     assert "error: " in capsys.readouterr().err
