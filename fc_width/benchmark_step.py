@@ -115,9 +115,9 @@ class InTurn:
         self.steps = []
         for recipe in recipes:
             backbone, loss = build(recipe, dataset)
-            backbone = backbone.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
             if compiled:
                 of_torch_alone(backbone.trunk).compile()
+            backbone = backbone.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
             self.steps.append(Step(recipe, backbone, loss.to(device), self.data))
         self.streams = [torch.cuda.Stream(device) if device.type == "cuda" else None for _ in recipes]
 
