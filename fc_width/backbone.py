@@ -126,6 +126,9 @@ class Backbone(nn.Module):
         self.fc = nn.Linear(self.fc_inputs, width)
         self.feature = _feature(feature, width)
         _initialise(self.fc)
+        for module in self.modules():
+            if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
+                module.num_batches_tracked = None  # counted for nobody, by a launch a layer
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Embeddings (N, M) of images (N, channels, H, W)."""

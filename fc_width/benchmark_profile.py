@@ -23,6 +23,7 @@ from fc_width.train import run
 KINDS = {  # part of the name of an operator, or of what called it: what it is
     "convolution_backward": "convolutions, backward",
     "convolution": "convolutions, forward",
+    "PReLUNorm": "PReLU and batch norm in one, both ways",
     "prelu": "PReLU, both ways",
     "_PReLU": "PReLU, both ways",
     "batch_norm": "batch norm, both ways",

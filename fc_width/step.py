@@ -10,7 +10,7 @@ import functools
 import math
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import torch
@@ -20,6 +20,9 @@ from fc_width.data import Dataset
 from fc_width.loss_names import Loss
 from fc_width.losses import SimplexWSoftmaxLoss, SoftmaxLoss, WSoftmaxLoss
 from fc_width.recipes import Recipe
+
+if TYPE_CHECKING:
+    from fc_width.fused import FusedBackbone
 
 CAPTURED = (SoftmaxLoss, WSoftmaxLoss, SimplexWSoftmaxLoss)
 """Losses that never wait for the device; those of other libraries may."""
@@ -130,6 +133,7 @@ class Step:
         self.backbone, self.loss, self.data = backbone, loss, data
         self.device = images.device
         self.batch_size, self.precision = min(recipe.batch_size, len(images)), recipe.precision
+        self.fused = _fused(backbone, self.precision, self.device)
         self.optimizer = optimizer_of(recipe, backbone, loss)
         numbers = torch.float64 if self.device.type == "cpu" else torch.float32  # what the fused SGD reads
         self.rate = torch.zeros((), dtype=numbers, device=self.device)
@@ -194,10 +198,12 @@ class Step:
         chosen = self.order[self.place[:size]]
         labels = self.labels[chosen]
         self.rate.copy_(self.rates[self.step].squeeze(0))
-        embeddings = self.embed(self.data.train[0][chosen])
+        embeddings = self.embed(self.data.train[0], chosen)
         value = self.loss(embeddings, labels)
         self.optimizer.zero_grad()
         value.backward()
+        if self.fused is not None:
+            self.fused.hand_over()
         self.optimizer.step()
         with torch.no_grad():
             self.hits += (self.loss.logits(embeddings).argmax(1) == labels).sum()
@@ -205,10 +211,12 @@ class Step:
         self.place += self.batch_size
         self.step += 1
 
-    def embed(self, images: torch.Tensor) -> torch.Tensor:
-        """Embeddings (N, M), float32, of images (N, channels, H, W) as they lie in the data set."""
+    def embed(self, images: torch.Tensor, chosen: torch.Tensor) -> torch.Tensor:
+        """Embeddings (N, M), float32, of the chosen (N,) of images (…, channels, H, W) as they lie in the data set."""
+        if self.fused is not None:
+            return self.fused(images, chosen, self.data.mean, self.data.scale)
         with precision(self.precision, self.device):
-            embeddings: torch.Tensor = self.backbone(self.data.images(images))
+            embeddings: torch.Tensor = self.backbone(self.data.images(images[chosen]))
         return embeddings.float()
 
     def state(self) -> list[torch.Tensor]:
@@ -219,6 +227,17 @@ class Step:
             *(state["momentum_buffer"] for state in self.optimizer.state.values()),
             *(self.step, self.place, self.hits, self.total),
         ]
+
+
+def _fused(backbone: Backbone, wanted: str, device: torch.device) -> "FusedBackbone | None":
+    """The backbone in fewer kernels, on CUDA where Triton is, as it is beside torch's own builds for Linux."""
+    if device.type != "cuda":
+        return None
+    try:
+        from fc_width.fused import FusedBackbone
+    except ModuleNotFoundError:
+        return None
+    return FusedBackbone(backbone, torch.bfloat16 if in_bfloat16(wanted, device) else torch.float32)
 
 
 def optimizer_of(recipe: Recipe, backbone: Backbone, loss: Loss) -> torch.optim.Optimizer:

@@ -33,12 +33,12 @@ Progress = Callable[[float], None]
 """Called now and then with the fraction of the run that is done."""
 
 EVALUATION_BATCH = {"cpu": 500, "cuda": 5000}
-PIECES = {"cpu": 1, "cuda": 50}  # steps
-AHEAD = 2
+PIECES = {"cpu": 1, "cuda": 1}  # steps
+AHEAD = 4
 """How many pieces of a run a GPU is handed before it has done the first of them."""
 SAVE_SECONDS = 60.0
 TRAINS = (
-    *("backbone", "baselines", "checkpoint", "data", "formats", "geometry", "loss_names", "losses", "recipes"),
+    *("backbone", "baselines", "checkpoint", "data", "formats", "fused", "geometry", "loss_names", "losses", "recipes"),
     *("simplex_head", "step", "train", "w_softmax"),
 )
 """The modules that a record depends on."""
@@ -227,8 +227,8 @@ def _evaluate(
     images, labels = split
     size = EVALUATION_BATCH[step.device.type]
     embeddings = torch.empty(len(images), step.backbone.fc.out_features, device=step.device)
-    for start in range(0, len(images), size):
-        embeddings[start : start + size] = step.embed(images[start : start + size])
+    for chosen in torch.arange(len(images), device=step.device).split(size):
+        embeddings[chosen] = step.embed(images, chosen)
         yield fraction
     return (step.loss.logits(embeddings).argmax(1) == labels).double(), embeddings
 

@@ -1,0 +1,186 @@
+"""The kernels that a GPU's step is made of, against the modules that they stand for: on a GPU, else as Triton's
+interpreter runs them."""
+
+import contextlib
+import copy
+import dataclasses
+import os
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from fc_width import step as module
+from fc_width.backbone import BACKBONES, FEATURES, Backbone
+from fc_width.recipes import Recipe
+from fc_width.step import Step, batches
+from fc_width.train import build
+
+fused = pytest.importorskip("fc_width.fused", exc_type=ModuleNotFoundError)
+DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+SHAPES = {"digits": (1, 8, 8), "mnist-small": (1, 28, 28), "cifar-small": (3, 15, 17)}
+
+
+@pytest.fixture(autouse=True)
+def convolutions_in_full(monkeypatch):
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", False)
+
+
+class Case:
+    """A backbone with parameters that are none of their defaults, and a batch chosen from uint8 images."""
+
+    def __init__(self, name="digits", width=9, feature="prelu-bn", samples=20):
+        torch.manual_seed(0)
+        shape = SHAPES[name]
+        self.backbone = Backbone(BACKBONES[name], shape, width, feature).to(memory_format=torch.channels_last)
+        with torch.no_grad():
+            for parameter in self.backbone.parameters():
+                if parameter.ndim == 1:
+                    parameter += 0.3 * torch.randn_like(parameter)
+        self.backbone.to(DEVICE)
+        self.images = torch.randint(256, (2 * samples, *shape), dtype=torch.uint8).to(DEVICE)
+        self.chosen = torch.randperm(2 * samples)[:samples].to(DEVICE)
+        self.mean = (100.0 + torch.arange(shape[0])).view(1, -1, 1, 1).to(DEVICE)
+        self.scale = 1 / (60.0 + torch.arange(shape[0])).view(1, -1, 1, 1).to(DEVICE)
+        self.towards = torch.randn(samples, width).to(DEVICE)
+
+    def plainly(self, backbone, low=False):
+        """Embeddings by torch's own modules, in the precision of their parameters."""
+        images = ((self.images[self.chosen].double() - self.mean) * self.scale).to(backbone.fc.weight.dtype)
+        with torch.autocast(DEVICE.type, torch.bfloat16) if low else contextlib.nullcontext():
+            return backbone(images.contiguous(memory_format=torch.channels_last))
+
+    def gradients(self, dtype=torch.float64, low=False):
+        backbone = copy.deepcopy(self.backbone).to(dtype)
+        (self.plainly(backbone, low) * self.towards).sum().backward()
+        return {name: each.grad for name, each in backbone.named_parameters()}
+
+    def network(self, dtype=torch.float32):
+        return fused.FusedBackbone(copy.deepcopy(self.backbone), dtype)
+
+    def embeddings(self, network):
+        return network(self.images, self.chosen, self.mean, self.scale)
+
+    def fused_gradients(self, network, times=1):
+        for _ in range(times):
+            network.backbone.zero_grad()
+            (self.embeddings(network) * self.towards).sum().backward()
+            network.hand_over()
+        return {name: each.grad for name, each in network.backbone.named_parameters()}
+
+
+def apart(found, exact):
+    """The largest relative error of any of the tensors, as a whole."""
+    assert found.keys() == exact.keys()
+    return max(float((found[name] - value).norm() / value.norm()) for name, value in exact.items())
+
+
+@pytest.mark.parametrize(
+    "case",
+    [("digits", 9, feature) for feature in FEATURES]
+    + [("digits", 1, "prelu-bn"), ("digits", 80, "prelu-bn")]
+    + [("mnist-small", 5, "prelu-bn"), ("cifar-small", 9, "prelu-bn")],
+    ids=str,
+)
+def test_as_torchs_own_modules(case):
+    case = Case(*case)
+    exact, network = case.gradients(), case.network()
+    assert apart(case.fused_gradients(network), exact) < 1e-4 + 3 * apart(case.gradients(torch.float32), exact)
+    case.plainly(case.backbone)
+    assert apart(*(dict(each.named_buffers()) for each in (network.backbone, case.backbone))) < 1e-5
+    for training in (False, True):
+        case.backbone.train(training)
+        network.backbone.train(training)
+        with torch.no_grad():
+            plain, found = case.plainly(case.backbone), case.embeddings(network)
+        assert found.dtype == torch.float32
+        torch.testing.assert_close(found, plain, rtol=1e-3, atol=1e-4)
+
+
+def test_every_pass_starts_anew():
+    case = Case()
+    once, thrice = (case.fused_gradients(case.network(), times) for times in (1, 3))
+    assert apart(thrice, once) < 1e-5
+
+
+def test_bfloat16_is_as_near_as_autocast():
+    case = Case("mnist-small", samples=50)
+    exact, cast = case.gradients(), case.gradients(torch.float32, low=True)
+    found = case.fused_gradients(case.network(torch.bfloat16))
+    assert all(each.dtype == torch.float32 for each in found.values())
+    assert 0.01 < apart(found, exact) < 1.25 * apart(cast, exact)
+
+
+def test_nothing_cancels_where_the_mean_is_large():
+    """Values of 10⁴ ± 1: their squares would leave a variance no digit of float32."""
+    network = Case().network()
+    layer, (prelu, norm) = network.layers[-1], network.backbone.feature
+    x = torch.randn(300, 9, generator=torch.Generator().manual_seed(1)).to(DEVICE) + 1e4
+    with torch.no_grad():
+        layer.bias.zero_()
+        found = fused._PReLUNorm.apply(x, layer)
+        expected = torch.nn.functional.batch_norm(
+            prelu(x).double(), None, None, norm.weight.double(), norm.bias.double(), training=True, eps=norm.eps
+        )
+    torch.testing.assert_close(found.double(), expected, rtol=0, atol=0.01)
+
+
+def test_several_tiles_and_a_rest(monkeypatch):
+    """Every program with several tiles, the last of which is not whole."""
+    monkeypatch.setattr(fused, "PROGRAMS", 3)
+    monkeypatch.setattr(fused, "TILE", 256)
+    case = Case("cifar-small", samples=3)
+    network, exact = case.network(), case.gradients()
+    (programs, across), each = network.layers[0].grid(3 * 8 * 9, True)
+    assert programs * across <= 3
+    assert each > 1
+    assert 3 * 8 * 9 % (each * network.layers[0].blocks["BLOCK_R"])
+    assert apart(case.fused_gradients(network), exact) < 1e-4 + 3 * apart(case.gradients(torch.float32), exact)
+
+
+@pytest.mark.parametrize("loss", ["softmax", "w-softmax:1"])
+def test_a_step_trains_the_same_network(loss, few_digits, monkeypatch):
+    recipe = Recipe(epochs=2, softmax_epochs=1, lr=0.05, loss=loss, precision="float32")
+    states = []
+    for network in (lambda *_: None, lambda backbone, *_: fused.FusedBackbone(backbone, torch.float32)):
+        monkeypatch.setattr(module, "_fused", network)
+        few = dataclasses.replace(few_digits)
+        backbone, head = build(recipe, few)
+        backbone = backbone.to(DEVICE).to(memory_format=torch.channels_last)
+        step = Step(recipe, backbone, head.to(DEVICE), batches(few, DEVICE))
+        for epoch in range(2):  # with a batch that is not whole
+            list(step.epoch(torch.arange(len(few.train_labels)), float(epoch)))
+        states.append(backbone.state_dict() | head.state_dict() | {"hits": step.hits, "total": step.total})
+    for name, value in states[0].items():
+        torch.testing.assert_close(states[1][name], value, rtol=0.01, atol=2e-3, msg=lambda text, at=name: at + text)
+
+
+COMPILE = """
+import sys, triton
+from triton.backends.compiler import GPUTarget
+from triton.compiler import ASTSource
+from fc_width import fused
+numbers = {"rows": "i32", "channels": "i32", "tiles": "i32", "eps": "fp32", "momentum": "fp32", "images": "*u8",
+           "chosen": "*i64", "pixels": "i32"}
+for name in ("_moments_kernel", "_forward_kernel", "_backward_sums_kernel", "_backward_kernel", "_images_kernel"):
+    kernel = getattr(fused, name)
+    for dtype in ("bf16", "fp32"):
+        fixed = {"BLOCK_R": 32, "BLOCK_C": 64, "BLOCK": 1024, "TRAINING": True}
+        fixed = {key: value for key, value in fixed.items() if key in kernel.arg_names}
+        types = {each: "*" + dtype if each in ("x", "y", "dx", "dy") else numbers.get(each, "*fp32")
+                 for each in kernel.arg_names if each not in fixed}
+        if name == "_images_kernel":
+            types["numbers"] = "i32"
+        source = ASTSource(kernel, types | dict.fromkeys(fixed, "constexpr"), fixed)
+        print(name, dtype, len(triton.compile(source, target=GPUTarget("cuda", 90, 32)).asm["cubin"]))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Triton compiles on Linux")
+def test_the_kernels_compile_for_a_gpu():
+    """The interpreter takes more than the compiler does."""
+    env = {name: value for name, value in os.environ.items() if name != "TRITON_INTERPRET"}
+    found = subprocess.run([sys.executable, "-c", COMPILE], env=env, capture_output=True, text=True, timeout=300)
+    assert found.returncode == 0, found.stderr
+    assert len(found.stdout.splitlines()) == 10
