@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean, median
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -33,6 +33,10 @@ from fc_width.store import Store
 from fc_width.train import build, derived_seed
 
 LOADERS = 2
+LOOPS: dict[str, tuple[str, dict[str, Any]]] = {
+    "loaders": ("ordinary loop", {}),
+    "alone": ("ordinary loop, no loader processes, one thread", {"loaders": 0}),
+}
 
 
 @dataclass(frozen=True)
@@ -45,6 +49,11 @@ class Sweep:
     """cuda, cpu, or auto: CUDA where there is one."""
     runs: int = 4
     """Runs of each way in each round, of different seeds."""
+    more: int = 0
+    """Further runs of the engine in each round, so that its start weighs as little as in a long sweep; their
+    accuracies are not compared."""
+    loops: tuple[Literal["loaders", "alone"], ...] = ("loaders", "alone")
+    """Ordinary loops, the first of which the rest is compared with: with loader processes, and alone, on one thread."""
     rounds: int = 3
     """Interleaved rounds that the medians are over."""
     epochs: int | None = None
@@ -85,6 +94,10 @@ def measure(options: Sweep, device: torch.device, say: Callable[[str], None]) ->
     named = of_known_data(options.recipe)
     if options.runs < 1:
         raise ValueError(f"runs must be at least 1, got {options.runs}")
+    if options.more < 0:
+        raise ValueError(f"more runs of the engine must be at least 0, got {options.more}")
+    if not options.loops:
+        raise ValueError("loops must be one at least, loaders or alone, got none")
     workers = default_workers(device) if options.workers is None else options.workers
     if workers < 1:
         raise ValueError(f"workers must be at least 1, got {workers}")
@@ -96,8 +109,7 @@ def measure(options: Sweep, device: torch.device, say: Callable[[str], None]) ->
         device = torch.device("cuda", 0)  # one, of all
     bfloat16 = in_bfloat16(base.precision, device)
     ways: dict[str, dict[str, Any]] = {
-        "ordinary loop": {"way": ordinary_runs},
-        "ordinary loop, no loader processes, one thread": {"way": ordinary_runs, "loaders": 0},
+        **{LOOPS[name][0]: {"way": ordinary_runs, **LOOPS[name][1]} for name in options.loops},
         "engine, one at a time": {"way": engine_runs, "workers": 1},
         f"engine, {workers} at a time": {"way": engine_runs, "workers": workers},
     }
@@ -109,12 +121,17 @@ def measure(options: Sweep, device: torch.device, say: Callable[[str], None]) ->
     peak = dict.fromkeys(ways, 0.0)
     for turn in range(options.rounds):
         seeds = range(turn * options.runs, (turn + 1) * options.runs)
-        recipes = [dataclasses.replace(base, seed=seed) for seed in seeds]
+        after = options.rounds * options.runs + turn * options.more
+        further = range(after, after + options.more)
         for name, way in ways.items():
             say(f"round {turn + 1} of {options.rounds}: {name} …")
+            recipes = [
+                dataclasses.replace(base, seed=seed)
+                for seed in (*seeds, *(further if way["way"] is engine_runs else ()))
+            ]
             took, found, most = _in_a_process(recipes, dataset, str(device), **way)
-            seconds[name].append(took / options.runs)
-            accuracy[name] += found
+            seconds[name].append(took / len(recipes))
+            accuracy[name] += found[: options.runs]
             peak[name] = max(peak[name], most)
     images = len(dataset.train_images) * base.epochs
     flops = images * _flops(base, dataset) / 1e9
@@ -309,9 +326,10 @@ def _difference(found: Sequence[float], base: Sequence[float]) -> tuple[float, f
 
 def describe(options: Sweep, device: torch.device) -> str:
     """What was measured, for a heading."""
+    more = f", {options.more} more of the engine," if options.more else ""
     return (
-        f"{options.recipe}, softmax, {options.runs} runs of each way in each of {options.rounds} interleaved rounds; "
-        f"{default_workers(torch.device('cpu'))} cores"
+        f"{options.recipe}, softmax, {options.runs} runs of each way{more} in each of {options.rounds} interleaved "
+        f"rounds; {default_workers(torch.device('cpu'))} cores"
     )
 
 

@@ -117,6 +117,26 @@ def test_the_ordinary_loop_has_the_engine_s_precision_too(bfloat16, monkeypatch)
     assert dict(zip([each.way for each in found], made, strict=True)) == expected
 
 
+def test_the_engine_may_have_more_runs_than_the_loop(monkeypatch):
+    seen = []
+
+    def in_a_process(recipes, dataset, device, way, **options):
+        seen.append([recipe.seed for recipe in recipes])
+        return 10.0, [recipe.seed / 100 for recipe in recipes], 100.0
+
+    monkeypatch.setattr(benchmark_sweep, "_in_a_process", in_a_process)
+    monkeypatch.setattr(benchmark_sweep, "_product_rate", lambda device, dtype: 1000.0)
+    options = benchmark_sweep.Sweep(runs=2, more=3, rounds=2, workers=2, loops=("alone",))
+    loop, *engines = benchmark_sweep.measure(options, torch.device("cpu"), lambda text: None)
+    assert seen == [[0, 1], [0, 1, 4, 5, 6], [0, 1, 4, 5, 6], [2, 3], [2, 3, 7, 8, 9], [2, 3, 7, 8, 9]]
+    assert [each.ratio for each in engines] == pytest.approx([2.5, 2.5])
+    assert {loop.accuracy, *(each.accuracy for each in engines)} == {0.015}
+    assert loop.way == "ordinary loop, no loader processes, one thread"
+    assert "2 runs of each way, 3 more of the engine, in each of 2" in benchmark_sweep.describe(
+        options, torch.device("cpu")
+    )
+
+
 def test_the_ordinary_loop_trains_in_bfloat16_on_a_cpu(digits, monkeypatch):
     seen, prelu = set(), torch.nn.PReLU.forward
     monkeypatch.setattr(torch.nn.PReLU, "forward", lambda self, x: seen.add((self.training, x.dtype)) or prelu(self, x))
@@ -264,6 +284,8 @@ def test_where_the_time_of_a_run_goes(tmp_path, capsys):
         (["losses", "--device", "tpu"], "device must be auto, cpu, or cuda where there is one, got 'tpu'"),
         (["sweep", "--recipe", "best"], "unknown recipe 'best': expected one of digits, "),
         (["sweep", "--runs", "0"], "runs must be at least 1, got 0"),
+        (["sweep", "--more", "-1"], "more runs of the engine must be at least 0, got -1"),
+        (["sweep", "--loops"], "loops must be one at least, loaders or alone, got none"),
         (["sweep", "--workers", "0"], "workers must be at least 1, got 0"),
         (["profile", "--recipe", "best"], "unknown recipe 'best': expected one of digits, "),
         (["step", "--networks", "2", "0"], "networks and steps must be at least 1, got (2, 0) and 20"),
