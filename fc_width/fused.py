@@ -10,6 +10,7 @@ pass reads x twice and writes y, the backward pass reads x and ∂y twice and wr
 computed in float32. The gradients of a, b, γ and β are summed where they will be read, into one tensor for all layers.
 """
 
+import functools
 from typing import Any
 
 import torch
@@ -177,6 +178,21 @@ def normalised(
     pixels = shape[2] * shape[3]
     _images_kernel[grid](images, chosen, mean, scale, y, y.numel(), shape[1], pixels, BLOCK=1024)
     return y
+
+
+@functools.cache
+def available(device: torch.device) -> bool:
+    """Whether Triton can make kernels for a device, for which it wants a C compiler too; tried on the smallest one."""
+    number = torch.ones((1, 1, 1, 1), device=device)
+    try:
+        normalised(
+            number.to(torch.uint8), torch.zeros(1, dtype=torch.int64, device=device), number, number, number.dtype
+        )
+    except torch.OutOfMemoryError:
+        raise
+    except Exception:  # of a compiler, a linker, a driver: whatever it is, torch's own modules do without
+        return False
+    return True
 
 
 class _Layer:

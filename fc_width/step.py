@@ -230,14 +230,16 @@ class Step:
 
 
 def _fused(backbone: Backbone, wanted: str, device: torch.device) -> "FusedBackbone | None":
-    """The backbone in fewer kernels, on CUDA where Triton is, as it is beside torch's own builds for Linux."""
+    """The backbone in fewer kernels: on CUDA, where Triton is, as it is beside torch's own builds for Linux."""
     if device.type != "cuda":
         return None
     try:
-        from fc_width.fused import FusedBackbone
+        from fc_width import fused
     except ModuleNotFoundError:
         return None
-    return FusedBackbone(backbone, torch.bfloat16 if in_bfloat16(wanted, device) else torch.float32)
+    if not fused.available(device):
+        return None
+    return fused.FusedBackbone(backbone, torch.bfloat16 if in_bfloat16(wanted, device) else torch.float32)
 
 
 def optimizer_of(recipe: Recipe, backbone: Backbone, loss: Loss) -> torch.optim.Optimizer:

@@ -156,6 +156,43 @@ def test_a_step_trains_the_same_network(loss, few_digits, monkeypatch):
         torch.testing.assert_close(states[1][name], value, rtol=0.01, atol=2e-3, msg=lambda text, at=name: at + text)
 
 
+@pytest.fixture
+def tried_anew():
+    fused.available.cache_clear()
+    yield
+    fused.available.cache_clear()
+
+
+def test_kernels_are_used_on_cuda_where_they_can_be_made(tried_anew, monkeypatch):
+    backbone, cuda = Case().backbone, torch.device("cuda")
+    assert fused.available(DEVICE)
+    monkeypatch.setattr(module, "in_bfloat16", lambda wanted, device: wanted == "bfloat16")
+    monkeypatch.setattr(fused, "available", lambda device: True)
+    assert module._fused(backbone, "bfloat16", torch.device("cpu")) is None
+    assert module._fused(backbone, "bfloat16", cuda).dtype == torch.bfloat16
+    assert module._fused(backbone, "float32", cuda).dtype == torch.float32
+    monkeypatch.setattr(fused, "available", lambda device: False)
+    assert module._fused(backbone, "auto", cuda) is None
+    monkeypatch.setitem(sys.modules, "fc_width.fused", None)
+    monkeypatch.delattr("fc_width.fused")
+    assert module._fused(backbone, "auto", cuda) is None
+
+
+@pytest.mark.parametrize("full", [False, True])
+def test_what_triton_cannot_make(full, tried_anew, monkeypatch):
+    """No compiler, say; memory that is full is another matter, and said."""
+
+    def fails(*given):
+        raise torch.OutOfMemoryError("full") if full else RuntimeError("Failed to find C compiler")
+
+    monkeypatch.setattr(fused, "normalised", fails)
+    if full:
+        with pytest.raises(torch.OutOfMemoryError, match="full"):
+            fused.available(DEVICE)
+    else:
+        assert not fused.available(DEVICE)
+
+
 COMPILE = """
 import sys, triton
 from triton.backends.compiler import GPUTarget
