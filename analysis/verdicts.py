@@ -7,7 +7,7 @@ marked so. All other recipes that have such runs are further evidence: shown, no
 evidence for MNIST; the digits, with 450 test images, are left out."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from analysis import contrasts
@@ -181,7 +181,7 @@ def judge_experiment(claim: Experiment, runs: Sequence[Runs]) -> Row:
         said = f"{number.contrast.text}: {number.number()}"
     else:
         verdict, on = NOT_RUN, ""
-        command = claim.command or (_sweep(claim, paper, FEATURE, 3) if paper in RECIPES else "")
+        command = claim.command or (_sweeps(claim, paper, FEATURE, contrasts.MIN_SEEDS) if paper in RECIPES else "")
         network = "of the paper's network " if claim.paper_only else ""
         said = claim.reason or f"no runs {network}on {dataset_title(claim.dataset)} that the test needs"
     recipes = [main.recipe] if main else []
@@ -216,8 +216,8 @@ def _evidence(claim: Experiment, runs: Sequence[Runs]) -> tuple[Evidence, ...]:
         findings = contrasts.find_all(claim.contrasts(each))
         verdict = contrasts.verdict(findings)
         if verdict != NOT_RUN:
-            seeds = max(finding.seeds for finding in findings)
-            command = claim.command or _sweep(claim, each.recipe, each.feature, max(seeds, 3))
+            seeds = max(contrasts.MIN_SEEDS, *(finding.seeds for finding in findings))
+            command = claim.command or _sweeps(claim, each.recipe, each.feature, seeds, each)
             found.append(Evidence(_name(each), verdict, findings, command, False, each.recipe))
             if each.feature == FEATURE and each.dataset == claim.dataset:
                 own.append(found[-1])
@@ -245,22 +245,49 @@ def _name(runs: Runs) -> str:
     return f"{dataset_title(runs.dataset)}, {size} (recipe {runs.recipe}{feature})"
 
 
-def _sweep(claim: Experiment, recipe: str, feature: str, seeds: int) -> str:
-    """The command that makes the runs that a claim needs."""
+def _sweeps(claim: Experiment, recipe: str, feature: str, seeds: int, runs: Runs | None = None) -> str:
+    """The commands that make the runs that a claim needs, of so many seeds, or of as many as `runs` have of a loss and
+    a number of classes."""
     if recipe not in RECIPES:
         return ""
     base = RECIPES[recipe].recipe.dataset
-    warm = [loss for loss in claim.losses if not loss.endswith(contrasts.COLD)]
-    options = f"--losses {' '.join(warm)} --seeds {seeds}"
+    found: dict[tuple[str, str, int], list[int]] = {}  # the recipe, losses and seeds of a command → its classes
+    for classes in claim.classes or (CLASSES[base],):
+        of_seeds: dict[tuple[str, int], list[str]] = {}
+        for loss in claim.losses:
+            cold = COLD if loss.endswith(contrasts.COLD) else ""
+            own = min(seeds, _seeds(claim, loss, classes, runs))
+            of_seeds.setdefault((recipe + cold, own), []).append(loss.removesuffix(contrasts.COLD))
+        for (name, own), losses in of_seeds.items():
+            found.setdefault((name, " ".join(losses), own), []).append(classes)
+    return "; ".join(
+        each
+        for (name, losses, own), of_classes in found.items()
+        for each in _of_classes(claim, name, base, of_classes, f"--losses {losses} --seeds {own}", feature)
+    )
+
+
+def _seeds(claim: Experiment, loss: str, classes: int, runs: Runs | None) -> int:
+    """The most seeds that there are of a loss at any width that a claim needs, three at least."""
+    frame = None if runs is None else runs.frames.get(classes)
+    if frame is None:
+        return contrasts.MIN_SEEDS
+    rows = frame[frame["loss"] == loss]
+    if claim.widths:
+        rows = rows[rows["width"].isin(claim.widths(classes))]
+    return max([contrasts.MIN_SEEDS, *rows["width"].value_counts().tolist()])
+
+
+def _of_classes(
+    claim: Experiment, name: str, base: str, classes: Sequence[int], options: str, feature: str
+) -> Iterator[str]:
+    """The commands of one recipe and the same options: one for the first k classes, each k in turn, and one for all."""
+    start = f"python -m fc_width.sweep --recipe {name}"
     options += "" if feature == FEATURE else f" --features {feature}"
-    start = f"python -m fc_width.sweep --recipe {recipe}"
-    if claim.classes:
+    first = " ".join(str(k) for k in classes if k != CLASSES[base])
+    if first:
         width = ' --widths "$((k - 1))"' if claim.widths else ""
-        ks = " ".join(str(k) for k in claim.classes if k != CLASSES[base])
-        of_all = f" --widths {CLASSES[base] - 1}" if claim.widths else ""
-        loop = f"for k in {ks}; do {start} --dataset {base}:$k{width} {options}; done"
-        return f"{loop}; {start}{of_all} {options}" if CLASSES[base] in claim.classes else loop
-    widths = f" --widths {' '.join(map(str, claim.widths(CLASSES[base])))}" if claim.widths else ""
-    cold = [loss.removesuffix(contrasts.COLD) for loss in claim.losses if loss not in warm]
-    again = f"; {start}{COLD}{widths} --losses {' '.join(cold)} --seeds {seeds}" if cold else ""
-    return f"{start}{widths} {options}{again}"
+        yield f"for k in {first}; do {start} --dataset {base}:$k{width} {options}; done"
+    if CLASSES[base] in classes:
+        widths = f" --widths {' '.join(map(str, claim.widths(CLASSES[base])))}" if claim.widths else ""
+        yield f"{start}{widths} {options}"

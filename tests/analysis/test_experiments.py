@@ -376,12 +376,8 @@ def test_widths_with_holes_keep_the_block_with_most_runs():
     assert list(block.columns) == [27, 45]
 
 
-COMMANDS = [(name, judge_experiment(CLAIMS[name], []).command) for name in ON_RUNS]
-
-
-@pytest.mark.parametrize(("name", "command"), COMMANDS)
-def test_the_command_plans_the_runs_that_the_claim_needs(name, command):
-    """The shell expands it; the sweep's own planner reads it."""
+def planned_by(command, recipe):
+    """Classes, loss, width and seed of all runs that the sweeps of a command line plan."""
     said = subprocess.run(
         ["bash", "-euc", f'python() {{ echo "$*"; }}; {command}'], capture_output=True, text=True, check=True
     ).stdout
@@ -389,10 +385,20 @@ def test_the_command_plans_the_runs_that_the_claim_needs(name, command):
     for line in said.splitlines():
         options = tyro.cli(sweep.Options, args=line.split()[2:])
         base = sweep.base_recipe(options)
-        assert base.name.removesuffix(COLD) == f"paper-{CLAIMS[name].dataset}"
+        assert base.name.removesuffix(COLD) == recipe
         suffix = contrasts.COLD if base.name.endswith(COLD) else ""
         classes = int(base.dataset.partition(":")[2] or CLASSES[base.dataset])
         planned |= {(classes, each.loss + suffix, each.width, each.seed) for each in sweep.plan(options, classes)}
+    return planned
+
+
+COMMANDS = [(name, judge_experiment(CLAIMS[name], []).command) for name in ON_RUNS]
+
+
+@pytest.mark.parametrize(("name", "command"), COMMANDS)
+def test_the_command_plans_the_runs_that_the_claim_needs(name, command):
+    """The shell expands it; the sweep's own planner reads it."""
+    planned = planned_by(command, f"paper-{CLAIMS[name].dataset}")
     claim = CLAIMS[name]
     assert planned == {
         (classes, loss, width, seed)
@@ -401,6 +407,23 @@ def test_the_command_plans_the_runs_that_the_claim_needs(name, command):
         for width in (claim.widths or sweep_widths)(classes)
         for seed in range(3)
     }
+
+
+@pytest.mark.parametrize("name", ["minimum-for-k-mnist", "minimum-mnist"])
+def test_the_command_asks_no_more_seeds_of_a_loss_than_were_run(name):
+    def fewer(row):
+        return row["seed"] < (2 if row["classes"] < 10 else 5 if row["loss"] == "softmax" else 4)
+
+    runs = paper.runs(paper.needed(CLAIMS[name], fewer))
+    (found,) = runs
+    planned = planned_by(judge_experiment(CLAIMS[name], runs).command, found.recipe)
+    there = {
+        (classes, *row)
+        for classes, frame in found.frames.items()
+        for row in frame[["loss", "width", "seed"]].itertuples(index=False, name=None)
+    }
+    assert there <= planned
+    assert {seed for *_, seed in planned - there} <= {2}  # three seeds decide, and no fewer are asked for
 
 
 def test_every_claim_says_its_test_and_its_place():
