@@ -158,9 +158,10 @@ def test_a_step_trains_the_same_network(loss, few_digits, monkeypatch):
 
 @pytest.fixture
 def tried_anew():
-    fused.available.cache_clear()
+    forget = fused.available.cache_clear
+    forget()
     yield
-    fused.available.cache_clear()
+    forget()
 
 
 def test_kernels_are_used_on_cuda_where_they_can_be_made(tried_anew, monkeypatch):
