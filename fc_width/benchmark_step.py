@@ -2,7 +2,8 @@
 
 K networks of one recipe and K seeds take the same steps, interleaved. *In turn*: by the engine's step, one network
 after the other (on CUDA recorded as a graph, each network on a stream of its own). *In turn, compiled*: the same with
-the trunk compiled by torch, which on a CPU wants a C++ compiler, and some time once, not counted here. *Stacked*: all K
+the trunk compiled by torch, which on a CPU wants a C++ compiler, and some time once, not counted here; on CUDA in place
+of the kernels of `fused`. *Stacked*: all K
 by one step whose parameters, buffers and momenta have one more dimension, of K, by `torch.func.vmap` (on CUDA recorded
 too), which makes one grouped convolution of the K. On a CPU all have one thread."""
 
@@ -119,6 +120,8 @@ class InTurn:
                 of_torch_alone(backbone.trunk).compile()
             backbone = backbone.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
             self.steps.append(Step(recipe, backbone, loss.to(device), self.data))
+            if compiled:
+                self.steps[-1].fused = None  # which would do without the trunk as it is compiled
         self.streams = [torch.cuda.Stream(device) if device.type == "cuda" else None for _ in recipes]
 
     def take(self, steps: int, orders: torch.Tensor) -> None:

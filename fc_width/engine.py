@@ -7,6 +7,7 @@ the same way."""
 
 import errno
 import gc
+import math
 import multiprocessing
 import multiprocessing.connection
 import os
@@ -50,13 +51,17 @@ GPU_LOST = 4
 NO_MEMORY = (
     "CUDA error: out of memory",
     "CUDA driver error: out of memory",
+    "Triton Error [CUDA]: out of memory",
     "unable to find an engine to execute this computation",  # cuDNN, where no algorithm gets its workspace
     *(f"{library}_STATUS_ALLOC_FAILED" for library in ("CUBLAS", "CUDNN", "CUSOLVER")),
     *(f"{library}_STATUS_NOT_INITIALIZED" for library in ("CUBLAS", "CUDNN", "CUSOLVER")),
 )
 """What an error that is not torch's own says of a full GPU: a library that finds no room is not initialised either."""
 
-BROKEN = "CUDA error", "cuDNN error", "CUDNN_STATUS_", "CUBLAS_STATUS_", "CUSOLVER_STATUS_", "cusolver error"
+BROKEN = (
+    *("CUDA error", "Triton Error [CUDA]", "cuDNN error", "CUDNN_STATUS_", "CUBLAS_STATUS_", "CUSOLVER_STATUS_"),
+    "cusolver error",
+)
 """What an error says after which nothing more can be run on the GPU by this process, if it is none of `NO_MEMORY`."""
 
 KEEP_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(2**30), "MALLOC_TRIM_THRESHOLD_": str(2**32)}
@@ -234,11 +239,12 @@ class _Worker:
         self.dataset, self.store, self.device, self.packed = dataset, store, device, packed
         self.running: dict[str, Running] = {}
         self.last_beat = time.monotonic()
+        self.last_look = -math.inf
 
     def work(self) -> None:
         """Until every recipe has a record. `OSError` if the store cannot be written."""
         while self.pending or self.running:
-            if len(self.running) < self.packed and self.pending:
+            if len(self.running) < self.packed and self.pending and self._may_look():
                 self._begin()
             if not self.running:
                 time.sleep(0.2)  # the rest is with other workers, here or elsewhere
@@ -246,12 +252,17 @@ class _Worker:
             for run_id in list(self.running):
                 self._advance(run_id)
 
+    def _may_look(self) -> bool:
+        """Not at every step, once nothing was found while others are running: a look lists the store."""
+        return not self.running or time.monotonic() - self.last_look > BEAT_SECONDS
+
     def _begin(self) -> None:
         """Claim the next run that nobody has, if there is one."""
         finished = self.store.run_ids()
         self.pending = [recipe for recipe in self.pending if recipe.run_id not in finished]
         claimed = next((recipe for recipe in self.pending if self.store.claim(recipe.run_id)), None)
         if claimed is None:
+            self.last_look = time.monotonic()
             return
         self.pending.remove(claimed)
         if claimed.run_id in self.store.run_ids():  # finished between the look and the claim

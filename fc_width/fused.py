@@ -4,10 +4,11 @@ A layer of the backbone is a convolution (or the FC layer) without its bias, x, 
 
     z = x + b,    p = max(z, 0) + a min(z, 0),    y = γ (p − mean p) / √(var p + ε) + β
 
-with mean and variance over the batch, for each channel. Operator by operator that is some thirty launches each way,
-each of which reads or writes all of x, and at the paper's batch sizes a GPU spends its time on those. Here the forward
-pass reads x twice and writes y, the backward pass reads x and ∂y twice and writes ∂x; nothing but x is kept. All is
-computed in float32. The gradients of a, b, γ and β are summed where they will be read, into one tensor for all layers.
+with mean and variance over the batch, for each channel. Operator by operator that is some thirty launches there and
+back, many of which read or write all of x, and at the paper's batch sizes a GPU spends its time on those. Here the
+forward pass reads x twice and writes y, the backward pass reads x and ∂y twice and writes ∂x; nothing but x is kept.
+All is computed in float32. The gradients of a, b, γ and β are summed where they will be read, into one tensor for all
+layers.
 """
 
 import functools
@@ -19,11 +20,14 @@ import triton.language as tl
 from torch import nn
 from torch.nn import functional as F
 
-from fc_width.backbone import Backbone, PReLU
+from fc_width.backbone import Backbone
 from fc_width.w_softmax import full_precision
 
 TILE = 2048
 """Numbers that a program of a kernel holds at once."""
+
+DRIVER = "Triton Error [CUDA]"
+"""What an error of the driver that Triton comes upon begins with."""
 
 PROGRAMS = 640
 """Programs of a kernel that sums, at most: five for each multiprocessor of a large GPU."""
@@ -40,7 +44,7 @@ def _activation(inputs, bias, slope):
 
 @_compiled_once
 def _moments_kernel(x, bias, slope, sums, rows, channels, tiles, BLOCK_R: tl.constexpr, BLOCK_C: tl.constexpr):
-    """Σ (p − p₀) and Σ (p − p₀)² of each channel; p₀ is of the first row, so that nothing cancels."""
+    """Σ (p − p₀) and Σ (p − p₀)² of each channel; p₀ is of the first row, so that a large mean does not cancel."""
     column = tl.program_id(1) * BLOCK_C + tl.arange(0, BLOCK_C)
     inside = column < channels
     b = tl.load(bias + column, mask=inside, other=0.0)
@@ -159,7 +163,7 @@ def _backward_kernel(
 @triton.jit
 def _images_kernel(images, chosen, mean, scale, y, numbers, channels, pixels, BLOCK: tl.constexpr):
     """Chosen images (N, channels, pixels) of uint8, normalised, (N, pixels, channels)."""
-    at = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    at = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
     channel, rest = at % channels, at // channels
     image = tl.load(chosen + rest // pixels, mask=at < numbers, other=0)
     value = tl.load(images + (image * channels + channel) * pixels + rest % pixels, mask=at < numbers, other=0)
@@ -176,23 +180,9 @@ def normalised(
     y = torch.empty(shape, dtype=dtype, device=images.device, memory_format=torch.channels_last)
     grid = (triton.cdiv(y.numel(), 1024),)
     pixels = shape[2] * shape[3]
-    _images_kernel[grid](images, chosen, mean, scale, y, y.numel(), shape[1], pixels, BLOCK=1024)
+    with torch.profiler.record_function("index_images"):  # else a profile would know no operator that it is of
+        _images_kernel[grid](images, chosen, mean, scale, y, y.numel(), shape[1], pixels, BLOCK=1024)
     return y
-
-
-@functools.cache
-def available(device: torch.device) -> bool:
-    """Whether Triton can make kernels for a device, for which it wants a C compiler too; tried on the smallest one."""
-    number = torch.ones((1, 1, 1, 1), device=device)
-    try:
-        normalised(
-            number.to(torch.uint8), torch.zeros(1, dtype=torch.int64, device=device), number, number, number.dtype
-        )
-    except torch.OutOfMemoryError:
-        raise
-    except Exception:  # of a compiler, a linker, a driver: whatever it is, torch's own modules do without
-        return False
-    return True
 
 
 class _Layer:
@@ -264,11 +254,13 @@ class FusedBackbone:
 
     def __init__(self, backbone: Backbone, dtype: torch.dtype) -> None:
         self.backbone, self.dtype = backbone, dtype
-        self.ends_in_norm = isinstance(backbone.feature, nn.Sequential) and isinstance(backbone.feature[0], PReLU)
+        self.ends_in_norm = isinstance(backbone.feature, nn.Sequential) and isinstance(backbone.feature[0], nn.PReLU)
         modules: list[Any] = [*backbone.trunk, backbone.fc]
         if self.ends_in_norm:
             modules += list(backbone.feature.children())
-        found = [(modules[at - 1], prelu, modules[at + 1]) for at, prelu in enumerate(modules) if type(prelu) is PReLU]
+        found = [
+            (modules[at - 1], prelu, modules[at + 1]) for at, prelu in enumerate(modules) if isinstance(prelu, nn.PReLU)
+        ]
         counts = [8 * prelu.num_parameters for _, prelu, _ in found]
         self.numbers = torch.zeros(sum(counts), device=backbone.fc.weight.device)
         self.layers = [
@@ -313,3 +305,22 @@ class FusedBackbone:
         torch._foreach_copy_(self.slopes, [each.grad for each in self.cast if each.grad is not None])
         for kernel, cast, slope in zip(self.kernels, self.cast, self.slopes, strict=True):
             kernel.grad, cast.grad = slope, None
+
+
+@functools.cache
+def obstacle(device: torch.device) -> str:
+    """What keeps Triton from making these kernels for a device, no C compiler say; "" if nothing does. All are tried.
+
+    *Raises*: what says that the device is full or broken, not Triton."""
+    numbers = torch.zeros((8, 64), device=device)
+    slope, bias = nn.Parameter(numbers[0].clone()), nn.Parameter(numbers[0].clone())
+    layer = _Layer(bias, slope, nn.BatchNorm1d(64, device=device), numbers)
+    images, pixel = torch.zeros((2, 64, 1, 1), dtype=torch.uint8, device=device), numbers[:1, :, None, None]
+    try:
+        x = normalised(images, torch.arange(2, device=device), pixel, pixel, torch.bfloat16)
+        _PReLUNorm.apply(x.requires_grad_(), layer).sum().backward()
+    except Exception as error:
+        if isinstance(error, torch.OutOfMemoryError) or DRIVER in str(error):
+            raise
+        return f"{type(error).__name__}: {error}"
+    return ""

@@ -8,6 +8,7 @@ import contextlib
 import contextvars
 import functools
 import math
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -118,6 +119,15 @@ def has_amx() -> bool:
         return False
 
 
+@contextlib.contextmanager
+def _no_file_of_ours() -> Iterator[None]:
+    """An `OSError` within is of whatever makes kernels, not of the store."""
+    try:
+        yield
+    except OSError as error:
+        raise RuntimeError(f"a kernel cannot be made: {type(error).__name__}: {error}") from error
+
+
 class Step:
     """The training of one network, a batch at a time.
 
@@ -194,6 +204,7 @@ class Step:
                 tensor.copy_(value)
         self.optimizer.zero_grad()
 
+    @_no_file_of_ours()
     def _batch(self, size: int) -> None:
         chosen = self.order[self.place[:size]]
         labels = self.labels[chosen]
@@ -211,6 +222,7 @@ class Step:
         self.place += self.batch_size
         self.step += 1
 
+    @_no_file_of_ours()
     def embed(self, images: torch.Tensor, chosen: torch.Tensor) -> torch.Tensor:
         """Embeddings (N, M), float32, of the chosen (N,) of images (…, channels, H, W) as they lie in the data set."""
         if self.fused is not None:
@@ -235,9 +247,12 @@ def _fused(backbone: Backbone, wanted: str, device: torch.device) -> "FusedBackb
         return None
     try:
         from fc_width import fused
-    except ModuleNotFoundError:
-        return None
-    if not fused.available(device):
+
+        obstacle = fused.obstacle(device)
+    except ImportError as error:
+        obstacle = str(error)
+    if obstacle:
+        warnings.warn(f"a step takes up to twice as long, as Triton can make no kernels: {obstacle}", stacklevel=2)
         return None
     return fused.FusedBackbone(backbone, torch.bfloat16 if in_bfloat16(wanted, device) else torch.float32)
 

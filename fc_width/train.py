@@ -136,6 +136,8 @@ def _pieces(
     order = torch.Generator().manual_seed(derived_seed(recipe.seed, "order"))
     history: dict[str, list[float]] = {key: [] for key in HISTORY}
     made = provenance(device, recipe.precision) | {"data_sha256": dataset.checksum}
+    if step.fused is not None:
+        made["kernels"] = f"triton {_installed('triton')}"
     state = None if store is None else store.saved(recipe.run_id)
     before = 0.0 if state is None else checkpoint.take_up(state, _conditions(made), step, order, history)
     yield len(history["train_accuracy"]) / recipe.epochs

@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from fc_width import engine
+from fc_width.backbone import Backbone
 from fc_width.engine import _places, _Worker, default_workers
 from fc_width.recipes import Recipe
 from fc_width.step import CaptureError, Step
@@ -62,12 +63,16 @@ class Scripted:
             finally:
                 if self.recipe.width == 8:  # as where a graph is being captured
                     raise RuntimeError("CUDA error: operation failed due to a previous error during capture")
+                if self.recipe.width == 11:
+                    raise RuntimeError("Triton Error [CUDA]: out of memory") from None
                 if self.recipe.width == 10:
                     raise RuntimeError("FIND was unable to find an engine to execute this computation") from None
         if self.recipe.width == 6:
             raise MemoryError("no room")
         if self.recipe.width == 5:
             raise RuntimeError("cuDNN error: CUDNN_STATUS_EXECUTION_FAILED")
+        if self.recipe.width == 1:
+            raise RuntimeError("Triton Error [CUDA]: an illegal memory access was encountered")
         if self.recipe.width == 4:
             raise CaptureError("no graph of a step: RuntimeError: operation not permitted when stream is capturing")
         if self.recipe.width == 3:
@@ -97,7 +102,7 @@ def scripted(monkeypatch):
     monkeypatch.setattr(engine.os, "_exit", leave)
 
 
-@pytest.mark.parametrize("width", [7, 8, 10])
+@pytest.mark.parametrize("width", [7, 8, 10, 11])
 def test_where_memory_runs_out_fewer_runs_go_on(width, scripted, store, few_digits):
     """Four at once are too many, two are not; nothing is lost."""
     recipes = [dataclasses.replace(QUICK, width=width, seed=seed) for seed in range(6)]
@@ -127,6 +132,7 @@ CAPTURE, LOST = engine.CAPTURE_FAILED, engine.GPU_LOST
     ("width", "graphs", "code", "alone", "recorded"),
     [
         (5, False, 1, LOST, True),
+        (1, False, 1, LOST, True),
         (4, False, CAPTURE, CAPTURE, False),
         (4, True, 1, CAPTURE, False),  # of a GPU that has recorded others: several may lack room
         (3, False, 1, LOST, True),
@@ -246,6 +252,39 @@ def test_an_exception_in_a_run_is_its_record_and_the_others_go_on(scripted, stor
     assert failed["status"] == "failed"
     assert failed["error"].startswith("MemoryError: no room (test_engine.py:")
     assert done["status"] == "done"
+
+
+def test_a_kernel_that_cannot_be_made_is_no_fault_of_the_store(store, few_digits, monkeypatch):
+    def no_compiler(backbone, images):
+        raise FileNotFoundError(2, "No such file or directory", "ptxas")
+
+    monkeypatch.setattr(Backbone, "forward", no_compiler)
+    _Worker([QUICK], few_digits, store, "cpu", 1).work()
+    record = store.read(QUICK.run_id)
+    assert record["status"] == "failed"
+    assert record["error"].startswith("RuntimeError: a kernel cannot be made: FileNotFoundError: ")
+    assert "ptxas" in record["error"]
+
+
+def test_a_worker_with_room_does_not_look_for_more_at_every_step(scripted, store, few_digits, monkeypatch):
+    """Of two runs another sweep has one; the record of that comes when ours is done."""
+    ours, theirs = (dataclasses.replace(QUICK, width=2, seed=seed) for seed in range(2))
+    looks, others = [], Store(store.folder)
+    assert others.claim(theirs.run_id)
+    worker = _Worker([theirs, ours], few_digits, store, "cpu", 2)
+    begin = worker._begin
+
+    def look():
+        looks.append(len(worker.running))
+        begin()
+        if looks[-2:] == [0, 0]:
+            others.write({"run_id": theirs.run_id, "recipe": dataclasses.asdict(theirs), "status": "done"})
+
+    monkeypatch.setattr(worker, "_begin", look)
+    worker.work()
+    assert looks[:2] == [0, 1]  # ours, then that there is no other, in three steps once
+    assert set(looks[2:]) == {0}
+    assert store.run_ids() == {ours.run_id, theirs.run_id}
 
 
 def test_a_run_that_cannot_begin_has_failed(store, few_digits):
