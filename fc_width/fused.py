@@ -37,6 +37,23 @@ _compiled_once = triton.jit(do_not_specialize=["rows", "tiles"])  # else anew fo
 
 
 @triton.jit
+def _channels(bias, slope, channels, BLOCK_C: tl.constexpr):
+    """The channels of this program, which of them there are, and their biases and slopes."""
+    column = tl.program_id(1) * BLOCK_C + tl.arange(0, BLOCK_C)
+    inside = column < channels
+    b = tl.load(bias + column, mask=inside, other=0.0)
+    a = tl.load(slope + column, mask=inside, other=0.0)
+    return column, inside, b, a
+
+
+@triton.jit
+def _tile(tile, column, inside, rows, channels, BLOCK_R: tl.constexpr):
+    """Where the numbers of a tile of rows lie, and which of them there are."""
+    row = tile * BLOCK_R + tl.arange(0, BLOCK_R)
+    return row[:, None].to(tl.int64) * channels + column[None, :], (row[:, None] < rows) & inside[None, :]
+
+
+@triton.jit
 def _activation(inputs, bias, slope):
     z = inputs.to(tl.float32) + bias
     return tl.where(z > 0, z, slope * z)
@@ -45,17 +62,12 @@ def _activation(inputs, bias, slope):
 @_compiled_once
 def _moments_kernel(x, bias, slope, sums, rows, channels, tiles, BLOCK_R: tl.constexpr, BLOCK_C: tl.constexpr):
     """Σ (p − p₀) and Σ (p − p₀)² of each channel; p₀ is of the first row, so that a large mean does not cancel."""
-    column = tl.program_id(1) * BLOCK_C + tl.arange(0, BLOCK_C)
-    inside = column < channels
-    b = tl.load(bias + column, mask=inside, other=0.0)
-    a = tl.load(slope + column, mask=inside, other=0.0)
+    column, inside, b, a = _channels(bias, slope, channels, BLOCK_C)
     origin = _activation(tl.load(x + column, mask=inside, other=0.0), b, a)
     first = tl.zeros([BLOCK_R, BLOCK_C], tl.float32)
     second = tl.zeros([BLOCK_R, BLOCK_C], tl.float32)
     for tile in range(tiles):
-        row = (tl.program_id(0) * tiles + tile) * BLOCK_R + tl.arange(0, BLOCK_R)
-        mask = (row[:, None] < rows) & inside[None, :]
-        at = row[:, None].to(tl.int64) * channels + column[None, :]
+        at, mask = _tile(tl.program_id(0) * tiles + tile, column, inside, rows, channels, BLOCK_R)
         p = _activation(tl.load(x + at, mask=mask, other=0.0), b[None, :], a[None, :])
         apart = tl.where(mask, p - origin[None, :], 0.0)
         first += apart
@@ -71,10 +83,7 @@ def _forward_kernel(
 ):  # fmt: skip
     """y, of the running mean and variance unless TRAINING; in which the first program of a channel also keeps its mean
     and 1/√(var + ε), and moves the running ones."""
-    column = tl.program_id(1) * BLOCK_C + tl.arange(0, BLOCK_C)
-    inside = column < channels
-    b = tl.load(bias + column, mask=inside, other=0.0)
-    a = tl.load(slope + column, mask=inside, other=0.0)
+    column, inside, b, a = _channels(bias, slope, channels, BLOCK_C)
     if TRAINING:
         off = tl.load(sums + column, mask=inside, other=0.0) / rows
         variance = tl.load(sums + channels + column, mask=inside, other=0.0) / rows - off * off
@@ -94,9 +103,7 @@ def _forward_kernel(
         scale = 1 / tl.sqrt(tl.load(running_var + column, mask=inside, other=0.0) + eps)
     scale *= tl.load(gamma + column, mask=inside, other=0.0)
     shift = tl.load(beta + column, mask=inside, other=0.0)
-    row = tl.program_id(0) * BLOCK_R + tl.arange(0, BLOCK_R)
-    mask = (row[:, None] < rows) & inside[None, :]
-    at = row[:, None].to(tl.int64) * channels + column[None, :]
+    at, mask = _tile(tl.program_id(0), column, inside, rows, channels, BLOCK_R)
     p = _activation(tl.load(x + at, mask=mask, other=0.0), b[None, :], a[None, :])
     value = (p - mean[None, :]) * scale[None, :] + shift[None, :]
     tl.store(y + at, value.to(y.dtype.element_ty), mask=mask)
@@ -107,18 +114,13 @@ def _backward_sums_kernel(
     dy, x, bias, slope, moments, gradients, rows, channels, tiles, BLOCK_R: tl.constexpr, BLOCK_C: tl.constexpr
 ):
     """∂β = Σ ∂y and ∂γ = Σ ∂y (p − mean)/√(var + ε)."""
-    column = tl.program_id(1) * BLOCK_C + tl.arange(0, BLOCK_C)
-    inside = column < channels
-    b = tl.load(bias + column, mask=inside, other=0.0)
-    a = tl.load(slope + column, mask=inside, other=0.0)
+    column, inside, b, a = _channels(bias, slope, channels, BLOCK_C)
     mean = tl.load(moments + column, mask=inside, other=0.0)
     scale = tl.load(moments + channels + column, mask=inside, other=0.0)
     towards_beta = tl.zeros([BLOCK_R, BLOCK_C], tl.float32)
     towards_gamma = tl.zeros([BLOCK_R, BLOCK_C], tl.float32)
     for tile in range(tiles):
-        row = (tl.program_id(0) * tiles + tile) * BLOCK_R + tl.arange(0, BLOCK_R)
-        mask = (row[:, None] < rows) & inside[None, :]
-        at = row[:, None].to(tl.int64) * channels + column[None, :]
+        at, mask = _tile(tl.program_id(0) * tiles + tile, column, inside, rows, channels, BLOCK_R)
         p = _activation(tl.load(x + at, mask=mask, other=0.0), b[None, :], a[None, :])
         gradient = tl.load(dy + at, mask=mask, other=0.0).to(tl.float32)
         towards_beta += gradient
@@ -133,10 +135,7 @@ def _backward_kernel(
     BLOCK_R: tl.constexpr, BLOCK_C: tl.constexpr,
 ):  # fmt: skip
     """∂x, and ∂a and ∂b, from ∂p = γ/√(var + ε) (∂y − ∂β/N − ∂γ (p − mean)/(N √(var + ε))) over N rows."""
-    column = tl.program_id(1) * BLOCK_C + tl.arange(0, BLOCK_C)
-    inside = column < channels
-    b = tl.load(bias + column, mask=inside, other=0.0)
-    a = tl.load(slope + column, mask=inside, other=0.0)
+    column, inside, b, a = _channels(bias, slope, channels, BLOCK_C)
     mean = tl.load(moments + column, mask=inside, other=0.0)
     scale = tl.load(moments + channels + column, mask=inside, other=0.0)
     constant = tl.load(gradients + column, mask=inside, other=0.0) / rows
@@ -145,9 +144,7 @@ def _backward_kernel(
     towards_slope = tl.zeros([BLOCK_R, BLOCK_C], tl.float32)
     towards_bias = tl.zeros([BLOCK_R, BLOCK_C], tl.float32)
     for tile in range(tiles):
-        row = (tl.program_id(0) * tiles + tile) * BLOCK_R + tl.arange(0, BLOCK_R)
-        mask = (row[:, None] < rows) & inside[None, :]
-        at = row[:, None].to(tl.int64) * channels + column[None, :]
+        at, mask = _tile(tl.program_id(0) * tiles + tile, column, inside, rows, channels, BLOCK_R)
         z = tl.load(x + at, mask=mask, other=0.0).to(tl.float32) + b[None, :]
         normal = (tl.where(z > 0, z, a[None, :] * z) - mean[None, :]) * scale[None, :]
         gradient = tl.load(dy + at, mask=mask, other=0.0).to(tl.float32)
