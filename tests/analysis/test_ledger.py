@@ -221,3 +221,17 @@ def test_what_is_committed_is_what_the_committed_records_and_the_theory_say():
     made, committed = ledger.markdown(rows, files), (figures / "ledger.md").read_text("utf-8")
     words = [re.sub(r"[0-9.,−]+", "#", text).splitlines() for text in (made, committed)]
     assert words[0] == words[1], "python -m analysis.ledger"
+
+
+def test_the_readme_counts_as_the_committed_ledger_does():
+    counted = Path("figures/ledger.md").read_text("utf-8").splitlines()[2]
+    found = {verdict: int(number) for number, verdict in re.findall(r"(\d+) ([A-Z][A-Z ]+)\b", counted)}
+    assert f"{sum(found.values())} claims" in counted
+    readme = " ".join(Path("README.md").read_text("utf-8").split())
+    said = re.search(
+        r"(\d+) claims\. Of its theory and .*? (\d+) are proved, (\d+) verified, (\d+) is true .*? and (\d+) hold .*? "
+        r"of its experiments (\d+) are reproduced .*?, (\d+) not reproduced, (\d+) inconclusive, and (\d+) not run",
+        readme,
+    )
+    order = "PROVED", "VERIFIED", "INCOMPLETE", "CONDITIONAL", "REPRODUCED", "NOT REPRODUCED", "INCONCLUSIVE", "NOT RUN"
+    assert [int(number) for number in said.groups()] == [sum(found.values()), *(found[name] for name in order)]
