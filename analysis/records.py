@@ -31,6 +31,7 @@ COMMITTED: dict[str, tuple[str, ...]] = {
     "mnist-small": (
         "--dataset mnist --seeds 3",
         "--dataset mnist --losses softmax --seeds 5",
+        "--dataset mnist --widths 9 18 27 45 --losses w-softmax:1 --seeds 10",
         "--dataset mnist --widths 9 --losses hinge l-softmax --seeds 3",
         f"--dataset mnist {_EVERY_KIND}",
     ),
