@@ -137,6 +137,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """The command line; returns the exit status: 0, or 2 where there is nothing to draw from."""
     options = tyro.cli(Options, args=arguments, prog="python -m analysis", description=Options.__doc__)
     if options.commands:
+        taken = [
+            records.load(pack)["seconds"] for pack in sorted((options.out / "data").glob(f"*{records.PACK_SUFFIX}"))
+        ]
+        if taken:
+            hours = sum(seconds.sum() for seconds in taken) / 3600
+            print(f"# {sum(map(len, taken)):,} runs, which took {hours:.0f} core hours as they are recorded")
         print("\n".join(line for name, sweeps in records.COMMITTED.items() for line in records.commands(name, sweeps)))
         return 0
     needed = records.COMMITTED if options == Options() else {}

@@ -249,8 +249,8 @@ def _name(runs: Runs) -> str:
 
 
 def _sweeps(claim: Experiment, recipe: str, feature: str, seeds: int, runs: Runs | None = None) -> str:
-    """The commands that make the runs that a claim needs, of so many seeds, or of as many as `runs` have of a loss and
-    a number of classes."""
+    """The commands that make the runs that a claim needs: of each loss and number of classes as many seeds as `runs`
+    have, and so many at most."""
     if recipe not in RECIPES:
         return ""
     base = RECIPES[recipe].recipe.dataset

@@ -252,7 +252,7 @@ def _fused(backbone: Backbone, wanted: str, device: torch.device) -> "FusedBackb
     except ImportError as error:
         obstacle = str(error)
     if obstacle:
-        warnings.warn(f"a step takes up to twice as long, as Triton can make no kernels: {obstacle}", stacklevel=2)
+        warnings.warn(f"torch's own modules train, as Triton can make no kernels: {obstacle}", stacklevel=2)
         return None
     return fused.FusedBackbone(backbone, torch.bfloat16 if in_bfloat16(wanted, device) else torch.float32)
 

@@ -33,9 +33,8 @@ Progress = Callable[[float], None]
 """Called now and then with the fraction of the run that is done."""
 
 EVALUATION_BATCH = {"cpu": 500, "cuda": 5000}
-PIECES = {"cpu": 1, "cuda": 1}  # steps
 AHEAD = 4
-"""How many pieces of a run a GPU is handed before it has done the first of them."""
+"""How many pieces of a run, steps mostly, a GPU is handed before it has done the first of them."""
 SAVE_SECONDS = 60.0
 TRAINS = (
     *("backbone", "baselines", "checkpoint", "data", "formats", "fused", "geometry", "loss_names", "losses", "recipes"),
@@ -195,18 +194,15 @@ def _train(
     _, alpha = parse_loss(recipe.loss)
     first = len(history["train_accuracy"])
     steps = -(-samples // recipe.batch_size) * recipe.epochs
-    piece = PIECES[step.device.type]
     done = steps // recipe.epochs * first
     for epoch in range(first, recipe.epochs):
         bias = 0.0 if alpha is None or epoch < recipe.softmax_epochs else alpha
         try:
             for _ in step.epoch(torch.randperm(samples, generator=order), bias):
                 done += 1
-                if done % piece == 0:
-                    yield done / steps
+                yield done / steps  # after the last one others hand work to their devices before this one is waited for
         except NonFiniteError:
             return False
-        yield done / steps  # before this run's device is waited for, others hand theirs some work
         history["train_accuracy"].append(float(step.hits) / samples)
         if not math.isfinite(float(step.total)):
             return False

@@ -2,6 +2,7 @@
 
 import dataclasses
 import gzip
+import re
 import shutil
 import subprocess
 from itertools import pairwise
@@ -468,6 +469,10 @@ def test_runs_that_do_not_belong_in_one_table_are_never_packed_together(change, 
 def test_the_commands_of_all_runs_are_printed(capsys):
     assert main(["--commands"]) == 0
     lines = capsys.readouterr().out.splitlines()
+    taken = re.fullmatch(r"# ([\d,]+) runs, which took (\d+) core hours as they are recorded", lines[0])
+    packs = [gzip.decompress(pack.read_bytes()) for pack in (FIGURES / "data").glob(f"*{records.PACK_SUFFIX}")]
+    assert int(taken[1].replace(",", "")) == sum(pack.count(b"\n") for pack in packs)
+    assert f"; {taken[2]} core hours;" in (FIGURES.parent / "README.md").read_text("utf-8")
     assert sum(line.startswith("python -m fc_width.sweep --") for line in lines) == sum(
         map(len, records.COMMITTED.values())
     )

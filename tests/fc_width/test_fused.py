@@ -144,7 +144,7 @@ def test_several_tiles_and_a_rest(monkeypatch):
 @pytest.mark.parametrize("loss", ["softmax", "w-softmax:1"])
 def test_a_step_trains_the_same_network(loss, few_digits, monkeypatch):
     recipe = Recipe(epochs=2, softmax_epochs=1, lr=0.05, loss=loss, precision="float32")
-    states = []
+    states, hits = [], []
     for network in (lambda *_: None, lambda backbone, *_: fused.FusedBackbone(backbone, torch.float32)):
         monkeypatch.setattr(module, "_fused", network)
         few = dataclasses.replace(few_digits)
@@ -156,9 +156,11 @@ def test_a_step_trains_the_same_network(loss, few_digits, monkeypatch):
                 list(step.epoch(torch.arange(len(few.train_labels)), float(epoch)))
         if DEVICE.type == "cuda":
             torch.cuda.synchronize()
-        states.append(backbone.state_dict() | head.state_dict() | {"hits": step.hits / 100, "total": step.total})
+        states.append(backbone.state_dict() | head.state_dict() | {"total": step.total})
+        hits.append(float(step.hits))
     for name, value in states[0].items():
         torch.testing.assert_close(states[1][name], value, rtol=0.01, atol=2e-3, msg=lambda text, at=name: at + text)
+    assert abs(hits[0] - hits[1]) <= 1  # a sample between two classes may fall to either
 
 
 def test_a_network_of_torchs_own_prelu_has_every_layer_too():
@@ -186,15 +188,17 @@ def test_kernels_are_used_on_cuda_where_they_can_be_made(tried_anew, monkeypatch
     assert module._fused(backbone, "bfloat16", cuda).dtype == torch.bfloat16
     assert module._fused(backbone, "float32", cuda).dtype == torch.float32
     monkeypatch.setattr(fused, "obstacle", lambda device: "no compiler")
-    with pytest.warns(UserWarning, match="up to twice as long, as Triton can make no kernels: no compiler"):
+    with pytest.warns(UserWarning, match="torch's own modules train, as Triton can make no kernels: no compiler"):
         assert module._fused(backbone, "auto", cuda) is None
     monkeypatch.setitem(sys.modules, "fc_width.fused", None)
     monkeypatch.delattr("fc_width.fused")
-    with pytest.warns(UserWarning, match="up to twice as long"):
+    with pytest.warns(UserWarning, match="torch's own modules train"):
         assert module._fused(backbone, "auto", cuda) is None
 
 
-@pytest.mark.parametrize("kernel", ["_images_kernel", "_moments_kernel", "_forward_kernel", "_backward_kernel"])
+@pytest.mark.parametrize(
+    "kernel", [f"_{name}_kernel" for name in ("images", "moments", "forward", "backward_sums", "backward")]
+)
 def test_what_triton_cannot_make(kernel, tried_anew, monkeypatch):
     """Whichever it is; a device that is full or broken is another matter, and said."""
 
@@ -212,7 +216,7 @@ def test_what_triton_cannot_make(kernel, tried_anew, monkeypatch):
 
 
 COMPILE = """
-import sys, triton
+import triton
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
 from fc_width import fused
