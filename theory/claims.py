@@ -1,7 +1,21 @@
-"""The claims of the paper, by subject: softmax and cost, the simplex, the width, the loss, the tables."""
+"""The claims of the paper, by subject: softmax and cost, the simplex, the width, the loss, what training says of test,
+features, the printed tables."""
 
-from theory import claims_intro, claims_loss, claims_simplex, claims_tables, claims_width
+from theory import (
+    claims_faces,
+    claims_features,
+    claims_intro,
+    claims_loss,
+    claims_simplex,
+    claims_subsets,
+    claims_tables,
+    claims_training,
+    claims_width,
+)
 from theory.claim import Claim
+
+PRINTED = (*claims_tables.CLAIMS, *claims_faces.CLAIMS, *claims_subsets.CLAIMS)
+"""Those on the printed tables."""
 
 
 def all_claims() -> tuple[Claim, ...]:
@@ -11,5 +25,7 @@ def all_claims() -> tuple[Claim, ...]:
         *claims_simplex.CLAIMS,
         *claims_width.CLAIMS,
         *claims_loss.CLAIMS,
-        *claims_tables.CLAIMS,
+        *claims_training.CLAIMS,
+        *claims_features.CLAIMS,
+        *PRINTED,
     )

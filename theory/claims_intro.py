@@ -10,7 +10,8 @@ import sympy
 from theory import exact
 from theory.claim import Claim
 from theory.plane import ACUTE, ALPHA, COS, EAST, SIN, biased, pair, units
-from theory.proof import CONDITIONAL, PROVED, VERIFIED, Step, above_zero, equal
+from theory.printed_tables import BATCHES
+from theory.proof import CONDITIONAL, PROVED, VERIFIED, Step, above_zero, equal, is_positive, positive
 
 
 def softmax_norms(
@@ -43,27 +44,38 @@ def softmax_norms(
     ]
 
 
-def large_norm(max_classes: int, sign: int = 1, tie: Any = (1, 1)) -> list[Step]:
-    """ "Feature x with a large norm makes the Softmax loss decrease easily to zero"."""
-    r, d = sympy.symbols("r d", positive=True)
+def large_norm(max_classes: int, sign: int = 1, tie: Any = (1, 1), closer: int = 1) -> list[Step]:
+    """ "Feature x with a large norm makes the Softmax loss decrease easily to zero, even if θ_1 is approximately equals
+    to θ_2": of a feature with θ_1 < θ_2."""
+    r, d, s = sympy.symbols("r d s", positive=True)
+    others = sympy.Symbol("k", integer=True, positive=True)
+    u, v = sympy.symbols("u v", real=True)
     x = [Fraction(value) for value in tie]
     return [
         Step(
-            r"For unit weights without bias let $d_j = \cos\theta_c - \cos\theta_j$. The loss at norm $r$ is $\log(1 + "
-            r"\sum_{j \ne c} e^{-r d_j}) \le \sum_{j \ne c} e^{-r d_j}$, "
-            r"and $e^{-rd} \to 0$ if $d > 0$: it tends to 0 if the class is strictly the closest.",
-            lambda: sympy.limit(sympy.exp(-sign * r * d), r, sympy.oo) == 0,
+            r"For unit weights without bias let $d_j = \cos\theta_c - \cos\theta_j$, and $d$ the least of them. The "
+            r"loss at norm $r$ is $\log(1 + \sum_{j \ne c} e^{-r d_j}) \le \log(1 + (C-1)e^{-rd})$: it tends to 0 if "
+            r"$d > 0$, however small $d$ is.",
+            lambda: sympy.limit(sympy.log(1 + others * sympy.exp(-sign * r * d)), r, sympy.oo) == 0,
         ),
         Step(
-            r"If one $d_j < 0$, its term alone makes the loss tend to infinity.",
+            r"Only then: if one $d_j < 0$, its term alone makes the loss tend to infinity,",
             lambda: sympy.limit(sympy.log(1 + sympy.exp(sign * r * d)), r, sympy.oo) is sympy.oo,
         ),
         Step(
-            r"Against it for a tie: $w_c = (1, 0)$, $w_j = (0, 1)$, $x = r(1, 1)$ has $d = 0$ and the loss "
-            r"$\log 2$ at every norm.",
+            r"and at a tie it stays at $\log 2$ or above: $w_c = (1, 0)$, $w_j = (0, 1)$, $x = r(1, 1)$ has $d = 0$ "
+            r"and the loss $\log 2$ at every norm.",
             lambda: exact.dot(EAST, x) == exact.dot((Fraction(0), Fraction(1)), x),
-            "counterexample",
+            "finite",
             {"kind": "tie", "w_c": ["1", "0"], "w_j": ["0", "1"], "x": exact.texts(x)},
+        ),
+        equal(
+            r"W-Softmax has $\theta'_j$ for $\theta_j$, and no more: its loss tends to 0 in the same way wherever "
+            r"$\theta_c < \theta'_j$ for all $j$, however close. Of two classes, $x = w_c + w' + s(w_c - w')$ has for "
+            r"every $s > 0$ the positive $z_c - z' = s\|w_c - w'\|^2$. Coordinate by coordinate, with $u$ of $w_c$ and "
+            r"$v$ of $w'$: $(u - v)(u + v + s(u - v)) = u^2 - v^2 + s(u-v)^2$, and $\sum u^2 = \sum v^2 = 1$.",
+            (u - v) * (u + v + closer * s * (u - v)),
+            u**2 - v**2 + s * (u - v) ** 2,
         ),
     ]
 
@@ -109,10 +121,16 @@ def eq_1(max_classes: int, sign: int = 1, antipode: Any = -1) -> list[Step]:
     ]
 
 
-def negatives(max_classes: int, x: Any = (7, 24), second: Any = (Fraction(527, 625), Fraction(336, 625))) -> list[Step]:
+def negatives(
+    max_classes: int,
+    x: Any = (7, 24),
+    second: Any = (Fraction(527, 625), Fraction(336, 625)),
+    share: Callable[[Any, Any], Any] = lambda negative, target: negative / (target + negative),
+) -> list[Step]:
     """ "By increasing the probabilities of all the negative classes"."""
     feature = [Fraction(value) for value in x]
     u, v, f = sympy.symbols("u v f", real=True)
+    target, negative = sympy.symbols("t s", positive=True)
     w_2 = [Fraction(value) for value in second]
     w_3 = [-value for value in w_2]
 
@@ -127,7 +145,8 @@ def negatives(max_classes: int, x: Any = (7, 24), second: Any = (Fraction(527, 6
         return units(w_2, w_3) and all(z < moved for z, moved in pairs) and before[1] < after[0]
 
     def cheaper() -> bool:
-        return units(EAST, ACUTE) and exact.dot(biased(EAST, ACUTE, Fraction(1)), feature) < exact.dot(ACUTE, feature)
+        z_c, z_j = exact.dot(EAST, feature), exact.dot(ACUTE, feature)
+        return units(EAST, ACUTE) and z_c < z_j and exact.dot(biased(EAST, ACUTE, Fraction(1)), feature) < z_j
 
     return [
         equal(
@@ -138,20 +157,33 @@ def negatives(max_classes: int, x: Any = (7, 24), second: Any = (Fraction(527, 6
             (f - v) ** 2 - (f - u) ** 2 - 2 * (u - v) * f,
             v**2 - u**2,
         ),
+        above_zero(
+            r"Of all the negative classes together the probability is $1 - p_c = s/(t + s)$ with $t = e^{z_c}$, which "
+            r"Eq. 1 leaves as it is, and $s = \sum_{j \ne c} e^{z'_j}$. Its derivative by $s$ is $t/(t+s)^2 > 0$: the "
+            r"sum grows, and the loss $-\log p_c$ with it, wherever every negative logit grows.",
+            sympy.diff(share(negative, target), negative),
+        ),
         Step(
             r"Against it elsewhere: $w_c = (1,0)$, $w_j = (7/25, 24/25)$, $\alpha = 1$, $x = (7, 24)$ along "
             r"$w_j$: $z' = 20 < z_j = 25$, so a badly "
             r"misclassified sample costs less than with softmax.",
             cheaper,
             "counterexample",
-            pair("cheaper", EAST, ACUTE, feature),
+            pair("misclassified", EAST, ACUTE, feature),
         ),
         Step(
-            r"Against it with three classes, even where every negative logit grows: $w_c = x = (1, 0)$, $w_2 = -w_3 = "
+            r"Against it class by class, even where every negative logit grows: $w_c = x = (1, 0)$, $w_2 = -w_3 = "
             r"(527/625, 336/625)$, $\alpha = 1$: $z_2$ and $z_3$ grow from $\pm 0.8432$ to 0.96 and 0.28, but the "
             r"probability of class 2 falls, from 0.425 to 0.393: its reciprocal $\sum_j e^{z_j - z_2}$ grows.",
             one_falls,
             "counterexample",
+            {
+                "kind": "probability-falls",
+                "w_c": exact.texts(EAST),
+                "others": [exact.texts(w_2), exact.texts(w_3)],
+                "x": exact.texts(EAST),
+                "alpha": "1",
+            },
         ),
     ]
 
@@ -169,33 +201,64 @@ def parameters(max_classes: int, extra: Any = 0) -> list[Step]:
     ]
 
 
-def efficiency(max_classes: int, factor: Callable[[Any], Any] = lambda m: 2 + 4 / m) -> list[Step]:
+def efficiency(
+    max_classes: int,
+    factor: Callable[[Any, Any], Any] = lambda n, m: 2 + 3 / m + 2 / n,
+    norms: int = 1,
+    algorithm_1: Callable[[Any], Any] = lambda c: 3 - 1 / c,
+    cifar: tuple[int, int] = BATCHES["CIFAR-10"],
+    faces: tuple[int, int] = BATCHES["LFW"],
+) -> list[Step]:
     """ "Computationally very efficient in the training and optimization, just as the conventional Softmax loss"."""
-    n, c, m = sympy.symbols("N C M", integer=True, positive=True)
+    n, c, m, k = sympy.symbols("N C M k", integer=True, positive=True)
+    more = sympy.Symbol("e", integer=True, nonnegative=True)  # N = k + e, as k = min(N, C)
     softmax = n * c * m
-    most = softmax + n * c * m + 4 * n * c  # Gram rows for each sample, and four products an entry
+    gram, entries, normalised = k * c * m, k * c + n + n * c, 2 * c * m
+    times = sympy.expand((softmax + gram + entries + normalised) / softmax)
+    of_each_sample = m + 2 * (c - 1) * m + c * m  # αw_c; each norm and division of the others; the logits
+
+    def at(setting: tuple[int, int], width: Any) -> Any:
+        batch, classes = setting
+        return times.subs({k: min(batch, classes), n: batch, c: classes, m: width})
+
+    small, large = at(cifar, cifar[1] - 1), at(faces, m)
     return [
-        equal(
-            r"Forward multiplications, beyond the norms of the weights ($2CM$ once a batch): softmax $NCM$; W-Softmax "
-            r"through $n^2 = 1 + \alpha^2 + 2\alpha g$ at most $2NCM + 4NC$ "
-            r"($NCM + \min(N,C)\,CM + 4NC$): $2 + 4/M$ times as many, the same order.",
-            most / softmax,
-            factor(m),
+        positive(
+            r"Multiplications forward: softmax $NCM$. W-Softmax through $n^2 = 1 + \alpha^2 + 2\alpha g$: as many for "
+            r"the logits, $kCM$ for the $k = \min(N, C)$ rows of the Gram matrix that a batch can need, $kC + N + NC$ "
+            r"for $2\alpha g$, $\alpha z_c$ and the divisions by $n$, and $2CM$ to normalise the weights. That is less "
+            r"than $2 + 3/M + 2/N$ times as many: the same order.",
+            (factor(n, m) - times).subs(n, k + more),
+            (k, 1),
+            (c, 2),
+            (m, 1),
+            (more, 0),
+        ),
+        positive(
+            r"Numbers held, beyond the weights: $NC$ logits, and $kC \le NC$ norms more: at most $2NC$ (less than $2NC "
+            r"+ 1$).",
+            (2 * n * c + 1 - (n * c + norms * k * c)).subs(n, k + more),
+            (k, 1),
+            (c, 2),
+            (more, 0),
         ),
         equal(
-            r"Memory beyond the weights: $NC$ and $2NC$ numbers; Algorithm 1 as printed builds $NCM$. On the "
-            r"simplex all norms are one constant: "
-            r"$O(NC)$ in all.",
-            (2 * n * c) / (n * c),
-            2,
+            r"Algorithm 1 as printed builds $W_i$ for every sample: $NCM$ numbers, and $M$ multiplications for $\alpha "
+            r"w_c$, $2(C-1)M$ for the norms and the divisions by them, $CM$ for the logits: $3 - 1/C$ times softmax's.",
+            n * of_each_sample / softmax,
+            algorithm_1(c),
         ),
         Step(
-            r"Against “just as”: a batch of 256 different labels, $M = 512$, $C = 1000$, computed so, takes $256 \cdot "
-            r"1000 \cdot 512$ multiplications for the Gram rows that softmax does not: twice as many.",
-            lambda: (
-                Fraction(int(most.subs({n: 256, c: 1000, m: 512}))) / int(softmax.subs({n: 256, c: 1000, m: 512}))
-                > Fraction(2)
-            ),
+            f"On CIFAR-10 as the paper trains (a batch of {cifar[0]}, {cifar[1]} classes, here with $M = "
+            f"{cifar[1] - 1}$) the Gram rows are few: {float(small):.2f} times as many.",
+            lambda: bool(1 < small < sympy.Rational(6, 5)),
+            "finite",
+        ),
+        Step(
+            f"Against “just as”: for LFW it trains on {faces[1]:,} subjects, with batches of {faces[0]}. If their "
+            f"labels differ, ${faces[0]}$ Gram rows take as many multiplications as the logits: more than twice as "
+            f"many in all, whatever $M$.",
+            lambda: is_positive(large - 2, (m, 1)),
             "counterexample",
         ),
     ]
@@ -213,12 +276,13 @@ CLAIMS = (
     Claim(
         "large-norm",
         "Sec. 1",
-        "A feature with a large norm drives the softmax loss to 0",
-        CONDITIONAL,
+        "A feature with a large norm drives the softmax loss to 0, even if θ_1 is close to θ_2",
+        PROVED,
         large_norm,
-        ({"sign": -1}, {"tie": (2, 1)}),
-        "Iff its class is strictly the closest, as in the paper's example, however close the next. A tie keeps the "
-        "loss at log 2 or above, a mistake makes it grow without bound.",
+        ({"sign": -1}, {"tie": (2, 1)}, {"closer": -1}),
+        "As the paper means it, of a feature whose class is strictly the closest, however close the next; and of no "
+        "other. W-Softmax does the same at its own boundary, between w_c and w'_j: the problem is moved there, not "
+        "solved.",
     ),
     Claim(
         "eq-1",
@@ -236,9 +300,15 @@ CLAIMS = (
         "W-Softmax increases the probabilities of all negative classes",
         CONDITIONAL,
         negatives,
-        ({"x": (24, 7)}, {"x": (1, 0)}, {"second": ACUTE}),
-        "For two classes, exactly where x is nearer to w' than to w_j: (w' − w_j)·x > 0. For three or more not even "
-        "where every negative logit grows.",
+        (
+            {"x": (24, 7)},
+            {"x": (1, 0)},
+            {"second": ACUTE},
+            {"share": lambda negative, target: target / (target + negative)},
+        ),
+        "Of all of them together, 1 − p_c, it is true wherever every negative logit grows, that is where x is nearer "
+        "to every w'_j than to w_j: (w'_j − w_j)·x > 0; for two classes exactly there. Not class by class: of three or "
+        "more, one can fall even there.",
     ),
     Claim(
         "parameters", "Sec. 1", "W-Softmax has no extra parameters", PROVED, parameters, ({"extra": sympy.Symbol("C")},)
@@ -249,8 +319,16 @@ CLAIMS = (
         "W-Softmax is as efficient as softmax",
         CONDITIONAL,
         efficiency,
-        ({"factor": lambda m: 1 + 4 / m}, {"factor": lambda m: 1}),
-        "Within a constant factor: up to 2 + 4/M times as many multiplications, beyond the norms of the weights. On "
-        "the fixed simplex there are no Gram rows.",
+        (
+            {"factor": lambda n, m: 1 + 3 / m + 2 / n},
+            {"factor": lambda n, m: 2},
+            {"norms": 2},
+            {"algorithm_1": lambda c: 3},
+            {"cifar": (256, 256)},
+            {"faces": (128, 10)},
+        ),
+        "Within a constant factor: less than 2 + 3/M + 2/N times as many multiplications; about twice where a batch "
+        "has fewer samples than there are classes, few more where it has many times as many. On the fixed simplex "
+        "there are no Gram rows, as all norms are one constant.",
     ),
 )

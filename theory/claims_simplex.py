@@ -40,6 +40,28 @@ def gram_eigenvalues() -> list[Step]:
     ]
 
 
+def independent_differences(width: Function) -> list[Step]:
+    """C distinct unit vectors with one common inner product span C − 1 dimensions at least, as `width`(C) differences
+    of them are independent."""
+    a, total = sympy.symbols("a S")
+    return [
+        equal(
+            r"Let $C$ distinct unit vectors have one common inner product $\rho$; then $\rho < 1$. The $C - 1$ "
+            r"differences $d_j = w_1 - w_j$ have $d_j^T d_k = 1 - \rho - \rho + \rho = 1 - \rho$ for $j \ne k$, and "
+            r"$d_j^T d_j = 2 - 2\rho$: with $S = \sum_j a_j$, $d_k^T \sum_j a_j d_j = (1-\rho)(S - a_k) + (2-2\rho)a_k "
+            r"= (1-\rho)(S + a_k)$.",
+            (1 - RHO - RHO + RHO) * (total - a) + (1 - RHO - RHO + 1) * a,
+            (1 - RHO) * (total + a),
+        ),
+        equal(
+            r"If $\sum_j a_j d_j = 0$, every $a_k = -S$: all are one $a$, and $S + a = (C-1)a + a = Ca$ is 0, so $a = "
+            r"0$. The differences are independent, and $M \ge C - 1$: whatever the arrangement.",
+            width(C) * a + a,
+            C * a,
+        ),
+    ]
+
+
 def equal_angles_exist(
     max_classes: int, width: Function = lambda c: c - 1, vectors: Any = ((1,), (1,), (1,))
 ) -> list[Step]:
@@ -60,17 +82,10 @@ def equal_angles_exist(
             "counterexample",
             {"kind": "equal-inner-products", "vectors": [exact.texts(v) for v in columns], "inner": "1"},
         ),
-        *gram_eigenvalues(),
-        Step(
-            r"For distinct unit vectors $\rho < 1$, so the eigenvalue $1-\rho$ is not 0; it has the $C-1$ "
-            r"independent eigenvectors "
-            r"$e_1 - e_j$. So $M \ge \operatorname{rank} G \ge C - 1$.",
-            lambda: sympy.solveset(1 - RHO, RHO, sympy.S.Reals) == sympy.FiniteSet(1) and is_zero(width(C) - (C - 1)),
-        ),
+        *independent_differences(width),
         equal(
-            r"In $\mathbb{R}^{C-1}$, and so in every larger $M$, the simplex $W_C$ solves it: its $\rho = "
-            r"-1/(C-1)$ makes the other "
-            r"eigenvalue 0.",
+            r"In $\mathbb{R}^{C-1}$, and so in every larger $M$, the simplex $W_C$ solves it (eq-4): its Gram matrix, "
+            r"$\rho = -1/(C-1)$, takes $(1,\dots,1)$ to $1 + (C-1)\rho = 0$, so that its rank is no more than $C - 1$.",
             1 + (C - 1) * paper_inner(C),
             0,
         ),

@@ -7,11 +7,13 @@ import sympy
 
 from theory import exact
 from theory.claim import Claim
-from theory.claims_simplex import ELIMINATED, RHO, C, Function, gram_eigenvalues
-from theory.proof import INCOMPLETE, PROVED, VERIFIED, Step, equal, is_zero, positive
+from theory.claims_simplex import ELIMINATED, RHO, C, Function, gram_eigenvalues, independent_differences
+from theory.proof import INCOMPLETE, PROVED, VERIFIED, Step, equal, positive
 
 
-def eq_7(max_classes: int, scale: Function = lambda c: 1 / (c - 1), least: int = 2) -> list[Step]:
+def eq_7(
+    max_classes: int, scale: Function = lambda c: 1 / (c - 1), least: int = 2, columns: Function = lambda c: c - 1
+) -> list[Step]:
     """Eq. 5–7: no further vector joins W_C in R^(C−1)."""
     b, total = sympy.symbols("b_i S")
     line, last = b - scale(C) * (total - b), -scale(C) * total
@@ -25,6 +27,13 @@ def eq_7(max_classes: int, scale: Function = lambda c: 1 / (c - 1), least: int =
         return True
 
     return [
+        positive(
+            r"Eq. 6 has a solution $b$ for every $w_{C+1}$ in $\mathbb{R}^{C-1}$, because the first $C - 1$ columns of "
+            r"$W_C$ are independent: their Gram matrix $(1-\rho)I + \rho J$, $\rho = -1/(C-1)$, has the eigenvalues $1 "
+            r"- \rho$ and $1 + (C-2)\rho = 1/(C-1)$, above 0.",
+            1 - (columns(C) - 1) / (C - 1),
+            (C, 2),
+        ),
         equal(
             r"With $S = \sum_j b_j$, line $i$ of Eq. 7 is $b_i - (S - b_i)/(C-1)$ and the last is $-S/(C-1)$. "
             r"Their difference is "
@@ -43,14 +52,22 @@ def eq_7(max_classes: int, scale: Function = lambda c: 1 / (c - 1), least: int =
     ]
 
 
-def min_width(max_classes: int, width: Function = lambda c: c - 1) -> list[Step]:
+def min_width(max_classes: int, width: Function = lambda c: c - 1, below: Any = 1) -> list[Step]:
     """M_min = C − 1."""
+    largest = min(max_classes, ELIMINATED)
 
     def attained() -> bool:
         return all(
-            exact.rank(exact.gram(rows)) == len(rows) == width(c)
-            for c, rows in enumerate(exact.recursion(min(max_classes, ELIMINATED)), 2)
+            exact.rank(exact.gram(rows)) == len(rows) == width(c) for c, rows in enumerate(exact.recursion(largest), 2)
         )
+
+    def no_less() -> bool:
+        for classes in range(2, largest + 1):
+            for rho in (Fraction(-1, classes - 1), Fraction(-1, 2 * classes), Fraction(0), Fraction(9, 10)):
+                rows = [[Fraction(1) if i == j else rho for j in range(classes)] for i in range(classes)]
+                if exact.rank(rows) != classes - (below if rho == Fraction(-1, classes - 1) else 0):
+                    return False
+        return True
 
     basis = [[Fraction(int(i == j)) for j in range(3)] for i in range(3)]
     return [
@@ -63,22 +80,22 @@ def min_width(max_classes: int, width: Function = lambda c: c - 1) -> list[Step]
             "gap",
             {"kind": "equal-inner-products", "vectors": [exact.texts(v) for v in basis], "inner": "0"},
         ),
+        *independent_differences(width),
         *gram_eigenvalues(),
-        Step(
-            r"Any $C$ distinct unit vectors with one common inner product $\rho$ have $\rho < 1$, hence "
-            r"$\operatorname{rank} G \ge C - 1$, "
-            r"hence $M \ge C - 1$: whatever the arrangement.",
-            lambda: is_zero(width(C) - (C - 1)),
-        ),
         Step(
             r"The rank is $C - 1$, and not $C$, iff $1 + (C-1)\rho = 0$, that is $\rho = -1/(C-1)$: the simplex "
             r"alone attains it.",
             lambda: sympy.solve(1 + (C - 1) * RHO, RHO) == [-1 / (C - 1)],
         ),
         Step(
-            rf"Attained by $W_C$: its size and its rank, by elimination, for $C = "
-            rf"2,\dots,{min(max_classes, ELIMINATED)}$.",
+            rf"Attained by $W_C$: its size and its rank, by elimination, for $C = 2,\dots,{largest}$.",
             attained,
+            "finite",
+        ),
+        Step(
+            rf"The rank of $(1-\rho)I + \rho J$ is $C - 1$ at $\rho = -1/(C-1)$ and $C$ at $-1/(2C)$, 0 and 9/10, by "
+            rf"elimination, for $C = 2,\dots,{largest}$.",
+            no_less,
             "finite",
         ),
     ]
@@ -130,7 +147,12 @@ CLAIMS = (
         "Eq. 7 has only the solution b = 0, for every C ≥ 2",
         PROVED,
         eq_7,
-        ({"scale": lambda c: 1 / c}, {"scale": lambda c: -1 / (c - 1)}, {"least": 1}),
+        (
+            {"scale": lambda c: 1 / c},
+            {"scale": lambda c: -1 / (c - 1)},
+            {"least": 1},
+            {"columns": lambda c: c},
+        ),
         "The paper's restriction C > 2 is not needed.",
     ),
     Claim(
@@ -139,12 +161,12 @@ CLAIMS = (
         "M_min = C − 1: distinct unit vectors with equal angles need C − 1 dimensions",
         INCOMPLETE,
         min_width,
-        ({"width": lambda c: c - 2}, {"width": lambda c: c}),
+        ({"width": lambda c: c - 2}, {"width": lambda c: c}, {"below": 0}),
         "True and proved here. The paper shows that its own W_C cannot be extended, not that no other arrangement "
-        "fits in fewer "
-        "dimensions; the eigenvalues of the Gram matrix close that. It is the width that makes equal angles "
-        "possible, and says nothing "
-        "of accuracy.",
+        "fits in fewer dimensions. The lemma that it lacks: C vectors with equal angles in R^(C−1) are W_C but for a "
+        "rotation or reflection, as ρ is then −1/(C−1) and a Gram matrix leaves no more open; with it the paper's own "
+        "step (eq-7) would do. Here the independence of the differences w_1 − w_j closes it at once. It is the width "
+        "that makes equal angles possible, and says nothing of accuracy.",
     ),
     Claim(
         "fig-3",

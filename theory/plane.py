@@ -15,6 +15,9 @@ from theory.exact import Vector
 ALPHA = sympy.Symbol("alpha", positive=True)
 T = sympy.Symbol("t", positive=True)
 COS, SIN = (1 - T**2) / (1 + T**2), 2 * T / (1 + T**2)
+K = sympy.Symbol("k", positive=True)
+ON_SIMPLEX = 1 + ALPHA**2 - 2 * ALPHA / K
+"""n² on the simplex, where g = −1/k, k = C − 1."""
 G, N = sympy.Symbol("g", real=True), sympy.Symbol("n", positive=True)
 
 EAST = (Fraction(1), Fraction(0))

@@ -24,14 +24,30 @@ def rational_root(value):
     return F(top, bottom)
 
 
-def triple(evidence):
-    """w_c, w_j, x and the biased w' (Eq. 1), after seeing that the weights are unit vectors."""
-    w_c, w_j, x = (vector(evidence[name]) for name in ("w_c", "w_j", "x"))
+def biased(w_c, w_j, alpha):
+    """w' of Eq. 1, after seeing that the weights are unit vectors."""
     assert dot(w_c, w_c) == dot(w_j, w_j) == 1
-    alpha = F(evidence["alpha"])
     moved = [alpha * a + b for a, b in zip(w_c, w_j, strict=True)]
     norm = rational_root(dot(moved, moved))
-    return w_c, w_j, x, [value / norm for value in moved]
+    return [value / norm for value in moved]
+
+
+def triple(evidence):
+    """w_c, w_j, x and the biased w'."""
+    w_c, w_j, x = (vector(evidence[name]) for name in ("w_c", "w_j", "x"))
+    assert F(evidence["alpha"]) > 0
+    return w_c, w_j, x, biased(w_c, w_j, F(evidence["alpha"]))
+
+
+def power(x):
+    """Rationals around e^x, |x| < 29: partial sums of its series, for x < 0 of that of −x."""
+    assert abs(x) < 29
+    term = total = F(1)
+    for n in range(1, 60):
+        term *= abs(x) / n
+        total += term
+    low, high = total, total + 2 * term  # the terms from the 60th on at least halve
+    return (low, high) if x >= 0 else (1 / high, 1 / low)
 
 
 def simplex(e):
@@ -52,55 +68,139 @@ def equal_inner_products(e):
 
 
 def sigmoid(e):
-    """1/(1 + e^−x) rounds to percent/100: e^x between (1 − high)/high … by partial sums of its series from below."""
-    x, percent = F(e["x"]), e["percent"]
-    term = total = F(1)
-    for n in range(1, 60):
-        term *= x / n
-        total += term
-    low, high = total, total + 2 * term  # x < 30, so the terms from the 60th on at least halve
-    assert x < 29
-    for power in (low, high):
-        assert F(2 * percent - 1, 200) <= power / (1 + power) < F(2 * percent + 1, 200)
+    """1/(1 + e^−x) rounds to percent/100."""
+    for high in power(F(e["x"])):
+        assert F(2 * e["percent"] - 1, 200) <= high / (1 + high) < F(2 * e["percent"] + 1, 200)
 
 
 def tie(e):
     w_c, w_j, x = (vector(e[name]) for name in ("w_c", "w_j", "x"))
     assert dot(w_c, w_c) == dot(w_j, w_j) == 1
     assert w_c != w_j
+    assert dot(x, x) > 0
     assert dot(w_c, x) == dot(w_j, x)
 
 
 def antipode(e):
-    assert F(e["w_c"]) ** 2 == F(e["w_j"]) ** 2 == 1
-    assert F(e["w_c"]) + F(e["w_j"]) == 0
+    """Below α = 1 Eq. 1 moves w_j nowhere, at 1 it is 0/0, above it gives w_c."""
+    w_c, w_j = [F(e["w_c"])], [F(e["w_j"])]
+    for alpha in (F(1, 4), F(1, 2)):
+        assert biased(w_c, w_j, alpha) == w_j
+    assert w_c[0] + w_j[0] == 0
+    assert biased(w_c, w_j, F(2)) == w_c
 
 
 def sum_of_angles(e):
-    _, w_j, x, moved = triple(e)
+    """Right in training, and θ_j is not θ'_j + θ(w'_j, w_j)."""
+    w_c, w_j, x, moved = triple(e)
     assert dot(x, x) == 1
     a, b = dot(moved, x), dot(moved, w_j)
+    assert a < dot(w_c, x)
     assert dot(w_j, x) != a * b - rational_root(1 - a * a) * rational_root(1 - b * b)
 
 
 def inverted(e):
+    """Right in training, wrong at test."""
     w_c, w_j, x, moved = triple(e)
     assert dot(moved, x) < dot(w_c, x) <= dot(w_j, x)
 
 
+def arc(e):
+    """At 90° and α = 1, −x = w_c + y w_j is right in training from y = n − α on, which is tan 22.5°, to 45°."""
+    w_c, w_j, alpha = vector(e["w_c"]), vector(e["w_j"]), F(e["alpha"])
+    assert dot(w_c, w_c) == dot(w_j, w_j) == 1
+    assert dot(w_c, w_j) == 0
+    a, b = vector(e["tangent"])  # of a + b√2 > 0
+    assert b > 0
+    assert a * a < 2 * b * b
+    assert (a * a + 2 * b * b, 2 * a * b) == (1 - 2 * a, -2 * b)  # tan 45° = 2t/(1 − t²) = 1
+    assert ((a + alpha) ** 2 + 2 * b * b, 2 * (a + alpha) * b) == (1 + alpha * alpha, 0)  # t + α = n
+
+
 def chain(e):
+    """On its own side, right in training and at test, and z_j ≥ z' all the same."""
     w_c, w_j, x, moved = triple(e)
+    assert dot(w_c, x) > 0
     assert dot(w_c, x) > dot(w_j, x) >= dot(moved, x)
 
 
 def cheaper(e):
-    _, w_j, x, moved = triple(e)
+    """On the boundary of test, where the loss is smaller than softmax's."""
+    w_c, w_j, x, moved = triple(e)
+    assert w_c != w_j
+    assert dot(w_c, x) == dot(w_j, x) > dot(moved, x)
+
+
+def misclassified(e):
+    """Wrong at test, and the loss is smaller than softmax's."""
+    w_c, w_j, x, moved = triple(e)
+    assert dot(w_c, x) < dot(w_j, x)
     assert dot(moved, x) < dot(w_j, x)
 
 
+def probability_falls(e):
+    """Every negative logit grows, and the probability of the first of these classes falls."""
+    w_c, x, alpha = vector(e["w_c"]), vector(e["x"]), F(e["alpha"])
+    others = [vector(texts) for texts in e["others"]]
+    before = [dot(w, x) for w in others]
+    after = [dot(biased(w_c, w, alpha), x) for w in others]
+    assert all(z < moved for z, moved in zip(before, after, strict=True))
+
+    def reciprocal(logits, end):
+        return sum(power(z - logits[0])[end] for z in [dot(w_c, x), *logits])
+
+    assert reciprocal(before, 1) < reciprocal(after, 0)
+
+
+def farther(e):
+    """At a given norm the loss of two classes is least along w_c − w'; the larger α has that direction farther from
+    w_c."""
+    w_c, w_j = vector(e["w_c"]), vector(e["w_j"])
+    assert F(e["alphas"][0]) < F(e["alphas"][1])
+    cosines = []
+    for alpha in e["alphas"]:
+        best = [a - b for a, b in zip(w_c, biased(w_c, w_j, F(alpha)), strict=True)]
+        assert dot(w_c, best) > 0
+        cosines.append(dot(w_c, best) ** 2 / dot(best, best))
+    assert cosines[0] > cosines[1]
+
+
+def shared(e):
+    """One feature is right in training for every class, and has one logit for all at test."""
+    weights, x, alpha = [vector(texts) for texts in e["weights"]], vector(e["x"]), F(e["alpha"])
+    assert len({dot(w, x) for w in weights}) == 1
+    for i, w_c in enumerate(weights):
+        for j, w_j in enumerate(weights):
+            assert i == j or dot(biased(w_c, w_j, alpha), x) < dot(w_c, x)
+
+
+def close(e):
+    """Two features of one norm, each right in training for its class, closer than the margin θ − φ of α = 1."""
+    w_c, w_j, alpha = vector(e["w_c"]), vector(e["w_j"]), F(e["alpha"])
+    one, other = map(vector, e["x"])
+    moved = biased(w_c, w_j, alpha)
+    assert alpha == 1  # so that θ − φ = φ
+    assert dot(moved, one) < dot(w_c, one)
+    assert dot(moved, other) < dot(w_j, other)
+    assert dot(one, one) == dot(other, other)
+    assert dot(one, other) / dot(one, one) > dot(w_c, moved)
+
+
+def bias(e):
+    """With x = 0 softmax with the bias (log odds, 0) gives p_1 = odds/(odds + 1); without a bias it is 1/2."""
+    odds, share = F(e["odds"]), F(e["share"])
+    assert odds > 0
+    assert odds / (odds + 1) == share != F(1, 2)
+
+
 def accuracies(e):
+    """`one` above `other` by more than two standard errors, or the two within them."""
     p, q = F(e["one"], 10_000), F(e["other"], 10_000)
-    assert ((p - q) ** 2 * e["images"] > 4 * (p * (1 - p) + q * (1 - q))) is e["exceeds"]
+    assert 0 < p < 1
+    assert 0 < q < 1
+    square = 4 * (p * (1 - p) / e["images"] + q * (1 - q) / e["images_of_other"])
+    assert (p - q) ** 2 > square if e["exceeds"] else (p - q) ** 2 <= square
+    assert p > q or not e["exceeds"]
 
 
 KINDS = {
@@ -111,8 +211,15 @@ KINDS = {
     "antipode": antipode,
     "sum-of-angles": sum_of_angles,
     "inverted": inverted,
+    "arc": arc,
     "chain": chain,
     "cheaper": cheaper,
+    "misclassified": misclassified,
+    "probability-falls": probability_falls,
+    "farther": farther,
+    "shared": shared,
+    "close": close,
+    "bias": bias,
     "accuracies": accuracies,
 }
 

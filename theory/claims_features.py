@@ -1,0 +1,227 @@
+"""Sections 1 and 4: what the losses ask of features, and whether the features of two classes are kept apart"""
+
+from fractions import Fraction
+from typing import Any
+
+import sympy
+
+from theory import exact
+from theory.claim import Claim
+from theory.plane import ACUTE, ALPHA, EAST, ON_SIMPLEX, G, K, N, biased, units
+from theory.proof import CONDITIONAL, Step, above_zero, equal, positive
+
+
+def least_loss_on_the_simplex(others: Any = -1) -> list[Step]:
+    """At a given norm the loss is least along w_c, for every α ≥ 0."""
+    z = sympy.Symbol("z_c", real=True)
+    return [
+        equal(
+            r"**On the simplex**, $k = C - 1 \ge 2$: $\sum_{j \ne c} z_j = -z_c$, so $\sum_{j \ne c} (z'_j - z_c) = "
+            r"(k\alpha z_c - z_c)/n - k z_c = z_c (k(\alpha - n) - 1)/n$.",
+            (K * ALPHA * z + others * z) / N - K * z,
+            z * (K * (ALPHA - N) - 1) / N,
+        ),
+        positive(
+            r"The factor of $z_c$ is below 0, because $n > \alpha - 1/k$: $n^2 - (\alpha - 1/k)^2 = 1 - 1/k^2 > 0$. By "
+            r"Jensen $\sum_{j \ne c} e^{z'_j - z_c} \ge k e^{s/k}$ with $s$ that sum, which at $\|x\| = r$ is least at "
+            r"$z_c = r$; and at $x = r w_c$ all terms are equal. So the feature of least loss is $r w_c$, and no other "
+            r"is as good: for every $r$ and $\alpha$.",
+            sympy.expand(ON_SIMPLEX - (ALPHA - 1 / K) ** 2),
+            (K, 2),
+        ),
+    ]
+
+
+def closer(max_classes: int, alpha: Any = 1, w_j: Any = ACUTE, others: Any = -1, square: Any = 1 - G**2) -> list[Step]:
+    """ "W-Softmax can force features to draw close to the weight vectors of their class by increasing α"."""
+    h = sympy.Symbol("h", real=True)
+
+    def cosine_squared(bias: Fraction) -> Fraction:
+        """Of w_c and w_c − w', which at a given norm has the least loss of two classes."""
+        direction = exact.plus(biased(EAST, w_j, bias), EAST, Fraction(-1))
+        return exact.dot(EAST, direction) ** 2 / exact.dot(direction, direction)
+
+    return [
+        *least_loss_on_the_simplex(others),
+        equal(
+            r"**For two weights** the loss $\log(1 + e^{(w' - w_c)^T x})$ is least along $w_c - w'$. With $h = "
+            r"\cos\varphi$ its angle from $w_c$ has $\cos^2 = (1 - h)^2/(2 - 2h) = (1-h)/2 = \sin^2(\varphi/2)$: it is "
+            r"at $90° - \varphi/2$ from $w_c$, on the other side than $w_j$.",
+            (1 - h) ** 2 / (2 - 2 * h),
+            (1 - h) / 2,
+        ),
+        equal(
+            r"$\varphi$ falls as $\alpha$ grows: $h = (\alpha + g)/n$ has the derivative $(n^2 - (\alpha + g)^2)/n^3 = "
+            r"(1 - g^2)/n^3 > 0$. So the feature of least loss moves *away* from $w_c$, from $90° - \theta/2$ at "
+            r"$\alpha = 0$ towards $90°$.",
+            sympy.diff((ALPHA + G) / sympy.sqrt(1 + ALPHA**2 + 2 * ALPHA * G), ALPHA),
+            square / sympy.sqrt(1 + ALPHA**2 + 2 * ALPHA * G) ** 3,
+        ),
+        Step(
+            r"Against it: $w_c = (1, 0)$, $w_j = (7/25, 24/25)$. At $\alpha = 0$ the loss is least along $(3, -4)$, at "
+            r"$\cos^2 = 9/25$ from $w_c$ (53.1°); at $\alpha = 1$ along $(1, -3)$, at $\cos^2 = 1/10$ (71.6°).",
+            lambda: (
+                units(EAST, w_j)
+                and cosine_squared(Fraction(0)) == Fraction(9, 25)
+                and cosine_squared(Fraction(alpha)) == Fraction(1, 10)
+            ),
+            "counterexample",
+            {
+                "kind": "farther",
+                "w_c": exact.texts(EAST),
+                "w_j": exact.texts(w_j),
+                "alphas": ["0", exact.text(Fraction(alpha))],
+            },
+        ),
+    ]
+
+
+def kept_apart(
+    max_classes: int,
+    shared: Any = (Fraction(-4, 5), Fraction(-3, 5)),
+    height: Any = 2,
+    size: Any = Fraction(3, 4),
+    pairs: Any = K,
+    upper: Any = 1 + ALPHA,
+) -> list[Step]:
+    """ "Decision boundaries between any two classes get separated", "by a large angular margin"."""
+    one = Fraction(1)
+    feature = [Fraction(value) for value in shared]
+    bias = Fraction(size)
+    basis = [[Fraction(int(i == j)) for j in range(10)] for i in range(10)]
+    apart = (*EAST, Fraction(height)), (*ACUTE, Fraction(height))
+    square = 1 + ALPHA**2 + 2 * ALPHA * G
+    s, gap = sympy.symbols("s d", positive=True)
+
+    def right(x: Any, w_c: Any, w_j: Any, alpha: Fraction) -> bool:
+        return exact.dot(biased(w_c, w_j, alpha), x) < exact.dot(w_c, x)
+
+    def both() -> bool:
+        return units(EAST, ACUTE) and right(feature, EAST, ACUTE, one) and right(feature, ACUTE, EAST, one)
+
+    def ten() -> bool:
+        x = [Fraction(-1)] * 10
+        return all(
+            exact.dot(biased(u, v, bias), x) == Fraction(-7, 5) and right(x, u, v, bias)
+            for u in basis
+            for v in basis
+            if u is not v
+        )
+
+    def close() -> bool:
+        w_1, w_2 = (*EAST, Fraction(0)), (*ACUTE, Fraction(0))
+        x_1, x_2 = apart
+        both_right = right(x_1, w_1, w_2, one) and right(x_2, w_2, w_1, one)
+        cosine = exact.dot(x_1, x_2) / exact.root(exact.dot(x_1, x_1) * exact.dot(x_2, x_2))
+        return both_right and cosine > exact.dot(w_1, biased(w_1, w_2, one))
+
+    return [
+        equal(
+            r"**If some positive combination of the weights is 0**, and no two are parallel: $z_c \sum_{j \ne c} "
+            r"\lambda_j (n_j - \alpha - g_j) = \sum_{j \ne c} \lambda_j ((n_j - \alpha) z_c - z_j)$, see "
+            r"`train-test`; within or on $c$'s boundaries of training no term of the right side is below 0, and every "
+            r"factor of the left one is above 0, $n^2 - (\alpha + g)^2 = 1 - g^2 > 0$: so $z_c \ge 0$.",
+            square - (ALPHA + G) ** 2,
+            1 - G**2,
+        ),
+        equal(
+            r"If $z_c > 0$, every $z_j \le (n_j - \alpha) z_c < z_c$, as $(1 + \alpha)^2 - n^2 = 2\alpha(1 - g) > 0$; "
+            r"if $z_c = 0$, every $z_j \le 0$ and a positive combination of them is 0, so all are 0. So two classes "
+            r"share no $x$ but where all logits are 0, on the simplex none but $x = 0$. Directions are a compact set: "
+            r"**on the simplex features that are right in training for two classes are at least some angle apart, one "
+            r"for each $C$ and $\alpha$.**",
+            upper**2 - square,
+            2 * ALPHA * (1 - G),
+        ),
+        Step(
+            r"Against it otherwise: $w_1 = (1, 0)$, $w_2 = (7/25, 24/25)$, $\alpha = 1$, $x = -r(4/5, 3/5)$ has $z_1 = "
+            r"z_2 = -4r/5$ and $z' = -r$ for *either* label: one feature is right in training for both classes, and "
+            r"its loss $\log(1 + e^{-r/5})$ tends to 0 as $r$ grows.",
+            both,
+            "counterexample",
+            {
+                "kind": "shared",
+                "weights": [exact.texts(EAST), exact.texts(ACUTE)],
+                "x": exact.texts(feature),
+                "alpha": "1",
+            },
+        ),
+        Step(
+            r"**With every class**: $C = 10$ orthonormal weights, $\alpha = 3/4$, $x = -r(1, \dots, 1)$: every $z_c = "
+            r"-r$ and every $z'_j = -7r/5$. A network that gives every image this one feature is right in training on "
+            r"all of them, at a loss $\log(1 + 9e^{-2r/5})$ that tends to 0, and at test all classes tie. Softmax "
+            r"cannot be led there: of one feature with $C$ labels the mean of $-\log p_c$ is at least $\log C$.",
+            ten,
+            "counterexample",
+            {
+                "kind": "shared",
+                "weights": [exact.texts(w) for w in basis],
+                "x": ["-1"] * 10,
+                "alpha": exact.text(bias),
+            },
+        ),
+        equal(
+            r"**It pays to turn the weights to one side.** $C = k + 1$ unit weights with the common inner product $g$ "
+            r"have $\|\sum_j w_j\|^2 = C + Ckg = C(1 + kg)$, so each has the product $s = \sqrt{(1 + kg)/C}$ with the "
+            r"direction $u$ of their sum: 0 on the simplex, $g = -1/k$, and above 0 for every larger $g$.",
+            (K + 1) + (K + 1) * pairs * G,
+            (K + 1) * (1 + K * G),
+        ),
+        equal(
+            r"At $x = -ru$ every $z_c = -rs$ and $z'_j = -rs(1 + \alpha)/n$, so $z_c - z'_j = rs(1 + \alpha - n)/n$,",
+            -s + (ALPHA * s + s) / N,
+            s * (upper - N) / N,
+        ),
+        above_zero(
+            r"which with $1 + \alpha - n = d > 0$ is above 0, for every $\alpha > 0$ and $-1/k < g < 1$: as $r$ grows "
+            r"the loss tends to 0 on this one feature of all classes.",
+            s * gap / N,
+        ),
+        Step(
+            r"On the near side too, with a third dimension: $w_1 = (1, 0, 0)$, $w_2 = (7/25, 24/25, 0)$, $\alpha = 1$. "
+            r"$x_1 = (1, 0, 2)$ and $x_2 = (7/25, 24/25, 2)$ are right in training, each for its class, $1 > 4/5$, at "
+            r"the cosine $107/125$ of each other: closer than the margin in the plane of the weights, whose cosine is "
+            r"$4/5$; and as the third coordinate grows their angle goes to 0.",
+            close,
+            "counterexample",
+            {
+                "kind": "close",
+                "w_c": exact.texts((*EAST, 0)),
+                "w_j": exact.texts((*ACUTE, 0)),
+                "x": [exact.texts(x) for x in apart],
+                "alpha": "1",
+            },
+        ),
+    ]
+
+
+CLAIMS = (
+    Claim(
+        "closer",
+        "Sec. 1, 4.1, 4.2",
+        "Increasing α forces features to draw close to the weight vectors of their class",
+        CONDITIONAL,
+        closer,
+        ({"alpha": Fraction(0)}, {"w_j": EAST}, {"others": 1}, {"square": 1 - G}),
+        "On the simplex (C ≥ 3) the loss is least along the class's weight, at every norm and every α, 0 included: so "
+        "a larger α does not move that point; and softmax with normalised weights, which by Sec. 4.1 cannot lead to "
+        "more discriminative features, asks for it too. For two weights that are not antipodes a larger α moves the "
+        "point away.",
+    ),
+    Claim(
+        "kept-apart",
+        "Sec. 1, 4.2",
+        "The decision boundaries of any two classes get separated, by a large angular margin",
+        CONDITIONAL,
+        kept_apart,
+        (
+            {"shared": (Fraction(4, 5), Fraction(3, 5))},
+            {"height": Fraction(1, 2)},
+            {"size": 0},
+            {"pairs": K - 1},
+            {"upper": ALPHA},
+        ),
+        "On the simplex, and in the plane of two weights on their side. With other weights the printed loss can go to "
+        "0 on one and the same feature for every image; more so, the further the weights are turned to one side.",
+    ),
+)
