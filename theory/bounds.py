@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass
 from fractions import Fraction
 from pathlib import Path
 
-from theory import console, kept_codes
+from theory import code_bounds, code_search, console, kept_codes
 from theory import spherical_codes as codes
 
 TINY = 1e-12
@@ -50,10 +50,10 @@ def largest_min_angle(C: int, M: int) -> AngleBound:
 
     Exact for M ≥ C − 1 (simplex: arccos(−1/(C−1))), for C/2 ≤ M ≤ C − 2 (90°: Rankin 1955), for M = 2 (polygon), for
     M = 1 (0°: some coincide), and for the codes of `spherical_codes` that are known to be optimal. Else the upper bound
-    is Levenshtein's (in R^3 also Fejes Tóth's) or the angle of a known optimal code of no more vectors in no fewer
+    is the least of those of `code_bounds` (Levenshtein's; in R^3 Fejes Tóth's; in a few more dimensions Böröczky's; 60°
+    where there are too many vectors for it) and the angle of a known optimal code of no more vectors in no fewer
     dimensions, the lower one a code: found by search and certified, or made of layers of latitude, or a part of a known
-    one (an optimal code, a lattice's minimal vectors, a shell of the integer vectors) of more vectors or fewer
-    dimensions.
+    one (of `spherical_codes`, or a shell of the integer vectors) of more vectors or fewer dimensions.
 
     *Arguments*: `C` ≥ 2 vectors; `M` ≥ 1 dimensions.
 
@@ -74,9 +74,13 @@ def largest_min_angle(C: int, M: int) -> AngleBound:
             return _known(math.acos(cosine), note.format(name), 1e-9 if table is codes.PROVED else TINY)
     above = []
     if M == 3:
-        above.append((codes.fejes_toth_angle(C) + TINY, "Fejes Tóth"))
+        above.append((code_bounds.fejes_toth_angle(C) + TINY, "Fejes Tóth"))
+    elif M <= code_bounds.SIMPLEX:
+        above.append((code_bounds.boroczky_angle(C, M) + TINY, "Böröczky"))
     if M > 3 or C < 100:  # for many vectors in R^3 it is slow to compute, and the weaker one
-        above.append((math.acos(codes.least_cosine(C, M)) + TINY, "Levenshtein"))
+        above.append((math.acos(code_bounds.least_cosine(C, M)) + TINY, "Levenshtein"))
+    if (most := code_bounds.KISSING_AT_MOST.get(M, C)) < C:
+        above.append((math.pi / 3 + TINY, f"no more than {most} are 60° apart"))
     upper, bound = min(above)
     for (size, dimension), (cosine, name) in (codes.SHARP | codes.PROVED).items():
         if size <= C and dimension >= M and math.acos(cosine) + 1e-9 < upper:
@@ -92,22 +96,23 @@ def _known(angle: float, source: str, within: float = TINY) -> AngleBound:
 def _best_code(C: int, M: int) -> tuple[float, str]:
     """The best certified angle at hand, and where it is from."""
     best = (2 * math.pi / C - TINY, "polygon")
-    for table in (codes.SHARP, codes.PROVED):
+    for table in (codes.SHARP, codes.PROVED, codes.GOOD):
         for (size, dimension), (cosine, name) in table.items():
             if size >= C and dimension <= M:
                 best = max(best, (math.acos(cosine) - 1e-9, f"{C} of the {size} vectors: {name}"))
-    lattice = next((dimension for dimension, size in codes.KISSING.items() if size >= C), M + 1)
-    if lattice <= M:
-        best = max(best, (math.pi / 3 - TINY, f"{C} of the {codes.KISSING[lattice]} minimal vectors in R^{lattice}"))
+    for dimension, (size, name) in codes.KISSING.items():
+        if size >= C and dimension <= M:
+            best = max(best, (math.pi / 3 - TINY, f"{C} of the {size} vectors 60° apart in R^{dimension}: {name}"))
+            break
     if (shell := codes.integer_shell(C, M)) is not None:
         best = max(best, (math.acos(1 - 1 / shell) - TINY, f"{C} integer vectors of norm² {shell}"))
     if 3 <= M <= LAYERED and C <= FEW:
         best = max(best, (codes.layered_angle(C, M), "layers of latitude"))
     vectors = kept_codes.kept(C, M)
     if vectors is None and C * C * M <= SEARCHED:
-        vectors = codes.on_a_grid(codes.search(C, M))
+        vectors = code_search.on_a_grid(code_search.search(C, M))
     if vectors is not None:
-        cosine = codes.certified_cosine(vectors)
+        cosine = code_search.certified_cosine(vectors)
         best = max(best, (math.acos(min(cosine, 1.0)) - TINY, "search, certified"))
     return best
 

@@ -1,18 +1,15 @@
-"""Spherical codes: the optimal ones that are known, Levenshtein's bound, strongly regular graphs checked in integers,
-and a search.
+"""Spherical codes that need no search: the optimal ones that are known, other good ones, and constructions that are
+checked in integers.
 
 A code is C unit vectors in R^M; its cosine is the largest inner product of two of them.
 """
 
-import functools
 import math
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import combinations, product
 
 import numpy as np
 import numpy.typing as npt
-from scipy import optimize, special
-from threadpoolctl import threadpool_limits
 
 Integers = npt.NDArray[np.int64]
 
@@ -47,7 +44,7 @@ PROVED: dict[tuple[int, int], tuple[float, str]] = {  # (C, M): cosine, code. Op
     (24, 3): (math.cos(math.radians(43.6907671)), "proved by Robinson 1961"),
     (10, 4): (1 / 6, "Petersen graph (Bachoc & Vallentin 2009)"),
     (24, 4): (1 / 2, "24-cell (de Laat, Leijenhorst & de Muinck Keizer 2024)"),
-    (120, 4): ((1 + math.sqrt(5)) / 4, "600-cell (Andreev 1999)"),
+    (120, 4): ((1 + math.sqrt(5)) / 4, "600-cell (Böröczky 1978; Andreev 1999)"),
     (56, 20): (1 / 15, "Gewirtz graph (Cohn, de Laat & Leijenhorst 2024)"),
     (50, 21): (1 / 21, "Hoffman–Singleton graph (Cohn, de Laat & Leijenhorst 2024)"),
     (77, 21): (1 / 12, "M22 graph (Cohn, de Laat & Leijenhorst 2024)"),
@@ -57,11 +54,29 @@ PROVED: dict[tuple[int, int], tuple[float, str]] = {  # (C, M): cosine, code. Op
     },
 }
 
-KISSING: dict[int, int] = {  # M: vectors at 60° or more from each other, minimal in a lattice of R^M
-    **{4: 24, 5: 40, 6: 72, 7: 126, 8: 240, 9: 272, 10: 336, 11: 438, 12: 756, 13: 918, 14: 1422, 15: 2340},
-    **{16: 4320, 17: 5346, 18: 7398, 19: 10668, 20: 17400, 21: 27720, 22: 49896, 23: 93150, 24: 196560},
+GOOD: dict[tuple[int, int], tuple[float, str]] = {  # (C, M): cosine, code. Not known to be optimal.
+    (105, 20): (1 / 8, "flags of PG(2, 4)"),
+    (2048, 32): (1 / 4, "Reed–Muller and Gold code"),
+    (65536, 64): (1 / 4, "extended BCH code"),
+    (32768, 128): (1 / 8, "Reed–Muller and Gold code"),
+    (524288, 512): (1 / 16, "Reed–Muller and Gold code"),
 }
-"""Conway & Sloane, Sphere Packings, Lattices and Groups, Table 1.5."""
+
+KISSING: dict[int, tuple[int, str]] = {  # M: vectors in R^M at 60° or more from each other, and what they are
+    **{M: (size, "roots") for M, size in ((4, 24), (5, 40), (6, 72), (7, 126), (8, 240))},
+    9: (306, "Leech & Sloane 1971"),
+    **{M: (size, "Ganzhinov 2022") for M, size in ((10, 510), (11, 592))},
+    12: (840, "Leech & Sloane 1971"),
+    13: (1154, "Zinoviev & Ericson 1999"),
+    14: (1932, "Ganzhinov 2022"),
+    15: (2564, "Leech & Sloane 1971"),
+    16: (4320, "Barnes–Wall lattice"),
+    **{M: (size, "Cohn & Li 2024") for M, size in ((17, 5730), (18, 7654), (19, 11692), (20, 19448), (21, 29768))},
+    **{M: (size, "laminated lattice") for M, size in ((22, 49896), (23, 93150), (24, 196560))},
+}
+"""As Cohn's table of kissing number bounds has them (hdl.handle.net/1721.1/153312), without the larger ones in R^11,
+R^12 and R^19 that were found in 2025 and 2026. Up to R^8, in R^16 and from R^22 on they are minimal vectors of
+lattices, which Conway & Sloane, Sphere Packings, Lattices and Groups, 3rd ed., have in Table 1.2."""
 
 
 def integer_shell(C: int, M: int, most: int = 4096) -> int | None:
@@ -108,154 +123,6 @@ def _layers(M: int, angle: float) -> int:
             count += 1 if ratio > 1 else _layers(M - 1, 2 * math.asin(ratio))
         best = max(best, count)
     return best
-
-
-def levenshtein(M: int, cosine: float) -> float:
-    """Levenshtein's bound: the most unit vectors in R^M, M ≥ 3, with all inner products at most `cosine` (Levenshtein
-    1979).
-
-    With P_k the Gegenbauer polynomial of R^M, P_k(1) = 1, and t_k^(1,1), t_k^(1,0) the largest zeros of the adjacent
-    ones,
-
-        L_(2k−1)(s) = (k+M−3 over k−1) [(2k+M−3)/(M−1) − (P_(k−1) − P_k)/((1−s) P_k)]
-            on t_(k−1)^(1,1) ≤ s ≤ t_k^(1,0),
-
-        L_(2k)(s) = (k+M−2 over k) [(2k+M−1)/(M−1) − (1+s)(P_k − P_(k+1))/((1−s)(P_k + P_(k+1)))]
-            on t_k^(1,0) ≤ s ≤ t_k^(1,1).
-
-    *Raises*: `ValueError` for M < 3 or a cosine outside [−1, 1).
-    """
-    if M < 3:
-        raise ValueError(f"M must be at least 3, got M={M}")
-    if not -1 <= cosine < 1:
-        raise ValueError(f"the cosine must be in [−1, 1), got {cosine}")
-    k = 1
-    while cosine > _largest_zero(k, (M - 1) / 2, (M - 1) / 2):
-        k += 1
-    low, at, high = (_gegenbauer(degree, M, cosine) for degree in (k - 1, k, k + 1))
-    if cosine <= _largest_zero(k, (M - 1) / 2, (M - 3) / 2):
-        bracket = (2 * k + M - 3) / (M - 1) - (low - at) / ((1 - cosine) * at)
-        return float(special.binom(k + M - 3, k - 1) * bracket)
-    bracket = (2 * k + M - 1) / (M - 1) - (1 + cosine) * (at - high) / ((1 - cosine) * (at + high))
-    return float(special.binom(k + M - 2, k) * bracket)
-
-
-@functools.lru_cache(maxsize=4096)
-def _largest_zero(degree: int, a: float, b: float) -> float:
-    """The largest zero of the Jacobi polynomial, by the eigenvalues of its recurrence."""
-    n = np.arange(degree, dtype=np.float64)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        diagonal = np.where(a * a == b * b, 0.0, (b * b - a * a) / ((2 * n + a + b) * (2 * n + a + b + 2)))
-    diagonal[0] = (b - a) / (a + b + 2)
-    n = n[1:]
-    square = 4 * n * (n + a) * (n + b) * (n + a + b)
-    square = square / ((2 * n + a + b) ** 2 * (2 * n + a + b + 1) * (2 * n + a + b - 1))
-    matrix = np.diag(diagonal) + np.diag(np.sqrt(square), 1) + np.diag(np.sqrt(square), -1)
-    return float(np.linalg.eigvalsh(matrix)[-1])
-
-
-def _gegenbauer(degree: int, M: int, x: float) -> float:
-    """P_k of R^M at x, P_k(1) = 1, by (k + M − 2) P_(k+1) = (2k + M − 2) x P_k − k P_(k−1)."""
-    before, now = 1.0, x
-    if degree == 0:
-        return before
-    for k in range(1, degree):
-        before, now = now, ((2 * k + M - 2) * x * now - k * before) / (k + M - 2)
-    return now
-
-
-def least_cosine(C: int, M: int) -> float:
-    """A lower bound, by Levenshtein, of the cosine of any C unit vectors in R^M, M ≥ 3, C > 2M; rounded to the safe
-    side.
-
-    L grows with the cosine, so the code's cosine is at least the one where L = C. At t_k^(1,1) it is 2 (k+M−1 over k)
-    (Delsarte, Goethals & Seidel 1977), which tells between which of these that is.
-    """
-    k = 1
-    while 2 * math.comb(k + M - 1, k) < C:
-        k += 1
-    low, high = (_largest_zero(degree, (M - 1) / 2, (M - 1) / 2) for degree in (k - 1, k))
-    for _ in range(60):
-        middle = (low + high) / 2
-        if levenshtein(M, middle) < C * (1 - 1e-11):
-            low = middle
-        else:
-            high = middle
-    return low - 1e-12
-
-
-def fejes_toth_angle(C: int) -> float:
-    """Fejes Tóth's upper bound (1943) of the smallest angle of C ≥ 3 points on the sphere in R^3, radians."""
-    turn = C / (C - 2) * math.pi / 6
-    # its cosine is (cot² turn − 1)/2; this form of half its sine loses no digits where that is near 1
-    return 2 * math.asin(math.sqrt(math.sin(math.pi / (3 * (C - 2))) * math.sin(turn + math.pi / 6)) / math.sin(turn))
-
-
-def search(C: int, M: int, seed: int = 0) -> npt.NDArray[np.float64]:
-    """C unit vectors in R^M with a large smallest angle: minimises log Σ exp(β g_ij), β rising; deterministic.
-
-    Small codes are tried several times.
-
-    *Returns*: (C, M) float64. Good, and never claimed to be the best.
-    """
-    rng = np.random.default_rng([seed, C, M])
-    upper = np.triu_indices(C, 1)
-
-    def energy(flat: npt.NDArray[np.float64], beta: float) -> tuple[float, npt.NDArray[np.float64]]:
-        raw = flat.reshape(C, M)
-        norms = np.linalg.norm(raw, axis=1, keepdims=True)
-        unit = raw / norms
-        gram = unit @ unit.T
-        np.fill_diagonal(gram, -np.inf)
-        top = gram.max()
-        weights = np.exp(beta * (gram - top))
-        total = weights.sum()
-        slope = 2 * (weights / total) @ unit
-        slope = (slope - (slope * unit).sum(1, keepdims=True) * unit) / norms
-        return float(top + np.log(total) / beta), slope.ravel()
-
-    best, best_cosine = np.empty(0), math.inf
-    # products this small are slower on several threads, much slower on a busy machine, and less reproducible
-    limits = threadpool_limits(limits=1)
-    small = C * C * M < 2000
-    for _ in range(8 if small else 1):
-        code = rng.standard_normal((C, M)).ravel()
-        for beta in (8.0, 32.0, 128.0, 512.0, 4096.0, 65536.0):
-            code = optimize.minimize(
-                energy, code, (beta,), "L-BFGS-B", jac=True, options={"maxiter": 300 if small else 150}
-            ).x
-        unit = code.reshape(C, M) / np.linalg.norm(code.reshape(C, M), axis=1, keepdims=True)
-        cosine = (unit @ unit.T)[upper].max()
-        if cosine < best_cosine:
-            best, best_cosine = unit, cosine
-    limits.restore_original_limits()
-    return best
-
-
-GRID = 2**20
-
-
-def on_a_grid(code: npt.NDArray[np.float64]) -> Integers:
-    """A code as integer vectors of length about `GRID`: exact, to be certified."""
-    return np.rint(code * GRID).astype(np.int64)
-
-
-def certified_cosine(vectors: Integers) -> float:
-    """A number that is at least the largest cosine of any two integer vectors.
-
-    Inner products of integers below 2^21 in up to 2^10 dimensions are exact in int64, and below 2^53 in float64; the
-    quotient by the norms is then right to a few units in the last place, and 10^−14 more than covers them.
-
-    *Raises*: `ValueError` for larger entries, more dimensions, or a vector that is 0."""
-    if np.abs(vectors).max() > 2 * GRID or vectors.shape[1] > 1024:
-        raise ValueError(f"entries up to {2 * GRID} in at most 1024 dimensions expected, got {vectors.shape}")
-    products = vectors @ vectors.T
-    squares = np.diag(products).astype(np.float64)
-    if not squares.all():
-        raise ValueError(f"a vector of the {len(vectors)} is 0: it has no direction")
-    cosines = products / np.sqrt(squares[:, None] * squares[None])
-    np.fill_diagonal(cosines, -1)
-    return float(cosines.max()) + 1e-14
 
 
 @dataclass(frozen=True)
@@ -326,3 +193,65 @@ def higman_sims() -> GraphCode:
         for j in range(i):
             adjacency[23 + j, 23 + i] = int(not block & blocks[j])
     return GraphCode(adjacency + adjacency.T, (100, 22, 0, 6), -8)
+
+
+def flags() -> GraphCode:
+    """105 vectors in R^20: the flags (point on line) of the projective plane of order 4, adjacent if they share neither
+    but the point of one is on the line of the other."""
+    times = [[0, 0, 0, 0], [0, 1, 2, 3], [0, 2, 3, 1], [0, 3, 1, 2]]  # GF(4); its sum is that of bits
+    points = [(1, b, c) for b in range(4) for c in range(4)] + [(0, 1, c) for c in range(4)] + [(0, 0, 1)]
+    on = np.array([[times[a][x] ^ times[b][y] ^ times[c][z] == 0 for a, b, c in points] for x, y, z in points])
+    point, line = np.nonzero(on)
+    apart = (point[:, None] != point) & (line[:, None] != line)
+    return GraphCode((apart & (on[point][:, line] | on[point][:, line].T)).astype(np.int64), (105, 32, 4, 12), -10)
+
+
+FORMS = {5: (0b100101, (3,)), 6: (0b1000011, (5, 9)), 7: (0b10000011, (3,)), 9: (0b1000010001, (3,))}
+"""m: a primitive polynomial of GF(2^m), its coefficients as bits, and the exponents of `trace_code`."""
+
+
+def trace_code(m: int) -> Integers:
+    """The vectors (−1)^Q(x), x in GF(2^m), for all sums Q of Tr(a x^e), each exponent e of `FORMS` with every a:
+    (number, 2^m), entries ±1.
+
+    With the 2^(m+1) vectors (−1)^L(x) of affine L (the first-order Reed–Muller code) they make a code: all products of
+    one of these and one of those. The product of two of its vectors is another, so its cosine is the largest sum of the
+    entries of one that is not constant, by 2^m. That is a Walsh coefficient of a vector here. For m odd and the
+    exponent 3 it is 2^((m+1)/2) (Gold 1968); for m = 6 it is 16 (the extended BCH code [64, 16, 24]).
+
+    *Raises*: `ValueError` for an m that `FORMS` lacks.
+    """
+    if m not in FORMS:
+        raise ValueError(f"m must be one of {sorted(FORMS)}, got m={m}")
+    polynomial, exponents = FORMS[m]
+    powers = [1]
+    while len(powers) < 2**m - 1:
+        power = powers[-1] << 1
+        powers.append(power ^ polynomial if power >> m else power)
+    logs = {power: n for n, power in enumerate(powers)}
+    trace = np.zeros(2**m, np.int64)
+    for n, power in enumerate(powers):
+        conjugates = [powers[n * 2**i % (2**m - 1)] for i in range(m)]
+        trace[power] = np.bitwise_xor.reduce(conjugates)
+    codes = []
+    for e in exponents:
+        bits = np.zeros((2**m, 2**m), np.int64)
+        for a, x in product(powers, powers):
+            bits[a, x] = trace[powers[(logs[a] + e * logs[x]) % (2**m - 1)]]
+        codes.append(bits)
+    words = codes[0]
+    for bits in codes[1:]:
+        words = np.unique((words[:, None] ^ bits).reshape(-1, 2**m), axis=0)
+    return 1 - 2 * words
+
+
+def walsh(vectors: Integers) -> Integers:
+    """Inner products of vectors of 2^m entries with (−1)^(a·x), a and x words of m bits: shape as given, exact."""
+    result = vectors
+    size = 1
+    while size < vectors.shape[-1]:
+        pairs = result.reshape(*vectors.shape[:-1], -1, 2, size)
+        result = np.stack([pairs[..., 0, :] + pairs[..., 1, :], pairs[..., 0, :] - pairs[..., 1, :]], -2)
+        result = result.reshape(vectors.shape)
+        size *= 2
+    return result

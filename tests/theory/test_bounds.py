@@ -6,11 +6,12 @@ import json
 import math
 from fractions import Fraction
 
+import mpmath
 import numpy as np
 import pytest
 import sympy
 
-from theory import bounds, kept_codes
+from theory import bounds, code_bounds, code_search, kept_codes
 from theory import spherical_codes as codes
 from theory.bounds import (
     equiangular_min_width,
@@ -59,52 +60,153 @@ def test_known_angles(C, M, degrees):
 @pytest.mark.parametrize(("C", "M"), [key for key in codes.SHARP if key[0] < 10**6])
 def test_levenshtein_s_bound_is_met_by_the_sharp_codes(C, M):
     cosine, _ = codes.SHARP[C, M]
-    assert codes.levenshtein(M, cosine) == pytest.approx(C, rel=1e-12)
-    assert codes.least_cosine(C, M) == pytest.approx(cosine, abs=1e-10)
-    assert codes.least_cosine(C, M) <= cosine
+    assert code_bounds.levenshtein(M, cosine) == pytest.approx(C, rel=1e-12)
+    assert code_bounds.least_cosine(C, M) == pytest.approx(cosine, abs=1e-10)
+    assert code_bounds.least_cosine(C, M) <= cosine
 
 
 def test_levenshtein_s_bound_in_its_first_intervals():
     """Rankin's: 1 − 1/s for s ≤ −1/M, and 2M at 0."""
-    assert codes.levenshtein(5, -0.5) == pytest.approx(3)
-    assert codes.levenshtein(5, -0.2) == pytest.approx(6)
-    assert codes.levenshtein(5, 0.0) == pytest.approx(10)
-    values = [codes.levenshtein(4, s) for s in np.linspace(-0.9, 0.98, 300)]
+    assert code_bounds.levenshtein(5, -0.5) == pytest.approx(3)
+    assert code_bounds.levenshtein(5, -0.2) == pytest.approx(6)
+    assert code_bounds.levenshtein(5, 0.0) == pytest.approx(10)
+    values = [code_bounds.levenshtein(4, s) for s in np.linspace(-0.9, 0.98, 300)]
     assert np.all(np.diff(values) > 0)
 
 
 @pytest.mark.parametrize("M", [3, 4, 8, 50])
 @pytest.mark.parametrize("k", [1, 2, 5])
 def test_levenshtein_s_bound_is_the_design_s_at_its_ends(M, k):
-    end = codes._largest_zero(k, (M - 1) / 2, (M - 1) / 2)
-    assert codes.levenshtein(M, end) == pytest.approx(2 * math.comb(k + M - 1, k), rel=1e-9)
+    end = code_bounds._largest_zero(k, (M - 1) / 2, (M - 1) / 2)
+    assert code_bounds.levenshtein(M, end) == pytest.approx(2 * math.comb(k + M - 1, k), rel=1e-9)
     size = 2 * math.comb(k + M - 1, k)
     if size > 2 * M:
-        assert codes.least_cosine(size, M) == pytest.approx(end, abs=1e-9)
+        assert code_bounds.least_cosine(size, M) == pytest.approx(end, abs=1e-9)
 
 
 @pytest.mark.parametrize(("C", "M"), [(7, 3), (13, 3), (10, 4), (120, 4)])
 def test_other_optimal_codes_are_below_the_upper_bounds(C, M):
     angle = math.acos(codes.PROVED[C, M][0])
-    assert angle < math.acos(codes.least_cosine(C, M))
+    assert angle < math.acos(code_bounds.least_cosine(C, M))
     if M == 3:
-        assert angle < codes.fejes_toth_angle(C)
+        assert angle < code_bounds.fejes_toth_angle(C)
 
 
 def test_fejes_toth_s_bound_is_met_at_4_6_and_12():
     for C, cosine in ((4, -1 / 3), (6, 0.0), (12, 1 / math.sqrt(5))):
-        assert math.cos(codes.fejes_toth_angle(C)) == pytest.approx(cosine, abs=1e-12)
+        assert math.cos(code_bounds.fejes_toth_angle(C)) == pytest.approx(cosine, abs=1e-12)
+
+
+@pytest.mark.parametrize("M", range(3, 9))
+def test_boroczky_s_bound_is_met_by_the_orthoplex_and_the_simplex(M):
+    """Where it proves nothing, as their angles are not below 90°, but a wrong volume would show."""
+    assert code_bounds._simplex_bound(M, math.pi / 2) == pytest.approx(2 * M, rel=1e-13)
+    assert code_bounds._simplex_bound(M, math.acos(-1 / M)) == pytest.approx(
+        M + 1, rel=1e-5
+    )  # Gauss's points: near 0/0
+
+
+def test_boroczky_s_bound_is_met_by_the_icosahedron_and_the_600_cell():
+    for C, M, degrees in ((12, 3, math.degrees(math.acos(1 / math.sqrt(5)))), (120, 4, 36)):
+        assert code_bounds._simplex_bound(M, math.radians(degrees)) == pytest.approx(C, rel=1e-13)
+        excess = code_bounds.boroczky_angle(C, M) - math.radians(degrees)
+        assert 0 < excess < 1e-10
+    assert codes.PROVED[120, 4][0] == pytest.approx(math.cos(math.radians(36)), abs=1e-15)
+
+
+@pytest.mark.parametrize("C", [7, 13, 100, 1000, 10**6, 10**12])
+def test_boroczky_s_bound_is_fejes_toth_s_in_three_dimensions_and_on_the_safe_side_of_it(C):
+    assert 0 < code_bounds.boroczky_angle(C, 3) / code_bounds.fejes_toth_angle(C) - 1 < 1e-11
+
+
+def schlafli(n, alpha):
+    """Schläfli's function by its recurrence in half the dihedral angle, in 25 digits."""
+    if n < 2:
+        return mpmath.mpf(1)
+    if n in (2, 3):
+        return 2 * alpha / mpmath.pi - (mpmath.mpf(1) / 3 if n == 3 else 0)
+
+    def inner(theta):
+        return schlafli(n - 2, mpmath.acos(1 / (mpmath.sec(2 * theta) - 2)) / 2)
+
+    return 2 / mpmath.pi * mpmath.quad(inner, [mpmath.acos(mpmath.mpf(1) / (n - 1)) / 2, alpha])
+
+
+@pytest.mark.parametrize(("M", "degrees"), [(4, 2), (4, 38), (4, 80), (5, 5), (5, 50), (5, 88), (6, 70)])
+def test_the_integrals_of_boroczky_s_bound_have_the_digits_that_it_counts_on(M, degrees):
+    with mpmath.workdps(25):
+        alpha = mpmath.acos(1 / (mpmath.sec(mpmath.radians(degrees)) + M - 2)) / 2
+        exact = 2 * schlafli(M - 1, alpha) / schlafli(M, alpha)
+        assert abs(code_bounds._simplex_bound(M, math.radians(degrees)) / exact - 1) < 1e-13
+
+
+@pytest.mark.parametrize("M", [7, 8])
+@pytest.mark.parametrize("degrees", [3, 40, 70, 89])
+def test_twice_the_points_change_nothing_in_boroczky_s_bound(M, degrees, monkeypatch):
+    value = code_bounds._simplex_bound(M, math.radians(degrees))
+    points, weights = np.polynomial.legendre.leggauss(48)
+    monkeypatch.setattr(code_bounds, "_POINTS", points)
+    monkeypatch.setattr(code_bounds, "_WEIGHTS", weights)
+    assert code_bounds._simplex_bound(M, math.radians(degrees)) == pytest.approx(value, rel=1e-13)
+
+
+@pytest.mark.parametrize(("n", "degrees"), [(3, 60), (4, 75), (5, 80), (6, 85)])
+def test_schlafli_s_function_is_a_share_of_the_sphere(n, degrees):
+    """Counted: the directions that are positive combinations of the simplex's vertices."""
+    gram = np.cos(np.radians(degrees)) * (1 - np.eye(n)) + np.eye(n)
+    vertices = np.linalg.cholesky(gram)
+    inside = (np.random.default_rng(0).standard_normal((400_000, n)) @ np.linalg.inv(vertices) > 0).all(1)
+    share = float(code_bounds._schlafli(n, np.array([math.radians(degrees)]))[0]) * math.factorial(n) / 2**n
+    assert abs(inside.mean() - share) < 4 * math.sqrt(share / len(inside))
+
+
+@pytest.mark.parametrize("M", range(4, 9))
+def test_boroczky_s_bound_falls_and_is_above_every_code(M):
+    values = [code_bounds._simplex_bound(M, angle) for angle in np.linspace(0.01, math.pi / 2, 30)]
+    assert np.all(np.diff(values) < 0)
+    for (C, dimension), (cosine, _) in (codes.SHARP | codes.PROVED).items():
+        if dimension == M and C > 2 * M:
+            assert code_bounds.boroczky_angle(C, M) > math.acos(cosine)
+    size, _ = codes.KISSING[M]
+    assert code_bounds.boroczky_angle(size, M) > math.pi / 3
+
+
+def test_boroczky_s_bound_is_used_where_it_is_the_least():
+    assert math.degrees(largest_min_angle(100, 4).upper) == pytest.approx(38.2759, abs=5e-5)
+    assert math.degrees(largest_min_angle(100, 5).upper) == pytest.approx(49.9199, abs=5e-5)
+    assert "Böröczky" in largest_min_angle(1000, 7).source
+    assert "Levenshtein" in largest_min_angle(1000, 8).source
+
+
+@pytest.mark.parametrize("M", sorted(code_bounds.KISSING_AT_MOST))
+def test_kissing_numbers_are_between_the_vectors_known_and_levenshtein_s_bound(M):
+    most = code_bounds.KISSING_AT_MOST[M]
+    assert most <= code_bounds.levenshtein(M, 0.5) + 1e-6
+    if M > 3:
+        assert most >= codes.KISSING[M][0]
+
+
+@pytest.mark.parametrize("M", [3, 5, 6, 7, 9, 10, 16])
+def test_more_vectors_than_can_kiss_are_less_than_60_degrees_apart(M):
+    most = code_bounds.KISSING_AT_MOST[M]
+    assert largest_min_angle(most, M).upper > math.pi / 3 + 1e-3
+    assert largest_min_angle(most + 1, M).upper <= math.pi / 3 + 2 * bounds.TINY
 
 
 @pytest.mark.parametrize(
     ("graph", "code"),
-    [(codes.petersen, (4, 1, 6)), (codes.clebsch, (5, 1, 5)), (codes.higman_sims, (22, 1, 11))],
+    [
+        (codes.petersen, (4, 1, 6)),
+        (codes.clebsch, (5, 1, 5)),
+        (codes.higman_sims, (22, 1, 11)),
+        (codes.flags, (20, 1, 8)),
+    ],
 )
 def test_graphs_are_checked_in_integers(graph, code):
     made = graph()
     assert made.check() == code
     dimension, top, bottom = code
-    table_ = codes.SHARP | codes.PROVED
+    table_ = codes.SHARP | codes.PROVED | codes.GOOD
     assert table_[len(made.adjacency), dimension][0] == pytest.approx(top / bottom)
     broken = made.adjacency.copy()
     broken[3, 4] ^= 1
@@ -139,6 +241,103 @@ def test_the_hoffman_singleton_graph_is_checked_in_integers():
                 adjacency[0, h, j, 1, i, (h * i + j) % 5] = adjacency[1, i, (h * i + j) % 5, 0, h, j] = 1
     assert codes.GraphCode(adjacency.reshape(50, 50), (50, 7, 0, 1), -3).check() == (21, 1, 21)
     assert codes.PROVED[50, 21][0] == 1 / 21
+
+
+@pytest.mark.parametrize("m", sorted(codes.FORMS))
+def test_the_codes_of_traces_are_checked_in_integers(m):
+    """Products of two vectors are vectors, all (number)·2^(m+1) differ, and no inner product is above the cosine's."""
+    forms = codes.trace_code(m).astype(np.int8)
+    rows = {row.tobytes() for row in forms}
+    assert set(np.unique(forms)) == {-1, 1}
+    assert all({row.tobytes() for row in forms * one} == rows for one in forms)
+    constant = (forms == 1).all(1)
+    assert constant.sum() == 1
+    largest = int(np.abs(codes.walsh(forms[~constant].astype(np.int64))).max())  # below 2^m: no two of them are equal
+    cosine, _ = codes.GOOD[len(rows) * 2 ** (m + 1), 2**m]
+    assert Fraction(largest, 2**m) == Fraction(cosine)
+    assert codes.GOOD[len(rows) * 2 ** (m + 1), 2**m][0] >= code_bounds.least_cosine(len(rows) * 2 ** (m + 1), 2**m)
+
+
+def test_the_walsh_transform_is_the_table_of_inner_products():
+    signs = np.array([[(-1) ** (a & x).bit_count() for x in range(32)] for a in range(32)])
+    vectors = np.random.default_rng(0).integers(-9, 9, (3, 32))
+    assert np.array_equal(codes.walsh(vectors), vectors @ signs.T)
+    forms = codes.trace_code(5)
+    code = (forms[:, None] * np.concatenate([signs, -signs])).reshape(-1, 32)
+    products = code @ code.T
+    assert len(code) == 2048
+    assert products[~np.eye(2048, dtype=bool)].max() == 8
+
+
+def test_parts_of_the_good_codes_bound_from_below():
+    for (C, M), (cosine, name) in codes.GOOD.items():
+        for fewer in (C, C - 5):
+            bound = largest_min_angle(fewer, M)
+            assert math.acos(cosine) - 1e-8 < bound.lower < bound.upper
+            assert name in bound.source
+    assert math.degrees(largest_min_angle(100, 20).lower) == pytest.approx(82.8192, abs=1e-4)
+
+
+def moved(sets, turn):
+    """The sets, and what a permutation makes of them again and again."""
+    sets = set(sets)
+    while len(more := sets | {frozenset(turn[x] for x in each) for each in sets}) > len(sets):
+        sets = more
+    return sorted(sorted(each) for each in sets)
+
+
+def signed(sets, M):
+    """Vectors in R^M with ±1 at the places of a set, with all signs."""
+    rows = np.zeros((len(sets), 16, M), np.int64)
+    for row, each in zip(rows, sets, strict=True):
+        row[:, each] = list(itertools.product((1, -1), repeat=4))
+    return rows.reshape(-1, M)
+
+
+TRIPLES = (1, 2, 0, 4, 5, 3, 7, 8, 6, 10, 11, 9)
+QUADRUPLES = {  # M: a permutation, and sets of four places; of all that it makes of them two share two at most
+    8: ((1, 2, 3, 4, 5, 6, 0, 7), "0137 2456"),
+    10: ((1, 2, 3, 4, 5, 6, 7, 8, 9, 0), "1245 1237 1358"),
+    12: (TRIPLES, "0134 1569 359A 1236 1379 479A 0579 0167 2679 689A 0389 1489 3567 2589 2349 029A 0469"),
+}
+WORDS = (  # of twelve bits; with what `TRIPLES` makes of them, and complements, they differ in four places or more
+    *(9, 627, 884, 650, 912, 673, 106, 125, 694, 195, 957, 975, 729, 240, 748, 1018, 780, 533, 795, 802, 559, 576),
+    *(606, 873),
+)
+
+
+@pytest.mark.parametrize(("M", "within", "size"), [(8, 8, 240), (9, 10, 306), (10, 10, 500), (12, 12, 840)])
+def test_vectors_of_four_signs_kiss(M, within, size):
+    """With those that have one entry, 2 or −2, they are 2M + 16·(sets): Leech & Sloane's."""
+    turn, bases = QUADRUPLES[within]
+    sets = moved((frozenset(int(x, 16) for x in base) for base in bases.split()), turn)
+    axes = 2 * np.eye(M, dtype=np.int64)
+    vectors = np.concatenate([axes, -axes, signed([each for each in sets if max(each) < M], M)])
+    products = vectors @ vectors.T
+    assert set(products.diagonal()) == {4}
+    assert products[~np.eye(size, dtype=bool)].max() == 2
+    known, _ = codes.KISSING[M]
+    assert known == (510 if M == 10 else size)
+
+
+def test_zinoviev_and_ericson_s_vectors_kiss():
+    """(2·signs of four, 0), (0, ±4), (±2√3 on an axis, ±2) and (the signs of a word, ±2), of norm² 16, as a + b√3."""
+    words = moved((frozenset(i for i in range(12) if word >> i & 1) for word in WORDS), TRIPLES)
+    signs = np.array([[1 - 2 * (i in word) for i in range(12)] for word in words])
+    turn, bases = QUADRUPLES[12]
+    four = 2 * signed(moved((frozenset(int(x, 16) for x in base) for base in bases.split()), turn), 12)
+    axes = np.concatenate([np.eye(12, dtype=np.int64), -np.eye(12, dtype=np.int64)])
+    parts = [(four, 0, 0), *((0 * axes[:1], 0, h) for h in (4, -4)), *((0 * axes, 2 * axes, h) for h in (2, -2))]
+    parts += [(side * signs, 0, h) for side in (1, -1) for h in (2, -2)]
+    rational = np.concatenate([np.pad(a, ((0, 0), (0, 1)), constant_values=h) for a, _, h in parts])
+    root = np.concatenate([np.pad(b + 0 * a, ((0, 0), (0, 1))) for a, b, _ in parts])
+    assert len(rational) == codes.KISSING[13][0]
+    p, q = rational @ rational.T + 3 * root @ root.T, rational @ root.T + root @ rational.T
+    assert set(p.diagonal()) == {16}
+    assert not q.diagonal().any()
+    rest = 8 - p  # p + q√3 ≤ 8
+    below = np.where(q > 0, (rest >= 0) & (rest**2 >= 3 * q**2), (rest >= 0) | (rest**2 <= 3 * q**2))
+    assert below[~np.eye(len(p), dtype=bool)].all()
 
 
 @pytest.mark.parametrize(("M", "most"), [(2, 30), (3, 20), (4, 9)])
@@ -189,11 +388,12 @@ def test_the_layers_hold_as_many_vectors_that_far_apart(C, M):
     assert angle <= largest_min_angle(C, M).upper
 
 
-def test_minimal_vectors_of_lattices_are_no_more_than_can_be():
-    sizes = [codes.KISSING[M] for M in sorted(codes.KISSING)]
+def test_vectors_that_kiss_are_no_more_than_can():
+    sizes = [codes.KISSING[M][0] for M in sorted(codes.KISSING)]
     assert sizes == sorted(sizes)
-    for M, size in codes.KISSING.items():
-        assert size <= codes.levenshtein(M, 0.5) + 1e-6
+    assert list(codes.KISSING) == sorted(codes.KISSING)  # `largest_min_angle` takes the first with enough
+    for M, (size, _) in codes.KISSING.items():
+        assert size <= code_bounds.levenshtein(M, 0.5) + 1e-6
         assert size >= 2 * M * (M - 1)  # the roots of D_M
 
 
@@ -221,8 +421,8 @@ def exact_cosine_is_at_most(vectors, cosine):
 
 @pytest.mark.parametrize(("C", "M"), [(15, 3), (20, 4), (25, 5)])
 def test_the_certificate_of_a_searched_code_holds_in_rationals(C, M):
-    vectors = codes.on_a_grid(codes.search(C, M))
-    cosine = codes.certified_cosine(vectors)
+    vectors = code_search.on_a_grid(code_search.search(C, M))
+    cosine = code_search.certified_cosine(vectors)
     assert exact_cosine_is_at_most(vectors, cosine)
     assert not exact_cosine_is_at_most(vectors, cosine - 1e-9)
     tampered = vectors.copy()
@@ -243,7 +443,7 @@ with np.load(kept_codes.FILE, allow_pickle=False) as arrays:
 def test_the_certificate_of_a_kept_code_holds_in_rationals_and_is_what_the_bound_says(C, M):
     vectors = kept_codes.kept(C, M)
     assert vectors.shape == (C, M)
-    cosine = codes.certified_cosine(vectors)
+    cosine = code_search.certified_cosine(vectors)
     assert exact_cosine_is_at_most(vectors, cosine)
     assert not exact_cosine_is_at_most(vectors, cosine - 1e-9)
     bound = largest_min_angle(C, M)
@@ -254,7 +454,7 @@ def test_the_certificate_of_a_kept_code_holds_in_rationals_and_is_what_the_bound
 
 def test_what_is_printed_of_100_classes_needs_no_search(monkeypatch):
     """A search ends elsewhere on another machine, and what is drawn and printed of it would differ."""
-    monkeypatch.setattr(codes, "search", None)
+    monkeypatch.setattr(code_search, "search", None)
     largest_min_angle.cache_clear()
     for C in (10, 100):
         assert bounds.table(C, sorted({*range(1, 12), *bounds.default_widths(C)}))
@@ -266,12 +466,14 @@ def test_a_better_code_is_kept_and_a_worse_one_is_not(tmp_path):
     path = tmp_path / "codes.npz"
     before, first = kept_codes.improve(path, 15, 3, 1)
     assert before == 1
-    assert first == codes.certified_cosine(codes.on_a_grid(codes.search(15, 3, 0)))
-    poor = codes.on_a_grid(np.random.default_rng(0).standard_normal((15, 3)) / 4)
+    found = code_search.search(15, 3, 0)
+    cosines = [code_search.certified_cosine(code_search.on_a_grid(code)) for code in (found, code_search.refine(found))]
+    assert first == min(cosines)
+    poor = code_search.on_a_grid(np.random.default_rng(0).standard_normal((15, 3)) / 4)
     np.savez(path, **{"15x3": poor, "9x4": poor[:9, :1]})
-    assert kept_codes.improve(path, 15, 3, 1) == (codes.certified_cosine(poor), first)
+    assert kept_codes.improve(path, 15, 3, 1) == (code_search.certified_cosine(poor), first)
     with np.load(path) as arrays:
-        assert codes.certified_cosine(arrays["15x3"].astype(np.int64)) == first
+        assert code_search.certified_cosine(arrays["15x3"].astype(np.int64)) == first
         assert np.array_equal(arrays["9x4"], poor[:9, :1])
     content = path.read_bytes()
     before, now = kept_codes.improve(path, 15, 3, 1)
@@ -287,6 +489,11 @@ def test_the_command_line_that_keeps(tmp_path, monkeypatch, capsys):
     lines = capsys.readouterr().out.splitlines()
     assert [line[:24] for line in lines] == ["15 vectors in R^3: 0.000", "15 vectors in R^4: 0.000"]
     assert kept_codes.kept(15, 4).shape == (15, 4)
+    assert kept_codes.main(["--classes", "15", "--widths", "3", "--tries", "1", "--symmetry", "1", "5"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line[:20] for line in lines] == ["15 vectors in R^3: 5", "15 vectors in R^3 wi"]
+    assert kept_codes.main(["--classes", "15", "--widths", "3", "--tries", "1", "--symmetry", "16"]) == 2
+    assert "the symmetry must be from 1 to C=15, got 16" in capsys.readouterr().err
     assert kept_codes.main(["--classes", "1", "--widths", "3"]) == 2
     assert kept_codes.main(["--classes", "2", "--widths", "1025", "--tries", "1"]) == 2
     assert "at most 1024 dimensions expected, got (2, 1025)" in capsys.readouterr().err
@@ -297,18 +504,58 @@ def test_the_command_line_that_keeps(tmp_path, monkeypatch, capsys):
 
 def test_a_vector_without_a_direction_is_no_code():
     with pytest.raises(ValueError, match="a vector of the 2 is 0"):
-        codes.certified_cosine(np.array([[1, 0], [0, 0]]))
+        code_search.certified_cosine(np.array([[1, 0], [0, 0]]))
 
 
 def test_the_search_comes_near_what_is_optimal_and_never_past_it():
     for C, M in ((7, 3), (10, 3), (12, 3), (10, 4), (16, 5)):
         best = (codes.SHARP | codes.PROVED)[C, M][0]
-        found = codes.certified_cosine(codes.on_a_grid(codes.search(C, M)))
+        found = code_search.certified_cosine(code_search.on_a_grid(code_search.search(C, M)))
         assert best - 1e-7 <= found <= best + 0.02
 
 
+def test_refining_moves_little_and_mostly_helps():
+    for C, M, symmetry in ((20, 3, 1), (20, 3, 2), (30, 4, 3), (40, 5, 2)):
+        code = code_search.search(C, M, 0, symmetry)
+        refined = code_search.refine(code)
+        assert np.abs(refined - code).max() < 0.1
+        before, after = (code_search.certified_cosine(code_search.on_a_grid(each)) for each in (code, refined))
+        assert after < before + 1e-7
+
+
 def test_the_search_is_deterministic():
-    assert np.array_equal(codes.search(14, 4), codes.search(14, 4))
+    assert np.array_equal(code_search.search(14, 4), code_search.search(14, 4))
+    assert np.array_equal(code_search.search(14, 4, 1, 3), code_search.search(14, 4, 1, 3))
+
+
+@pytest.mark.parametrize(
+    ("C", "M", "symmetry"), [(12, 3, 5), (12, 3, 3), (12, 3, 2), (6, 3, 3), (10, 4, 3), (16, 5, 4), (24, 4, 3)]
+)
+def test_the_search_with_a_symmetry_finds_what_is_optimal_and_has_it(C, M, symmetry):
+    best = 0.0 if C == 2 * M else (codes.SHARP | codes.PROVED)[C, M][0]
+    found = [code_search.search(C, M, seed, symmetry) for seed in range(8)]
+    cosines = [code_search.certified_cosine(code_search.on_a_grid(code)) for code in found]
+    assert best - 1e-7 <= min(cosines) <= best + 1e-3
+    for code in found:
+        orbits, left = divmod(C, symmetry)
+        np.testing.assert_allclose(np.linalg.norm(code, axis=1), 1)
+        turned = code[: C - left].reshape(symmetry, orbits, M)
+        moved = np.concatenate([np.roll(turned, -1, 0).reshape(-1, M), code[C - left :]])
+        np.testing.assert_allclose(moved @ moved.T, code @ code.T, atol=1e-9)
+        assert orbits == 0 or np.abs(turned[0] - turned[1]).max() > 0.1
+
+
+@pytest.mark.parametrize(("M", "order"), [(3, 2), (3, 3), (5, 7), (6, 4)])
+@pytest.mark.parametrize("fix", [False, True])
+def test_the_powers_are_those_of_one_orthogonal_matrix_of_that_order(M, order, fix):
+    for seed in range(5):
+        powers = code_search._powers(M, order, fix, np.random.default_rng(seed))
+        for g in range(order):
+            np.testing.assert_allclose(powers[g], np.linalg.matrix_power(powers[1], g), atol=1e-12)
+        np.testing.assert_allclose(powers[1] @ powers[order - 1], np.eye(M), atol=1e-12)
+        np.testing.assert_allclose(powers[1] @ powers[1].T, np.eye(M), atol=1e-12)
+        assert all(np.abs(power - np.eye(M)).max() > 0.1 for power in powers[1:])
+        assert not fix or np.array_equal(powers[:, -1], np.tile(np.eye(M)[-1], (order, 1)))
 
 
 def test_bounds_are_in_order():
@@ -396,8 +643,12 @@ def test_mistakes(arguments, message, capsys):
         (lambda: largest_min_angle(1, 1), "C must be at least 2, got C=1"),
         (lambda: largest_min_angle(3, 0), "M must be at least 1, got M=0"),
         (lambda: last_width_gain(3), "C must be at least 4, got C=3"),
-        (lambda: codes.levenshtein(2, 0.1), "M must be at least 3, got M=2"),
-        (lambda: codes.levenshtein(3, 1.0), r"the cosine must be in \[−1, 1\), got 1.0"),
+        (lambda: code_bounds.levenshtein(2, 0.1), "M must be at least 3, got M=2"),
+        (lambda: code_bounds.levenshtein(3, 1.0), r"the cosine must be in \[−1, 1\), got 1.0"),
+        (lambda: code_bounds.boroczky_angle(10, 5), "M ≥ 3 and C > 2M expected, got C=10, M=5"),
+        (lambda: code_search.search(9, 3, 0, 0), "the symmetry must be from 1 to C=9, got 0"),
+        (lambda: code_search.search(10, 2, 0, 3), "a symmetry of order 3 needs 3 dimensions, got M=2"),
+        (lambda: codes.trace_code(4), r"m must be one of \[5, 6, 7, 9\], got m=4"),
     ],
 )
 def test_bad_arguments(call, message):
@@ -410,4 +661,4 @@ def test_fejes_toth_s_bound_keeps_its_digits(C):
     """Against the formula as he has it, arccos((cot² t − 1)/2), in 60 digits."""
     turn = sympy.pi * C / (6 * (C - 2))
     exact = sympy.N(sympy.acos((sympy.cot(turn) ** 2 - 1) / 2), 60)
-    assert abs(codes.fejes_toth_angle(C) / exact - 1) < 1e-15
+    assert abs(code_bounds.fejes_toth_angle(C) / exact - 1) < 1e-15

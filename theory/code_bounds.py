@@ -1,0 +1,170 @@
+"""How far apart C unit vectors in R^M can be at most: the bounds of Levenshtein, Fejes Tóth and Böröczky, and those of
+kissing numbers.
+
+A code is C unit vectors in R^M; its cosine is the largest inner product of two of them.
+"""
+
+import functools
+import math
+
+import numpy as np
+import numpy.typing as npt
+from scipy import special
+
+Reals = npt.NDArray[np.float64]
+
+KISSING_AT_MOST: dict[int, int] = {  # M: no more vectors than these have angles of 60° or more
+    **{3: 12, 4: 24, 5: 44, 6: 77, 7: 134, 8: 240, 9: 363, 10: 553},
+    **{11: 868, 12: 1355, 13: 2064, 14: 3174, 15: 4853, 16: 7320, 17: 10978, 18: 16406},
+    **{19: 24417, 20: 36195, 21: 53524, 22: 80810, 23: 122351, 24: 196560},
+}
+"""M = 3: Schütte & van der Waerden 1953; 4: Musin 2008; 5 and 7: Mittelmann & Vallentin 2010; 6: de Laat, Leijenhorst
+& de Muinck Keizer 2024; 8 and 24: Levenshtein 1979, Odlyzko & Sloane 1979; 9 and 10: Machado & de Oliveira Filho 2018;
+11 to 23: de Laat & Leijenhorst 2024; as Cohn's table of kissing number bounds has them in 2026."""
+
+SIMPLEX = 8
+"""Largest M that `boroczky_angle` is worth its cost for, which is 32^(M/2): from M = 8 on Levenshtein's bound is the
+better up to 1000 vectors, and for many more by little the worse."""
+
+
+def levenshtein(M: int, cosine: float) -> float:
+    """Levenshtein's bound: the most unit vectors in R^M, M ≥ 3, with all inner products at most `cosine` (Levenshtein
+    1979).
+
+    With P_k the Gegenbauer polynomial of R^M, P_k(1) = 1, and t_k^(1,1), t_k^(1,0) the largest zeros of the adjacent
+    ones,
+
+        L_(2k−1)(s) = (k+M−3 over k−1) [(2k+M−3)/(M−1) − (P_(k−1) − P_k)/((1−s) P_k)]
+            on t_(k−1)^(1,1) ≤ s ≤ t_k^(1,0),
+
+        L_(2k)(s) = (k+M−2 over k) [(2k+M−1)/(M−1) − (1+s)(P_k − P_(k+1))/((1−s)(P_k + P_(k+1)))]
+            on t_k^(1,0) ≤ s ≤ t_k^(1,1).
+
+    *Raises*: `ValueError` for M < 3 or a cosine outside [−1, 1).
+    """
+    if M < 3:
+        raise ValueError(f"M must be at least 3, got M={M}")
+    if not -1 <= cosine < 1:
+        raise ValueError(f"the cosine must be in [−1, 1), got {cosine}")
+    k = 1
+    while cosine > _largest_zero(k, (M - 1) / 2, (M - 1) / 2):
+        k += 1
+    low, at, high = (_gegenbauer(degree, M, cosine) for degree in (k - 1, k, k + 1))
+    if cosine <= _largest_zero(k, (M - 1) / 2, (M - 3) / 2):
+        bracket = (2 * k + M - 3) / (M - 1) - (low - at) / ((1 - cosine) * at)
+        return float(special.binom(k + M - 3, k - 1) * bracket)
+    bracket = (2 * k + M - 1) / (M - 1) - (1 + cosine) * (at - high) / ((1 - cosine) * (at + high))
+    return float(special.binom(k + M - 2, k) * bracket)
+
+
+@functools.lru_cache(maxsize=4096)
+def _largest_zero(degree: int, a: float, b: float) -> float:
+    """The largest zero of the Jacobi polynomial, by the eigenvalues of its recurrence."""
+    n = np.arange(degree, dtype=np.float64)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        diagonal = np.where(a * a == b * b, 0.0, (b * b - a * a) / ((2 * n + a + b) * (2 * n + a + b + 2)))
+    diagonal[0] = (b - a) / (a + b + 2)
+    n = n[1:]
+    square = 4 * n * (n + a) * (n + b) * (n + a + b)
+    square = square / ((2 * n + a + b) ** 2 * (2 * n + a + b + 1) * (2 * n + a + b - 1))
+    matrix = np.diag(diagonal) + np.diag(np.sqrt(square), 1) + np.diag(np.sqrt(square), -1)
+    return float(np.linalg.eigvalsh(matrix)[-1])
+
+
+def _gegenbauer(degree: int, M: int, x: float) -> float:
+    """P_k of R^M at x, P_k(1) = 1, by (k + M − 2) P_(k+1) = (2k + M − 2) x P_k − k P_(k−1)."""
+    before, now = 1.0, x
+    if degree == 0:
+        return before
+    for k in range(1, degree):
+        before, now = now, ((2 * k + M - 2) * x * now - k * before) / (k + M - 2)
+    return now
+
+
+def least_cosine(C: int, M: int) -> float:
+    """A lower bound, by Levenshtein, of the cosine of any C unit vectors in R^M, M ≥ 3, C > 2M; rounded to the safe
+    side.
+
+    L grows with the cosine, so the code's cosine is at least the one where L = C. At t_k^(1,1) it is 2 (k+M−1 over k)
+    (Delsarte, Goethals & Seidel 1977), which tells between which of these that is.
+    """
+    k = 1
+    while 2 * math.comb(k + M - 1, k) < C:
+        k += 1
+    low, high = (_largest_zero(degree, (M - 1) / 2, (M - 1) / 2) for degree in (k - 1, k))
+    for _ in range(60):
+        middle = (low + high) / 2
+        if levenshtein(M, middle) < C * (1 - 1e-11):
+            low = middle
+        else:
+            high = middle
+    return low - 1e-12
+
+
+def fejes_toth_angle(C: int) -> float:
+    """Fejes Tóth's upper bound (1943) of the smallest angle of C ≥ 3 points on the sphere in R^3, radians."""
+    turn = C / (C - 2) * math.pi / 6
+    # its cosine is (cot² turn − 1)/2; this form of half its sine loses no digits where that is near 1
+    return 2 * math.asin(math.sqrt(math.sin(math.pi / (3 * (C - 2))) * math.sin(turn + math.pi / 6)) / math.sin(turn))
+
+
+def boroczky_angle(C: int, M: int) -> float:
+    """Böröczky's upper bound (1978) of the smallest angle of C > 2M unit vectors in R^M, M ≥ 3, radians.
+
+    Caps of radius φ/2 < 45° fill no more of the sphere than M of them that touch fill of their simplex, as Coxeter
+    (1963) had supposed; so that with the angle φ there are at most
+
+        N = 2 F_(M−1)(α) / F_M(α),  sec 2α = sec φ + M − 2,
+
+    vectors, F being Schläfli's function, 2α the simplex's dihedral angle. It is met by the icosahedron and the
+    600-cell, and for M = 3 it is Fejes Tóth's. N falls as φ grows: by F_n' = (2/π) F_(n−2)(β), sec 2β = sec 2α − 2, the
+    numerator and the denominator have slopes in the ratio of the bound for M − 2, which falls, and 1 for M = 1.
+
+    The angle is the one where N, computed with a relative error below 10^−13, is C (1 − 10^−11): a safe side 100 times
+    as wide as the error.
+
+    *Raises*: `ValueError` for M < 3 or C ≤ 2M.
+    """
+    if M < 3 or C <= 2 * M:
+        raise ValueError(f"M ≥ 3 and C > 2M expected, got C={C}, M={M}")
+    low, high = 0.0, math.pi / 2
+    for _ in range(60):
+        middle = (low + high) / 2
+        low, high = (low, middle) if _simplex_bound(M, middle) < C * (1 - 1e-11) else (middle, high)
+    return high
+
+
+def _simplex_bound(M: int, angle: float) -> float:
+    """Coxeter's N, 2 F_(M−1)(α)/F_M(α), for any angle up to the simplex's."""
+    cosine = math.cos(angle)
+    # both functions have one dihedral angle: sec φ + M − 2 = (sec φ + 1) + (M − 1) − 2
+    side = math.acos(cosine / (1 + cosine))
+    numerator, denominator = _schlafli(M - 1, np.array([side])), _schlafli(M, np.array([angle]))
+    return 2 * float(numerator[0] / denominator[0])
+
+
+_POINTS, _WEIGHTS = np.polynomial.legendre.leggauss(32)
+
+
+def _schlafli(n: int, edge: Reals) -> Reals:
+    """Schläfli's function F_n of the regular spherical simplices in R^n with these edges, radians: 2^n/n! times their
+    share of the sphere.
+
+    F_0 = F_1 = 1, F_n(α) = (2/π) ∫ F_(n−2)(β) dα from where sec 2α = n − 1. With sec 2α = sec φ + n − 2, φ the edge,
+    β belongs to the same φ, and
+
+        F_n = (1/π) ∫ F_(n−2) sin φ dφ / ((1 + (n−2) c) √((1 + (n−1) c)(1 + (n−3) c))) from 0 to φ, c = cos φ:
+
+    analytic and positive while cos φ > −1/(n−1), so that Gauss's 32 points give almost all digits.
+    """
+    if n < 2:
+        return np.ones_like(edge)
+    if n == 2:
+        return edge / math.pi
+    phi = edge[:, None] * (1 + _POINTS) / 2
+    c = np.cos(phi)
+    root = np.sqrt((1 + (n - 1) * c) * (1 + (n - 3) * c))
+    inner = _schlafli(n - 2, phi.ravel()).reshape(phi.shape)
+    values = inner * np.sin(phi) / ((1 + (n - 2) * c) * root)
+    result: Reals = edge / 2 * (values @ _WEIGHTS) / math.pi
+    return result
