@@ -22,7 +22,7 @@ from torch import nn
 from torch.func import functional_call, grad, stack_module_state, vmap
 
 from fc_width.backbone import Backbone
-from fc_width.benchmark_sweep import of_torch_alone
+from fc_width.benchmark_sweep import of_torch_alone, wait
 from fc_width.data import Dataset, load
 from fc_width.engine import set_convolutions
 from fc_width.loss_names import Loss
@@ -89,21 +89,16 @@ def measure(options: StepTime, device: torch.device, say: Callable[[str], None])
                     say(f"K = {count}: " + (f"round {turn} of {options.rounds} …" if turn else "warming up …"))
                     orders = torch.stack([torch.randperm(len(dataset.train_labels)) for _ in recipes])
                     for name, way in ways.items():
-                        _wait(device)
+                        wait(device)
                         started = time.perf_counter()
                         way.take(steps, orders)
-                        _wait(device)
+                        wait(device)
                         spent[name].append((time.perf_counter() - started) / steps / count)
                 middle = {name: 1000 * median(seconds[1:]) for name, seconds in spent.items()}
                 found += [Measurement(name, count, each, middle["in turn"] / each) for name, each in middle.items()]
     finally:
         torch.set_num_threads(threads)
     return found
-
-
-def _wait(device: torch.device) -> None:
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
 
 
 class InTurn:
@@ -117,7 +112,8 @@ class InTurn:
         for recipe in recipes:
             backbone, loss = build(recipe, dataset)
             if compiled:
-                of_torch_alone(backbone.trunk).compile()
+                trunk = of_torch_alone(backbone.trunk)
+                trunk.forward = torch.compile(trunk.forward)  # `trunk.compile()` skips torch's own modules
             backbone = backbone.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
             self.steps.append(Step(recipe, backbone, loss.to(device), self.data))
             if compiled:
@@ -125,11 +121,15 @@ class InTurn:
         self.streams = [torch.cuda.Stream(device) if device.type == "cuda" else None for _ in recipes]
 
     def take(self, steps: int, orders: torch.Tensor) -> None:
-        """So many steps of every network, in the order (K, N) of the data."""
+        """So many steps of every network, an epoch's at most, in the order (K, N) of the data, from the first learning
+        rate on."""
+        for stream, each in zip(self.streams, self.steps, strict=True):
+            with torch.cuda.stream(stream):  # of None: nothing
+                each.step.zero_()  # the rates are those of a run, and rounds are more
         epochs = [step.epoch(order, 0.0) for step, order in zip(self.steps, orders, strict=True)]
         for _ in range(steps):
             for stream, epoch in zip(self.streams, epochs, strict=True):
-                with torch.cuda.stream(stream):  # of None: nothing
+                with torch.cuda.stream(stream):
                     next(epoch)
 
 

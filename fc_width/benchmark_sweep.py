@@ -119,6 +119,10 @@ def measure(options: Sweep, device: torch.device, say: Callable[[str], None]) ->
     seconds: dict[str, list[float]] = {name: [] for name in ways}
     accuracy: dict[str, list[float]] = {name: [] for name in ways}
     peak = dict.fromkeys(ways, 0.0)
+    if device.type == "cuda":  # Triton keeps its kernels on disk: made here, not in the first time that is taken
+        say("warming up …")
+        short = dataclasses.replace(base, epochs=1, softmax_epochs=0)
+        _in_a_process([short], dataset, str(device), way=engine_runs, workers=1)
     for turn in range(options.rounds):
         seeds = range(turn * options.runs, (turn + 1) * options.runs)
         after = options.rounds * options.runs + turn * options.more
@@ -305,13 +309,24 @@ def _flops(recipe: Recipe, dataset: Dataset) -> float:
 def _product_rate(device: torch.device, dtype: torch.dtype) -> float:
     """GFLOP/s of large matrix products here."""
     size = 8192 if device.type == "cuda" else 2048
+    repeats = 10 if device.type == "cuda" else 1  # so that the launch is little of it
     one = torch.randn(size, size, device=device).to(dtype)
+    one @ one  # the first takes its workspace
     rates = []
     for _ in range(5):
+        wait(device)
         started = time.perf_counter()
-        (one @ one).sum().item()
-        rates.append(2 * size**3 / (time.perf_counter() - started) / 1e9)
+        for _ in range(repeats):
+            one @ one
+        wait(device)
+        rates.append(2 * size**3 * repeats / (time.perf_counter() - started) / 1e9)
     return max(rates)
+
+
+def wait(device: torch.device) -> None:
+    """For all that a device has been handed."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
 
 
 def _difference(found: Sequence[float], base: Sequence[float]) -> tuple[float, float | None, float | None]:

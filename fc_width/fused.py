@@ -32,6 +32,9 @@ DRIVER = "Triton Error [CUDA]"
 PROGRAMS = 640
 """Programs of a kernel that sums, at most: five for each multiprocessor of a large GPU."""
 
+BACKWARD_PROGRAMS = 396
+"""Of the one that ends the backward pass: three for each of 132, as its registers leave no room for a fourth."""
+
 
 _compiled_once = triton.jit(do_not_specialize=["rows", "tiles"])  # else anew for every shape that a network has
 
@@ -158,28 +161,60 @@ def _backward_kernel(
 
 
 @triton.jit
-def _images_kernel(images, chosen, mean, scale, y, numbers, channels, pixels, BLOCK: tl.constexpr):
-    """Chosen images (N, channels, pixels) of uint8, normalised, (N, pixels, channels)."""
-    at = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
-    channel, rest = at % channels, at // channels
-    image = tl.load(chosen + rest // pixels, mask=at < numbers, other=0)
-    value = tl.load(images + (image * channels + channel) * pixels + rest % pixels, mask=at < numbers, other=0)
-    off = tl.load(mean + channel, mask=at < numbers, other=0.0)
-    value = (value.to(tl.float32) - off) * tl.load(scale + channel, mask=at < numbers, other=0.0)
-    tl.store(y + at, value.to(y.dtype.element_ty), mask=at < numbers)
+def _images_kernel(images, chosen, mean, scale, y, channels, pixels, BLOCK: tl.constexpr):
+    """Chosen images (N, channels, pixels) of uint8, normalised, (N, pixels, channels): a part of one a program, as
+    divisions of 64 bits are slow."""
+    numbers = channels * pixels
+    at = tl.program_id(1) * BLOCK + tl.arange(0, BLOCK)
+    mask = at < numbers
+    channel, pixel = at % channels, at // channels
+    image = tl.load(chosen + tl.program_id(0))
+    value = tl.load(images + image * numbers + channel * pixels + pixel, mask=mask, other=0)
+    off = tl.load(mean + channel, mask=mask, other=0.0)
+    value = (value.to(tl.float32) - off) * tl.load(scale + channel, mask=mask, other=0.0)
+    tl.store(y + tl.program_id(0).to(tl.int64) * numbers + at, value.to(y.dtype.element_ty), mask=mask)
+
+
+class _Images(torch.autograd.Function):
+    """Without a gradient; torch's profiler counts a kernel for the function that launches it."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        images: torch.Tensor,
+        chosen: torch.Tensor,
+        mean: torch.Tensor,
+        scale: torch.Tensor,
+        dtype: torch.dtype,
+    ) -> torch.Tensor:
+        shape = len(chosen), *images.shape[1:]
+        y = torch.empty(shape, dtype=dtype, device=images.device, memory_format=torch.channels_last)
+        channels, pixels = shape[1], shape[2] * shape[3]
+        block = min(1024, triton.next_power_of_2(channels * pixels))
+        grid = (shape[0], triton.cdiv(channels * pixels, block))
+        _images_kernel[grid](images, chosen, mean, scale, y, channels, pixels, BLOCK=block)
+        return y
 
 
 def normalised(
     images: torch.Tensor, chosen: torch.Tensor, mean: torch.Tensor, scale: torch.Tensor, dtype: torch.dtype
 ) -> torch.Tensor:
     """(image − mean)·scale (N, channels, H, W), channels last, of the chosen (N,) of uint8 images."""
-    shape = len(chosen), *images.shape[1:]
-    y = torch.empty(shape, dtype=dtype, device=images.device, memory_format=torch.channels_last)
-    grid = (triton.cdiv(y.numel(), 1024),)
-    pixels = shape[2] * shape[3]
-    with torch.profiler.record_function("index_images"):  # else a profile would know no operator that it is of
-        _images_kernel[grid](images, chosen, mean, scale, y, y.numel(), shape[1], pixels, BLOCK=1024)
-    return y
+    found: torch.Tensor = _Images.apply(images, chosen, mean, scale, dtype)
+    return found
+
+
+class _Flat(torch.autograd.Function):
+    """(N, channels, H, W), channels last, as (N, channels·H·W) in float32: type and layout in one copy each way."""
+
+    @staticmethod
+    def forward(ctx: Any, x: torch.Tensor) -> torch.Tensor:
+        ctx.shape, ctx.dtype = x.shape, x.dtype
+        return x.to(torch.float32, memory_format=torch.contiguous_format).flatten(1)
+
+    @staticmethod
+    def backward(ctx: Any, dy: torch.Tensor) -> torch.Tensor:
+        return dy.reshape(ctx.shape).to(ctx.dtype, memory_format=torch.channels_last)
 
 
 class _Layer:
@@ -200,11 +235,11 @@ class _Layer:
         """Every parameter with the place of its gradient."""
         return list(zip((self.norm.bias, self.norm.weight, self.slope, self.bias), self.gradients, strict=True))
 
-    def grid(self, rows: int, summing: bool) -> tuple[tuple[int, int], int]:
-        """Programs along rows and channels, and tiles of each."""
+    def grid(self, rows: int, programs: int | None = None) -> tuple[tuple[int, int], int]:
+        """Programs along rows and channels, so many at most, and tiles of each."""
         across = triton.cdiv(self.channels, self.blocks["BLOCK_C"])
         tiles = triton.cdiv(rows, self.blocks["BLOCK_R"])
-        each = triton.cdiv(tiles * across, PROGRAMS) if summing else 1
+        each = triton.cdiv(tiles * across, programs) if programs else 1
         return (triton.cdiv(tiles, each), across), each
 
 
@@ -215,9 +250,9 @@ class _PReLUNorm(torch.autograd.Function):
         y, rows = torch.empty_like(x), x.numel() // layer.channels
         norm, size = layer.norm, (rows, layer.channels)
         if norm.training:
-            grid, tiles = layer.grid(rows, True)
+            grid, tiles = layer.grid(rows, PROGRAMS)
             _moments_kernel[grid](x, layer.bias, layer.slope, layer.sums, *size, tiles, **layer.blocks)
-        grid, _ = layer.grid(rows, False)
+        grid, _ = layer.grid(rows)
         _forward_kernel[grid](
             x, y, layer.bias, layer.slope, norm.weight, norm.bias, layer.sums, layer.moments,
             norm.running_mean, norm.running_var, *size, norm.eps, norm.momentum, norm.training, **layer.blocks,
@@ -230,11 +265,12 @@ class _PReLUNorm(torch.autograd.Function):
     def backward(ctx: Any, dy: torch.Tensor) -> tuple[torch.Tensor, None]:
         (x,), layer = ctx.saved_tensors, ctx.layer
         dy, dx, rows = _channels_last(dy), torch.empty_like(x), x.numel() // layer.channels
-        grid, tiles = layer.grid(rows, True)
-        of_layer, size = (layer.bias, layer.slope), (rows, layer.channels, tiles)
-        _backward_sums_kernel[grid](dy, x, *of_layer, layer.moments, layer.gradients, *size, **layer.blocks)
+        of_layer, size = (layer.bias, layer.slope), (rows, layer.channels)
+        grid, tiles = layer.grid(rows, PROGRAMS)
+        _backward_sums_kernel[grid](dy, x, *of_layer, layer.moments, layer.gradients, *size, tiles, **layer.blocks)
+        grid, tiles = layer.grid(rows, BACKWARD_PROGRAMS)
         _backward_kernel[grid](
-            dy, x, dx, *of_layer, layer.norm.weight, layer.moments, layer.gradients, *size, **layer.blocks
+            dy, x, dx, *of_layer, layer.norm.weight, layer.moments, layer.gradients, *size, tiles, **layer.blocks
         )
         return dx, None
 
@@ -265,8 +301,10 @@ class FusedBackbone:
             for (owner, prelu, norm), part in zip(found, self.numbers.split(counts), strict=True)
         ]
         self.kernels: list[torch.Tensor] = [each.weight for each in modules if isinstance(each, nn.Conv2d)]
-        self.cast = [torch.empty_like(each, dtype=dtype).requires_grad_() for each in self.kernels]
-        self.slopes = [torch.empty_like(each) for each in self.kernels]
+        self.cast, self.slopes = self.kernels, list[torch.Tensor]()
+        if dtype != torch.float32:
+            self.cast = [torch.empty_like(each, dtype=dtype).requires_grad_() for each in self.kernels]
+            self.slopes = [torch.empty_like(each) for each in self.kernels]
 
     def __call__(
         self, images: torch.Tensor, chosen: torch.Tensor, mean: torch.Tensor, scale: torch.Tensor
@@ -275,8 +313,9 @@ class FusedBackbone:
         gradients reach the parameters by `hand_over`."""
         if self.backbone.training:
             self.numbers.zero_()
-        with torch.no_grad():
-            torch._foreach_copy_(self.cast, self.kernels)
+        if self.slopes:
+            with torch.no_grad():
+                torch._foreach_copy_(self.cast, self.kernels)
         layers, kernels = iter(self.layers), iter(self.cast)
         inputs = normalised(images, chosen, mean, scale, self.dtype)
         for module in self.backbone.trunk:
@@ -285,7 +324,7 @@ class FusedBackbone:
                 inputs = _PReLUNorm.apply(inputs, next(layers))
             elif isinstance(module, nn.MaxPool2d):
                 inputs = module(inputs)
-        inputs, fc = inputs.flatten(1).float(), self.backbone.fc
+        inputs, fc = _Flat.apply(inputs), self.backbone.fc
         with full_precision(images.device.type):
             embeddings: torch.Tensor = (
                 _PReLUNorm.apply(F.linear(inputs, fc.weight), next(layers))
@@ -299,9 +338,10 @@ class FusedBackbone:
         for layer in self.layers:
             for parameter, gradient in layer.parameters():
                 parameter.grad = gradient
-        torch._foreach_copy_(self.slopes, [each.grad for each in self.cast if each.grad is not None])
-        for kernel, cast, slope in zip(self.kernels, self.cast, self.slopes, strict=True):
-            kernel.grad, cast.grad = slope, None
+        if self.slopes:
+            torch._foreach_copy_(self.slopes, [each.grad for each in self.cast if each.grad is not None])
+            for kernel, cast, slope in zip(self.kernels, self.cast, self.slopes, strict=True):
+                kernel.grad, cast.grad = slope, None
 
 
 @functools.cache

@@ -20,6 +20,7 @@ from torch.nn import functional as F
 from fc_width import geometry
 from fc_width.simplex_head import SimplexHead
 from fc_width.w_softmax import (
+    VANISHING,
     NonFiniteError,
     biased_logits,
     centred,
@@ -207,7 +208,7 @@ class SimplexWSoftmaxLoss(Watched):
         square = (1 - alpha) * (1 - alpha) + 2 * alpha * (classes - 2) / (classes - 1)
         with full_precision(embeddings.device.type):
             z = self.head(widened(embeddings))
-            return biased_logits(z, labels, alpha, torch.full((), square, dtype=torch.float64, device=z.device))
+            return biased_logits(z, labels, alpha, 0.0 if square < VANISHING else 1 / math.sqrt(square))
 
     def logits(self, embeddings: torch.Tensor) -> torch.Tensor:
         """Test-time logits (N, C)."""

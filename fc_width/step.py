@@ -21,6 +21,7 @@ from fc_width.data import Dataset
 from fc_width.loss_names import Loss
 from fc_width.losses import SimplexWSoftmaxLoss, SoftmaxLoss, WSoftmaxLoss
 from fc_width.recipes import Recipe
+from fc_width.w_softmax import check_range, labels_checked
 
 if TYPE_CHECKING:
     from fc_width.fused import FusedBackbone
@@ -134,26 +135,32 @@ class Step:
     *Arguments*: `recipe`; `backbone` and `loss`, on the device, trained in place; `data`.
 
     *Attributes*: `hits` and `total`, correct samples and summed losses of this epoch, on the device; `recorded`,
-    whether any step of this process has been recorded as a graph."""
+    whether any step of this process has been recorded as a graph.
+
+    *Raises*: `ValueError` if a label is no class of the loss (on CUDA a device-side assertion)."""
 
     recorded: ClassVar[bool] = False
 
     def __init__(self, recipe: Recipe, backbone: Backbone, loss: Loss, data: Batches) -> None:
         images, self.labels = data.train
+        check_range(self.labels, len(loss.classifier()))
+        loss = loss.float()  # else the simplex's coefficients, in float64, are cast in every step
         self.backbone, self.loss, self.data = backbone, loss, data
         self.device = images.device
         self.batch_size, self.precision = min(recipe.batch_size, len(images)), recipe.precision
         self.fused = _fused(backbone, self.precision, self.device)
         self.optimizer = optimizer_of(recipe, backbone, loss)
         numbers = torch.float64 if self.device.type == "cpu" else torch.float32  # what the fused SGD reads
-        self.rate = torch.zeros((), dtype=numbers, device=self.device)
+        self.rate = torch.zeros(1, dtype=numbers, device=self.device)
         steps = recipe.epochs * -(-len(images) // recipe.batch_size)
         rates = [recipe.lr * recipe.lr_decay ** (step / recipe.lr_decay_steps) for step in range(steps)]
         self.rates = torch.tensor(rates, dtype=numbers, device=self.device)
         self.step = torch.zeros(1, dtype=torch.int64, device=self.device)
         self.order = torch.arange(len(images), device=self.device)
         self.place = torch.arange(self.batch_size, device=self.device)  # of the batch in the epoch's order
-        self.hits, self.total = (torch.zeros((), device=self.device) for _ in range(2))
+        self.right = torch.zeros(self.batch_size, device=self.device)  # how often, at each place of a batch
+        self.total = torch.zeros((), device=self.device)
+        self.one = torch.ones((), device=self.device)
         self.graph: torch.cuda.CUDAGraph | None = None
         for group in self.optimizer.param_groups:
             group["lr"] = self.rate
@@ -169,7 +176,7 @@ class Step:
         self.backbone.train()
         self.order.copy_(order)
         self.place.copy_(torch.arange(self.batch_size, device=self.device))
-        self.hits.zero_()
+        self.right.zero_()
         self.total.zero_()
         for _ in range(len(order) // self.batch_size):
             self._full_batch()
@@ -178,6 +185,11 @@ class Step:
         if rest > 1:  # of one sample, batch norm has no variance to divide by
             self._batch(rest)
             yield
+
+    @property
+    def hits(self) -> torch.Tensor:
+        """A scalar."""
+        return self.right.sum()
 
     def _full_batch(self) -> None:
         if self.device.type != "cuda" or not isinstance(self.loss, CAPTURED) or _eager.get():
@@ -208,19 +220,19 @@ class Step:
     def _batch(self, size: int) -> None:
         chosen = self.order[self.place[:size]]
         labels = self.labels[chosen]
-        self.rate.copy_(self.rates[self.step].squeeze(0))
+        torch.index_select(self.rates, 0, self.step, out=self.rate)
         embeddings = self.embed(self.data.train[0], chosen)
-        value = self.loss(embeddings, labels)
+        with labels_checked():
+            value = self.loss(embeddings, labels)
         self.optimizer.zero_grad()
-        value.backward()
+        value.backward(self.one)
         if self.fused is not None:
             self.fused.hand_over()
         self.optimizer.step()
         with torch.no_grad():
-            self.hits += (self.loss.logits(embeddings).argmax(1) == labels).sum()
+            self.right[:size].add_(self.loss.logits(embeddings).argmax(1) == labels)  # `+=` would copy it to itself
             self.total += value
-        self.place += self.batch_size
-        self.step += 1
+        torch._foreach_add_([self.place, self.step], [self.batch_size, 1])
 
     @_no_file_of_ours()
     def embed(self, images: torch.Tensor, chosen: torch.Tensor) -> torch.Tensor:
@@ -237,7 +249,7 @@ class Step:
         return [
             *(each.detach() for module in modules for each in (*module.parameters(), *module.buffers())),
             *(state["momentum_buffer"] for state in self.optimizer.state.values()),
-            *(self.step, self.place, self.hits, self.total),
+            *(self.step, self.place, self.right, self.total),
         ]
 
 

@@ -32,7 +32,6 @@ from fc_width.store import Record, Store
 Progress = Callable[[float], None]
 """Called now and then with the fraction of the run that is done."""
 
-EVALUATION_BATCH = {"cpu": 500, "cuda": 5000}
 AHEAD = 4
 """How many pieces of a run, steps mostly, a GPU is handed before it has done the first of them."""
 SAVE_SECONDS = 60.0
@@ -216,6 +215,15 @@ def _train(
     return True
 
 
+def evaluation_batch(device: torch.device, batch_size: int, image_shape: tuple[int, ...]) -> int:
+    """Images (channels, H, W) at a time in an evaluation: on CUDA 5,000, of 4 million pixels at most (5,000 images of
+    224×224 take 30 GiB a layer, and torch's pools count to 2³¹), but no fewer than in training, where they fit."""
+    if device.type != "cuda":
+        return 500
+    height, width = image_shape[-2:]
+    return max(batch_size, min(5000, 2**22 // (height * width)))
+
+
 @torch.no_grad()
 def _evaluate(
     step: Step, split: tuple[torch.Tensor, torch.Tensor], fraction: float = 1.0
@@ -223,7 +231,7 @@ def _evaluate(
     """Correctness (N,) float64 at the test-time weights, and embeddings (N, M); yields `fraction` after every part."""
     step.backbone.eval()
     images, labels = split
-    size = EVALUATION_BATCH[step.device.type]
+    size = evaluation_batch(step.device, step.batch_size, images.shape[1:])
     embeddings = torch.empty(len(images), step.backbone.fc.out_features, device=step.device)
     for chosen in torch.arange(len(images), device=step.device).split(size):
         embeddings[chosen] = step.embed(images, chosen)

@@ -16,9 +16,11 @@ computed in numpy: the cost of those is in the calls, and numpy's are cheaper.
 """
 
 import contextlib
+import contextvars
 import math
 import numbers
 import operator
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -59,15 +61,16 @@ def w_softmax_logits(
         if not alpha:
             return z
         rows = unit[labels] @ unit.T if len(weight) > len(labels) else (unit @ unit.T)[labels]
-        return biased_logits(z, labels, alpha, 1 + alpha * alpha + 2 * alpha * rows).to(wide)
+        square = 1 + alpha * alpha + 2 * alpha * rows
+        vanishing = square < VANISHING
+        over = torch.where(vanishing, 0.0, torch.where(vanishing, 1.0, square).rsqrt())
+        return biased_logits(z, labels, alpha, over).to(wide)
 
 
-def biased_logits(z: torch.Tensor, labels: torch.Tensor, alpha: float, square: torch.Tensor) -> torch.Tensor:
-    """z'_j (N, C) from z (N, C) and n_cj², (N, C) or a scalar."""
-    vanishing = square < VANISHING
-    inverse = torch.where(vanishing, 0.0, torch.where(vanishing, 1.0, square).rsqrt()).to(z.dtype)
+def biased_logits(z: torch.Tensor, labels: torch.Tensor, alpha: float, over: torch.Tensor | float) -> torch.Tensor:
+    """z'_j (N, C) from z (N, C) and 1/n_cj (0 where that is 1/0), (N, C) or one number."""
     target = z.gather(1, labels[:, None])
-    return ((alpha * target + z) * inverse).scatter(1, labels[:, None], target)
+    return ((alpha * target + z) * over).scatter(1, labels[:, None], target)
 
 
 def w_softmax_loss(
@@ -365,11 +368,25 @@ def check_width(embeddings: torch.Tensor, width: int) -> None:
         raise ValueError(f"embeddings must have shape (N, {width}), got {tuple(embeddings.shape)}")
 
 
+_checked = contextvars.ContextVar("checked", default=False)
+
+
+@contextlib.contextmanager
+def labels_checked() -> Iterator[None]:
+    """For the time of a `with` labels are not looked at: whoever trains on the same ones again and again has done so
+    once, and on CUDA it is five launches."""
+    token = _checked.set(True)
+    try:
+        yield
+    finally:
+        _checked.reset(token)
+
+
 def check_range(labels: torch.Tensor, num_classes: int) -> None:
     """`ValueError` unless labels are in 0…C−1; on CUDA a device-side assertion, as a check would wait for it; inside of
     `torch.func`, torch's own error."""
     compiling = torch.compiler.is_compiling()
-    if not compiling and transforming():
+    if not compiling and (transforming() or _checked.get()):
         return
     if labels.is_cuda or compiling:
         torch._assert_async(((labels >= 0) & (labels < num_classes)).all())

@@ -156,6 +156,34 @@ def test_the_product_rate_is_that_of_its_type(dtype, monkeypatch):
     assert seen == {dtype}
 
 
+def test_nothing_but_products_is_in_the_product_rate(monkeypatch):
+    done, product, ones = [], torch.Tensor.__matmul__, torch.ones(32, 32)
+    monkeypatch.setattr(torch, "randn", lambda *size, device: ones)
+    monkeypatch.setattr(torch.Tensor, "__matmul__", lambda a, b: done.append("product") or product(a, b))
+    monkeypatch.setattr(torch.cuda, "synchronize", lambda device: done.append("wait"))
+    monkeypatch.setattr(benchmark_sweep.time, "perf_counter", lambda: done.append("clock") or float(len(done)))
+    rate = benchmark_sweep._product_rate(torch.device("cuda"), torch.float32)
+    assert done == ["product", *["wait", "clock", *["product"] * 10, "wait", "clock"] * 5]
+    assert rate == pytest.approx(10 * 2 * 8192**3 / 1e9 / 12)
+
+
+def test_on_cuda_the_kernels_are_made_before_a_time_is_taken(monkeypatch):
+    seen = []
+
+    def in_a_process(recipes, dataset, device, way, **options):
+        seen.append((way, [recipe.epochs for recipe in recipes], device))
+        return (1.0 if len(seen) > 1 else 1000.0), [0.9] * len(recipes), 100.0
+
+    monkeypatch.setattr(benchmark_sweep, "_in_a_process", in_a_process)
+    monkeypatch.setattr(benchmark_sweep, "in_bfloat16", lambda *given: False)
+    monkeypatch.setattr(benchmark_sweep, "_product_rate", lambda device, dtype: 1000.0)
+    options = benchmark_sweep.Sweep(runs=2, rounds=1, workers=2, loops=("alone",))
+    found = benchmark_sweep.measure(options, torch.device("cuda"), lambda text: None)
+    assert seen[0] == (benchmark_sweep.engine_runs, [1], "cuda:0")
+    assert len(seen) == 1 + len(found)
+    assert {each.runs_per_hour for each in found} == {7200}
+
+
 def test_the_difference_of_accuracies_is_paired():
     mean, low, high = benchmark_sweep._difference([0.99, 0.95, 0.91], [0.98, 0.93, 0.90])
     assert (mean, low, high) == pytest.approx((4 / 3, 4 / 3 - 4.3027 / 3, 4 / 3 + 4.3027 / 3), abs=1e-4)
@@ -242,9 +270,46 @@ def test_networks_are_stacked_in_bfloat16_too(monkeypatch):
     assert float(plain.total[0]) != float(stacked.total[0])
 
 
+def test_rounds_may_have_more_steps_than_a_run():
+    dataset = load("digits")
+    recipe = dataclasses.replace(of_known_data("digits"), loss="softmax", epochs=1, softmax_epochs=0)
+    way = InTurn([recipe], dataset, torch.device("cpu"))
+    orders = torch.arange(len(dataset.train_labels))[None]
+    for _ in range(2):
+        way.take(26, orders)
+        assert float(way.steps[0].rate) == pytest.approx(recipe.lr * recipe.lr_decay ** (25 / recipe.lr_decay_steps))
+
+
+def counted_graphs(monkeypatch):
+    """The trunks' graphs, by a compiler that takes no time; of convolutions each has so many."""
+    graphs, compile_ = [], torch.compile
+
+    def backend(graph, examples):
+        graphs.append(sum("conv2d" in str(node.target) for node in graph.graph.nodes))
+        return graph.forward
+
+    torch._dynamo.reset()
+    monkeypatch.setattr(torch, "compile", lambda function: compile_(function, backend=backend))
+    return graphs
+
+
+def test_the_compiled_way_is_compiled_one_graph_for_all_networks(monkeypatch):
+    graphs, dataset = counted_graphs(monkeypatch), load("digits")
+    base = dataclasses.replace(of_known_data("digits"), loss="softmax")
+    orders = torch.arange(len(dataset.train_labels)).repeat(9, 1)
+    for count in (1, 9):  # one more than there may be graphs of a function
+        recipes = [dataclasses.replace(base, seed=seed) for seed in range(count)]
+        way = InTurn(recipes, dataset, torch.device("cpu"), compiled=True)
+        way.take(2, orders[:count])
+        assert graphs == [3]
+    plain = InTurn(recipes, dataset, torch.device("cpu"))
+    plain.take(2, orders)
+    for one, other in zip(way.steps, plain.steps, strict=True):
+        assert float(one.total) == pytest.approx(float(other.total), rel=1e-3)
+
+
 def test_the_time_of_a_step(tmp_path, capsys, monkeypatch):
-    compiled = []
-    monkeypatch.setattr(torch.nn.Module, "compile", lambda self: compiled.append(self))  # it takes its time
+    graphs = counted_graphs(monkeypatch)
     path = tmp_path / "step.json"
     sizes = ["--networks", "1", "3", "--steps", "2", "--rounds", "1"]
     assert main(["step", *sizes, "--device", "cpu", "--json", str(path)]) == 0
@@ -253,12 +318,11 @@ def test_the_time_of_a_step(tmp_path, capsys, monkeypatch):
     assert [(each["way"], each["networks"]) for each in found] == [(way, count) for count in (1, 3) for way in ways]
     for index, each in enumerate(found):
         assert each["ratio"] == pytest.approx(found[index // 3 * 3]["milliseconds"] / each["milliseconds"])
-    assert len(compiled) == 4
-    assert all(isinstance(each, torch.nn.Sequential) for each in compiled)
+    assert len(graphs) == 1
     assert "| stacked | 3 | " in capsys.readouterr().out
     assert main(["step", *sizes, "--device", "cpu", "--ways", "stacked", "--json", str(path)]) == 0
     assert [each["way"] for each in json.loads(path.read_text())["measurements"]] == ["in turn", "stacked"] * 2
-    assert len(compiled) == 4
+    assert len(graphs) == 1
 
 
 def test_where_the_time_of_a_run_goes(tmp_path, capsys):

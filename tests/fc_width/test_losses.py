@@ -214,6 +214,23 @@ def test_a_label_out_of_range_is_an_error_that_quotes_it(way, samples, bad):
         WSoftmaxLoss(4, 5)(torch.randn(samples, 4), labels)
 
 
+@pytest.mark.parametrize("samples", [3, 20])
+def test_labels_that_were_looked_at_once_are_not_again(samples, monkeypatch):
+    seen, aminmax = [], torch.aminmax
+    monkeypatch.setattr(torch, "aminmax", lambda labels: seen.append(1) or aminmax(labels))
+    monkeypatch.setattr(w_softmax, "SMALL", 0)
+    embeddings, labels = torch.randn(samples, 4), torch.arange(samples) % 5
+    for loss in (SoftmaxLoss(4, 5), WSoftmaxLoss(4, 5), WSoftmaxLoss(4, 5, 0.0), SimplexWSoftmaxLoss(5)):
+        expected = loss(embeddings, labels)
+        assert seen == [1]
+        with w_softmax.labels_checked():
+            assert torch.equal(loss(embeddings, labels), expected)
+        assert seen == [1]
+        with pytest.raises(ValueError, match="labels must be in 0…4, got 5"):
+            loss(embeddings, labels + 1 + 4 * (labels == 0))
+        seen.clear()
+
+
 @pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
 def test_embeddings_that_are_not_finite_are_an_error_that_quotes_them(way, bad):
     for loss in (SoftmaxLoss(4, 5), WSoftmaxLoss(4, 5), SimplexWSoftmaxLoss(5)):

@@ -56,6 +56,15 @@ def test_an_epoch_counts_what_it_trains_on(few_digits):
         assert float(step.rate) == pytest.approx(QUICK.lr * QUICK.lr_decay ** ((steps - 1) / QUICK.lr_decay_steps))
 
 
+@pytest.mark.parametrize("loss", LOSSES)
+def test_labels_are_looked_at_before_the_first_step(loss, few_digits):
+    wrong = dataclasses.replace(few_digits, train_labels=few_digits.train_labels.clone())
+    wrong.train_labels[129] = 10
+    backbone, loss = build(dataclasses.replace(QUICK, loss=loss), wrong)
+    with pytest.raises(ValueError, match="labels must be in 0…9, got 10"):
+        Step(QUICK, backbone, loss, module.Batches(wrong, torch.device("cpu")))
+
+
 def test_the_statistics_of_the_pixels_are_exact_and_take_little_memory(few_digits):
     pixels = torch.randint(256, (700, 3, 40, 40), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
     pixels[:, 1] = 255

@@ -168,6 +168,22 @@ def test_the_precision_is_the_recipe_s(few_digits, monkeypatch):
     )
 
 
+@pytest.mark.parametrize(
+    ("device", "batch_size", "shape", "expected"),
+    [
+        ("cpu", 50, (1, 28, 28), 500),
+        ("cpu", 2000, (3, 224, 224), 500),
+        ("cuda", 50, (1, 8, 8), 5000),
+        ("cuda", 50, (1, 28, 28), 5000),
+        ("cuda", 256, (3, 32, 32), 4096),
+        ("cuda", 50, (3, 224, 224), 83),
+        ("cuda", 256, (3, 224, 224), 256),
+    ],
+)
+def test_large_images_are_evaluated_a_few_at_a_time(device, batch_size, shape, expected):
+    assert train.evaluation_batch(torch.device(device), batch_size, shape) == expected
+
+
 def test_another_data_set_than_the_recipe_s(few_digits):
     with pytest.raises(ValueError, match="recipe custom is for data set 'mnist', got 'digits'"):
         run(dataclasses.replace(QUICK, dataset="mnist", backbone="mnist"), few_digits)
