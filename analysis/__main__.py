@@ -1,5 +1,6 @@
 """``python -m analysis``: every figure and table, with its source data, from records alone. Nothing is trained."""
 
+import shlex
 import sys
 import textwrap
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -89,6 +90,10 @@ def _compared(runs: Runs) -> Runs:
     return runs[runs.groupby("name")["classes"].transform("nunique") > 1]
 
 
+def _angles_at_several_widths(runs: Runs) -> bool:
+    return _all_classes(runs) and len(figures_angles.widths_of_all(runs)) > 2
+
+
 def _every_alpha(runs: Runs) -> bool:
     return bool(done(runs)["loss"].str.fullmatch(r"w-softmax-simplex:0\.5").any())
 
@@ -111,6 +116,7 @@ OF_A_FEATURE: list[Entry] = [
     Entry(_accuracy_stem, figures.accuracy_against_width, _several_widths),
     Entry(_named("fig4d-memory"), figures.memory_against_width, _all_widths),
     Entry(_named("fig5-angles"), figures_angles.mean_angles, _per_class),
+    Entry(_named("fig5-angle-against-width"), figures_angles.angle_against_width, _angles_at_several_widths),
     Entry(_named("geometry"), figures_geometry.geometry_against_bound, _all_widths),
     Entry(_named("overfitting"), figures_overfitting.overfitting, _wide),
 ]
@@ -164,11 +170,11 @@ def draw_all(out: Path, runs: Path | None = None, needed: Mapping[str, Sequence[
     *Returns*: the files written.
 
     *Raises*: `FileNotFoundError` if there are no records or a needed pack is missing, naming the command that makes
-    them.
+    them; `ValueError` if none of a folder's runs, or of a pack's, is done.
     """
     data = out / "data"
     packs = records.packs(data, needed or {}) if runs is None else [_pack(runs, data)]
-    frames = {pack.name.removesuffix(records.PACK_SUFFIX): records.load(pack) for pack in packs}
+    frames = {pack.name.removesuffix(records.PACK_SUFFIX): _load(pack) for pack in packs}
     written = []
     for stem, drawing in drawings(frames, alone=runs is not None):
         written += _save(drawing, stem, out)
@@ -209,8 +215,15 @@ def texts(frames: Mapping[str, Runs], alone: bool = False) -> Iterator[tuple[str
             yield f"tables-{name}.md", tables.of_a_recipe(frame, name)
 
 
+def _load(source: Path) -> Runs:
+    frame = records.load(source)
+    if none := records.none_done(frame, source):
+        raise ValueError(f"{none}. What to run instead:  python -m analysis.advise --runs {shlex.quote(str(source))}")
+    return frame
+
+
 def _pack(runs: Path, data: Path) -> Path:
-    frame = records.load(runs)
+    frame = _load(runs)
     subset = frame["dataset"].iloc[0].partition(":")[2]
     name = "-".join(filter(None, (frame["name"].iloc[0], subset)))
     records.pack(runs, data / f"{name}{records.PACK_SUFFIX}")

@@ -6,12 +6,14 @@ the 95 % t interval of its mean over seeds. It is *shown* if the whole interval 
 the whole interval lies short of `against`. The two bounds differ where the claim gives the sign of an effect: then
 `bound` is 0 and `against` the least effect worth the name, so that "no effect" can be told from "too few
 seeds". What counts against a claim of several numbers is held to a level divided by how many they are (Bonferroni), as
-one of them is enough to say that the claim is not reproduced. (A number held between two bounds is one.)
+one of them is enough to say that the claim is not reproduced. (A number held between two bounds is one, and so are
+those that count against it only together.)
 
 *The verdict* of a claim: REPRODUCED if every contrast is shown, NOT REPRODUCED if one is against, NOT RUN if there are
 no runs for any, else INCONCLUSIVE. Below three seeds nothing is shown, and nothing against."""
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -30,7 +32,7 @@ MIN_SEEDS = 3
 
 STEADY = 1.25
 """How many times the shortest of several runs that differ in the seed alone the longest may take, to be a timing."""
-UNSTEADY = f"no runs of the same device whose times differ by less than {STEADY - 1:.0%}"
+UNSTEADY = f"no runs of two seeds, each pair on one device, whose times differ there by less than {STEADY - 1:.0%}"
 
 FEATURE = "prelu-bn"
 """What follows the M units, as it follows every convolution of the trunk (Sec. 5.1)."""
@@ -45,7 +47,9 @@ class Contrast:
 
     *Attributes*: `text`, what it is; `values`, seed → number, empty where it was not run; `bound`, above which it
     should lie, or below which if not `more`; `against`, on whose other side it counts against the claim, by default
-    `bound`; `unit`; `exact`, why there is no interval (it is a count, say), so that one run is enough; else "".
+    `bound`, infinite if nothing does; `unit`; `exact`, why there is no interval (it is a count, say), so that one run
+    is enough; else ""; `together`, where several contrasts of a claim count against it only if all do, a text that
+    these share; else "".
     """
 
     text: str
@@ -55,6 +59,7 @@ class Contrast:
     more: bool = True
     unit: str = "points"
     exact: str = ""
+    together: str = ""
 
     @property
     def short_of(self) -> float:
@@ -91,7 +96,7 @@ class Finding:
         """The number and its interval: `0.31 points [0.12, 0.50], 5 seeds; wanted above 0`."""
         above, below = ("above", "below") if self.contrast.more else ("below", "above")
         wanted = f"wanted {above} {_short(self.contrast.bound)}"
-        if self.contrast.short_of != self.contrast.bound:
+        if self.contrast.short_of != self.contrast.bound and math.isfinite(self.contrast.short_of):
             wanted += f", against it {below} {_short(self.contrast.short_of)}"
         if self.state == "missing":
             return f"not run; {wanted}"
@@ -125,7 +130,7 @@ def find(contrast: Contrast, numbers: int = 1) -> Finding:
 
 def find_all(contrasts: Sequence[Contrast]) -> tuple[Finding, ...]:
     """What each of a claim's contrasts shows."""
-    numbers = len({contrast.text for contrast in contrasts})
+    numbers = len({contrast.together or contrast.text for contrast in contrasts})
     return tuple(find(contrast, numbers) for contrast in contrasts)
 
 
@@ -134,19 +139,25 @@ def verdict(findings: Sequence[Finding]) -> str:
     states = {finding.state for finding in findings}
     if not states - {"missing"}:
         return NOT_RUN
-    if "against" in states:
+    if _against(findings):
         return NOT_REPRODUCED
     return REPRODUCED if states == {"shown"} else INCONCLUSIVE
 
 
 def decisive(findings: Sequence[Finding]) -> Finding:
     """The finding that a reader should see first: the clearest against; else the least clear, open or shown."""
-    order = ("against", "open", "shown", "missing")
-    first = next(state for state in order if any(finding.state == state for finding in findings))
-    of_state = [finding for finding in findings if finding.state == first]
-    if first == "missing":
-        return of_state[0]
-    return (max if first == "against" else min)(of_state, key=lambda finding: finding.slack)
+    if against := _against(findings):
+        return max(against, key=lambda finding: finding.slack)
+    for state in ("open", "against", "shown"):
+        if of_state := [finding for finding in findings if finding.state == state]:
+            return min(of_state, key=lambda finding: finding.slack)
+    return findings[0]
+
+
+def _against(findings: Sequence[Finding]) -> list[Finding]:
+    """The findings that count against the claim: not those of a `together` of which one does not."""
+    others = {finding.contrast.together for finding in findings if finding.state != "against"} - {""}
+    return [each for each in findings if each.state == "against" and each.contrast.together not in others]
 
 
 @dataclass(frozen=True)
@@ -178,6 +189,11 @@ class Runs:
         if frame is None:
             return pd.DataFrame()
         return frame[(frame["loss"] == loss) & (frame["width"] == width)].set_index("seed")
+
+    def widths(self) -> list[int]:
+        """All widths with all classes, the narrowest first."""
+        frame = self.frames.get(self.classes)
+        return [] if frame is None else sorted(int(width) for width in frame["width"].unique())
 
     def values(self, column: str, loss: str, width: int, classes: int | None = None) -> "pd.Series[float]":
         """A measurement of the runs that are done, by seed."""
@@ -221,9 +237,9 @@ class Runs:
         return mean(self.over_widths(loss, 2 * least, 10 * least, classes, whole=True))
 
     def slower(self, one: tuple[str, int], other: tuple[str, int]) -> "pd.Series[float]":
-        """By how many % runs of one loss and width took longer than others, of the same seeds on the same device; empty
-        for one seed, and if the seeds' own times differ by more than `STEADY`, as where a machine is shared: then no
-        time was measured.
+        """By how many % runs of one loss and width took longer than others, each pair of one seed on one device. Pairs
+        of a device count if there are two at least and the times on neither side differ by more than `STEADY`, as they
+        do where a machine is shared: else no time was measured.
         """
         frames = [self.rows(*each) for each in (one, other)]
         if not all(map(len, frames)):
@@ -232,10 +248,12 @@ class Runs:
         both = frames[0][columns].add_suffix("_one").join(frames[1][columns].add_suffix("_other"), how="inner")
         both = both[(both[["status_one", "status_other"]] == "done").all(axis=1)]
         both = both[both["device_one"] == both["device_other"]]
-        times = both[["seconds_one", "seconds_other"]].astype(float)
-        if len(times) < 2 or (times.max() > STEADY * times.min()).any():
-            return pd.Series(dtype=float)
-        return 100 * (both["seconds_one"].astype(float) / both["seconds_other"].astype(float) - 1)
+        found = []
+        for _, pairs in both.groupby("device_one"):
+            times = pairs[["seconds_one", "seconds_other"]].astype(float)
+            if len(times) > 1 and (times.max() <= STEADY * times.min()).all():
+                found.append(100 * (times["seconds_one"] / times["seconds_other"] - 1))
+        return pd.concat(found).sort_index() if found else pd.Series(dtype=float)
 
 
 @dataclass(frozen=True)
@@ -248,7 +266,8 @@ class Experiment:
     the first k of `classes`; `paper_only`, whether only the paper's own network can tell; `features`, whether it is
     also shown for other features than the trunk's; `on`, the kind of `Runs`; `figure`, the pattern of a figure's name;
     `also`, the claim of `theory` that judges the same sentence; `reason`, `command`, why it is not run and what would
-    run it, where these are not the general ones.
+    run it, where these are not the general ones; `beside`, what else the same runs say of it, name → contrasts, which
+    is shown and never counts.
     """
 
     id: str
@@ -267,6 +286,7 @@ class Experiment:
     also: str = ""
     reason: str = ""
     command: str = ""
+    beside: Callable[[Runs], Mapping[str, list[Contrast]]] | None = None
 
 
 SOFTMAX, LOW, MIDDLE, HIGH = "softmax", "w-softmax:0.5", "w-softmax:1", "w-softmax:1.5"

@@ -1,9 +1,10 @@
 """What all figures share: the shape of a drawing, one look for each loss, captions, the axis of widths.
 
-Accuracies: every seed is shown faintly, the mean over seeds as a line, their range as a band. Losses differ
-in colour (Okabe & Ito's, safe for the colour-blind), in marker and in dash, so that a grey print tells them apart."""
+Lines against M: every seed is shown faintly, the mean over seeds as a line that breaks where a width was not run, and
+how far it can be relied on as a bar. Losses differ in colour (Okabe & Ito's, safe for the colour-blind), in marker and
+in dash, so that a grey print tells them apart; markers that would cover each other stand side by side."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import matplotlib
@@ -44,6 +45,9 @@ VARIANTS: dict[str, Style] = {  # how the weights are made
 
 TITLES = {"digits": "Digits", "mnist": "MNIST", "fashion-mnist": "Fashion-MNIST"}
 TITLES |= {"cifar10": "CIFAR10", "cifar100": "CIFAR100"}
+
+MARKER, STAR = 5.0, 10.0
+"""Sizes of the marker of a mean, in points."""
 
 
 class Drawing(NamedTuple):
@@ -87,11 +91,13 @@ def dataset_place(dataset: str) -> int:
     return known.index(base) if base in known else len(known)
 
 
-def title(runs: pd.DataFrame) -> str:
-    """The data set, and whether the network is the paper's: a small one is never shown without a word."""
+def title(runs: pd.DataFrame, of_all_classes: bool = False) -> str:
+    """The data set, with `of_all_classes` without how many of them, and whether the network is the paper's: a small one
+    is never shown without a word."""
     first = runs.iloc[0]
+    dataset = first["dataset"].partition(":")[0] if of_all_classes else first["dataset"]
     size = "small network" if first["backbone"] in CHANGES else "the paper's network"
-    return f"{dataset_title(first['dataset'])}: {size} (recipe {first['name']})"
+    return f"{dataset_title(dataset)}: {size} (recipe {first['name']})"
 
 
 def done(runs: pd.DataFrame) -> pd.DataFrame:
@@ -158,22 +164,79 @@ def _counts(runs: pd.DataFrame) -> str:
     return "; ".join(filter(None, [", ".join(filter(None, parts)), devices]))
 
 
-def series(axes: Axes, look: Style, places: npt.NDArray[np.float64], values: pd.Series) -> None:
-    """Seeds faintly, their mean, and their range as a band."""
+def series(
+    axes: Axes, look: Style, rows: pd.DataFrame, shift: pd.Series, half: Callable[[pd.Series], float] | None = None
+) -> None:
+    """Seeds faintly, their middle as a line that breaks at places where they are missing, and a bar.
+
+    *Arguments*: `rows`, with the columns `place` (on the axis of `width_axis`) and `value`; `shift` of each place, from
+    `side_by_side`; `half`, what the bar of some values is long to each side of their mean, not drawn where it is not
+    finite; None: no bars, and medians instead of means."""
     label, colour, marker, dash = look
-    frame = pd.DataFrame({"place": places, "value": values.to_numpy()})
-    axes.plot(frame["place"], frame["value"], marker, color=colour, alpha=0.25, markersize=3, linestyle="none")
-    summary = frame.groupby("place")["value"].agg(["mean", "min", "max"])
-    axes.fill_between(summary.index, summary["min"], summary["max"], color=colour, alpha=0.15, linewidth=0)
+    seeds = rows["place"] + shift[rows["place"]].to_numpy()
+    axes.plot(seeds, rows["value"], marker, color=colour, alpha=0.25, markersize=3, linestyle="none")
+    values = rows.groupby("place")["value"]
+    middle = values.mean() if half else values.median()
+    if half:
+        bars = values.agg(half)
+        bars = bars[np.isfinite(bars)]
+        at = bars.index + shift[bars.index]
+        axes.errorbar(at, middle[bars.index], bars, fmt="none", ecolor=colour, elinewidth=1, alpha=0.6)
+    line = middle.reindex(range(int(middle.index.min()), int(middle.index.max()) + 1)) if len(middle) else middle
     axes.plot(
-        summary.index,
-        summary["mean"],
+        line.index + shift.reindex(line.index, fill_value=0.0),
+        line,
         marker + dash,
         color=colour,
         label=label,
-        markersize=13 if marker == "*" else 5,
+        markersize=_size(axes, look),
         linewidth=1.2,
     )
+
+
+def deviation(values: pd.Series) -> float:
+    """The standard deviation over seeds; NaN for one."""
+    return float(values.std())
+
+
+def side_by_side(axes: Axes, looks: Mapping[str, Style], middles: pd.DataFrame) -> pd.DataFrame:
+    """How far to shift the marker of each loss at each place, so that none covers another: 0 where it would not, else
+    by its own amount, the first loss by none, the others to the left and to the right of it.
+
+    *Arguments*: `axes`, whose scale and limits in y are final; `middles`, a row a place, a column a loss."""
+    step = min(0.15, 0.8 / len(looks))
+    found = pd.DataFrame(0.0, middles.index, list(looks))
+    heights = {}
+    for loss in looks:
+        ends = np.column_stack([np.zeros(len(middles)), middles[loss]])
+        heights[loss] = _height(axes) * axes.transLimits.transform(axes.transScale.transform(ends))[:, 1]
+    for index, loss in enumerate(looks):
+        shift = (-1) ** index * step * ((index + 1) // 2)
+        for other in looks:
+            near = 0.4 * (_size(axes, looks[loss]) + _size(axes, looks[other]))
+            if other != loss:
+                found.loc[np.abs(heights[loss] - heights[other]) < near, loss] = shift
+    return found
+
+
+def lines(source: pd.DataFrame, middle: str = "mean") -> str:
+    """What a caption says of `series`.
+
+    *Arguments*: `source`, with the columns `loss` and `width`; `middle`, of the seeds."""
+    there = source.groupby(["width", "loss"]).size().unstack().notna()
+    gaps = any(not own[own.idxmax() : own[::-1].idxmax()].all() for _, own in there.items())
+    return f"Line: {middle} over seeds{', broken where a width was not run' if gaps else ''}; each seed faint" + (
+        "; markers that would cover each other stand side by side" if there.shape[1] > 1 else ""
+    )
+
+
+def _height(axes: Axes) -> float:
+    """Of the axes, about, in points."""
+    return float(axes.get_window_extent().height) * 72 / axes.figure.dpi
+
+
+def _size(axes: Axes, look: Style) -> float:
+    return (STAR if look[2] == "*" else MARKER) * (0.75 if _height(axes) < 200 else 1)
 
 
 def positions(values: pd.Series, widths: list[int]) -> npt.NDArray[np.float64]:
@@ -185,17 +248,18 @@ def width_axis(axes: Axes, widths: list[int], classes: int) -> None:
     """Evenly spaced, whatever the widths, as in the paper; M_min marked."""
     axes.set_xticks(range(len(widths)), [str(width) for width in widths], fontsize=8 if len(widths) > 15 else None)
     axes.set_xlabel("Units M of the FC layer (uneven axis)")
+    axes.set_xlim(-0.6, len(widths) - 0.4)
     if classes - 1 in widths:
-        place = widths.index(classes - 1)
-        axes.axvline(place, color="0.4", linewidth=1, linestyle=(0, (4, 3)), zorder=0)
-        axes.annotate(
-            f"$M_{{min}}$ = C − 1 = {classes - 1}",
-            (place, 1.01),
-            xycoords=("data", "axes fraction"),
-            ha="center",
-        )
+        minimum(axes, widths.index(classes - 1), classes)
     axes.grid(axis="y", color="0.92")
     axes.set_axisbelow(True)
+
+
+def minimum(axes: Axes, place: float, classes: int) -> None:
+    """M_min = C − 1, dashed, at its place on the axis."""
+    axes.axvline(place, color="0.4", linewidth=1, linestyle=(0, (4, 3)), zorder=0)
+    text = f"$M_{{min}}$ = C − 1 = {classes - 1}"
+    axes.annotate(text, (place, 1.01), xycoords=("data", "axes fraction"), ha="center")
 
 
 def legend_above(figure: Figure, axes: Axes, heading: str) -> None:

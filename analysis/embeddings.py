@@ -3,6 +3,7 @@
 From two files, the features (N, D) and the labels (N,) of one layer on data that the model was not trained on. PCA of a
 trained layer is no layer trained at that width: it says what a linear map behind the model could keep, not more."""
 
+import math
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,10 +13,12 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from scipy import stats
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold
-from sklearn.neighbors import NearestCentroid
+
+from analysis.plateau import LEVEL
 
 Array = npt.NDArray[Any]
 Classifier = Literal["nearest-mean", "logistic"]
@@ -23,6 +26,8 @@ Classifier = Literal["nearest-mean", "logistic"]
 FOLDS = 5
 ROWS = 20_000
 """Of more rows than this about so many are used, chosen at random, always the same."""
+SAME = 1e-10
+"""Features that differ by less than this share of the largest of them are the same: it is rounding."""
 
 
 @dataclass(frozen=True)
@@ -89,12 +94,9 @@ def _sample(rows: int, classes: Array | None) -> Array:
 
 
 def effective_rank(embeddings: Array) -> EffectiveRank:
-    """`EffectiveRank` of features (N, D); `ValueError` if they do not vary at all."""
-    variances = _principal_axes(embeddings)[0]
-    total = variances.sum()
-    if not total > 0:
-        raise ValueError("the features are the same in every row: they have no directions to count")
-    shares = variances / total
+    """`EffectiveRank` of features (N, D), finite; `ValueError` if they do not vary at all."""
+    variances = _principal_axes(_scaled(embeddings))[0]
+    shares = variances / variances.sum()
     shares = shares[shares > 0]
     return EffectiveRank(
         participation=float(1 / (shares**2).sum()),
@@ -116,11 +118,13 @@ def pca_accuracy(
     *Arguments*: `embeddings` (N, D); `labels` (N,), integers; `widths`, those above D or the rows at hand left
     out; `classifier`, the nearest class mean or a logistic regression.
 
-    *Returns*: a row a width, and one for all D features: `width`, `accuracy` (0…1), `loss` (points below all D's);
-    and of all alike `classifier`, and `chance`, the accuracy of naming the largest class every time.
+    *Returns*: a row a width, and one for all D features: `width`, `accuracy` (0…1), `loss` (points below all D's),
+    `lost` and `gained` (the rows that only all D, and only these axes get right); and of all alike `classifier`, and
+    `chance`, the accuracy of naming the largest class every time.
 
-    *Raises*: `ValueError` for fewer than two classes, or one with a single row.
+    *Raises*: `ValueError` for fewer than two classes, or one with a single row, or features that do not vary.
     """
+    embeddings = _scaled(embeddings)
     counts = np.unique(labels, return_counts=True)[1]
     if len(counts) < 2 or counts.min() < 2:
         raise ValueError(f"expected at least two classes of at least two rows each, got {sorted(counts.tolist())[:10]}")
@@ -129,20 +133,23 @@ def pca_accuracy(
     width = embeddings.shape[1]
     most = min(width, *(len(train) - 1 for train, _ in splits))
     kept = [*sorted({each for each in widths if 1 <= each < width and each <= most}), width]
-    hits = dict.fromkeys(kept, 0)
+    right = {each: np.zeros(len(labels), bool) for each in kept}
     for train, test in splits:
         mean = embeddings[train].mean(0)
         axes = _principal_axes(embeddings[train])[1]
         scores = (embeddings - mean) @ axes
-        scores /= scores[train].std(0).max() or 1.0  # one factor for all axes: distances keep their order
+        spread = float(scores[train].std(0).max())
+        scores /= spread if spread > SAME else 1.0  # one factor for all axes: distances keep their order
         for each in kept:
-            hits[each] += int((_predict(scores[:, :each], labels, train, test, classifier) == labels[test]).sum())
-    rows = len(labels)
+            right[each][test] = _predict(scores[:, :each], labels, train, test, classifier) == labels[test]
+    rows, hits = len(labels), {each: int(found.sum()) for each, found in right.items()}
     return pd.DataFrame(
         {
             "width": kept,
             "accuracy": [hits[each] / rows for each in kept],
             "loss": [100 * (hits[width] - hits[each]) / rows for each in kept],
+            "lost": [int((right[width] & ~right[each]).sum()) for each in kept],
+            "gained": [int((right[each] & ~right[width]).sum()) for each in kept],
             "classifier": classifier,
             "chance": int(counts.max()) / rows,
         }
@@ -150,11 +157,41 @@ def pca_accuracy(
 
 
 def _predict(scores: Array, labels: Array, train: Array, test: Array, classifier: Classifier) -> Array:
-    model = NearestCentroid() if classifier == "nearest-mean" else LogisticRegression(max_iter=300)
+    found: Array
+    if classifier == "nearest-mean":
+        classes = np.unique(labels[train])
+        means = np.stack([scores[train][labels[train] == each].mean(0) for each in classes])
+        found = classes[np.argmin((means**2).sum(1) - 2 * scores[test] @ means.T, axis=1)]
+        return found
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # 300 steps are enough for a count of hits
-        found: Array = model.fit(scores[train], labels[train]).predict(scores[test])
+        found = LogisticRegression(max_iter=300).fit(scores[train], labels[train]).predict(scores[test])
     return found
+
+
+def shown_to_lose_less(margin: float, rows: int, lost: int, gained: int) -> bool:
+    """Whether the upper end of a one-sided 95 % interval of a loss of accuracy, paired by row, is below a margin.
+
+    With b rows of N lost and c gained, and the loss held at δ, the margin, the score (Nam 1997, Tango 1998) is
+    z = (Nδ − b + c)/√(N(2q + δ(1 − δ))), q the most likely share of gained rows: the positive root of
+    2Nq² + (2(N − b)δ − (b + c)(1 − δ))q = cδ(1 − δ).
+
+    *Arguments*: `margin`, points above 0; `rows`, N ≥ 1; `lost`, b; `gained`, c.
+    """
+    delta = margin / 100
+    linear = 2 * (rows - lost) * delta - (lost + gained) * (1 - delta)
+    share = (math.sqrt(linear**2 + 8 * rows * gained * delta * (1 - delta)) - linear) / (4 * rows)
+    spread = math.sqrt(rows * (2 * share + delta * (1 - delta)))
+    return (rows * delta - lost + gained) / spread > float(stats.norm.ppf(LEVEL))
+
+
+def _scaled(embeddings: Array) -> Array:
+    """Features whose largest number is 1, so that none is too large or too small to square."""
+    largest = float(np.abs(embeddings).max())
+    scaled: Array = embeddings / largest if largest else embeddings
+    if np.abs(scaled - scaled.mean(0)).max() <= SAME:
+        raise ValueError("the features are the same in every row: they have no directions to count")
+    return scaled
 
 
 def _principal_axes(embeddings: Array) -> tuple[Array, Array]:

@@ -6,17 +6,23 @@ import numpy.typing as npt
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
 
 from analysis.drawing import (
+    STAR,
     STYLES,
     VARIANTS,
     Drawing,
     caption,
+    deviation,
     done,
     in_order,
+    lines,
+    minimum,
     positions,
     series,
     shown,
+    side_by_side,
     styles,
     title,
     told,
@@ -37,6 +43,8 @@ DIGITS = (1, 2, 5, 3, 7, 4, 6, 8, 9, 1.5, 2.5, 3.5, 4.5)
 """Leading digits of the errors that get a tick on the accuracy axis, those first that are to be kept where there is no
 room for all."""
 
+MEMORY = "The line of both covers the FC layer's where the classifier is small beside it."
+
 
 def accuracy_against_width(runs: pd.DataFrame) -> Drawing:
     """Fig. 4a–c: test accuracy after the last epoch against M, a line for each loss, M_min = C − 1 marked.
@@ -48,14 +56,17 @@ def accuracy_against_width(runs: pd.DataFrame) -> Drawing:
     figure, axes = _figure(title(runs))
     error = 100 - 100 * source["test_accuracy"]
     nearest = error[error > 0].min() / 2 if (error > 0).any() else 0.05  # where 100 % is drawn: log 0 is nowhere
-    for loss, look in styles(source["loss"]).items():
-        group = source[source["loss"] == loss]
-        drawn = 100 - error[group.index].clip(lower=nearest)
-        series(axes, look, positions(group["width"], widths), drawn)
     _accuracy_axis(axes, error, nearest)
     width_axis(axes, widths, int(runs["classes"].iloc[0]))
+    drawn = source.assign(place=positions(source["width"], widths), value=100 - error.clip(lower=nearest))
+    looks = styles(source["loss"])
+    shifts = side_by_side(axes, looks, drawn.pivot_table(index="place", columns="loss", values="value"))
+    for loss, look in looks.items():
+        series(axes, look, drawn[drawn["loss"] == loss], shifts[loss], deviation)
     axes.legend(loc="lower right", fontsize=9)
-    return Drawing(figure, source, f"Line: mean over seeds, band: their range. {caption(told(runs))}")
+    spread = drawn.groupby(["loss", "place"])["value"].agg(["mean", "std"]).sum(axis=1, skipna=False)
+    bars = f"bar: standard deviation over seeds{', cut at 100 %' if (spread > 100).any() else ''}"
+    return Drawing(figure, source, f"{lines(source)}; {bars}. {caption(told(runs))}")
 
 
 def _accuracy_axis(axes: Axes, error: pd.Series, nearest: float) -> None:
@@ -75,8 +86,8 @@ def _accuracy_axis(axes: Axes, error: pd.Series, nearest: float) -> None:
 
 
 def memory_against_width(runs: pd.DataFrame) -> Drawing:
-    """Fig. 4d: bytes of the FC layer against M, of the learned classifier, and of both on the simplex head
-    (at M = C − 1)."""
+    """Fig. 4d: bytes of the FC layer against M, of the learned classifier, of both, and of both on the simplex head (at
+    M = C − 1)."""
     finished = done(runs)
     columns = ["width", "fc_parameters", "classifier_parameters"]
     on_simplex = finished["loss"].str.startswith("w-softmax-simplex")
@@ -87,29 +98,52 @@ def memory_against_width(runs: pd.DataFrame) -> Drawing:
     figure, axes = _figure(title(runs))
     memory_lines(axes, source, int(runs["classes"].iloc[0]))
     axes.legend(loc="upper left", fontsize=9)
-    return Drawing(figure, source, caption(runs))
+    return Drawing(figure, source, f"{MEMORY} {caption(runs)}")
 
 
 def memory_lines(axes: Axes, source: pd.DataFrame, classes: int) -> None:
-    """Memory against M on one pair of axes.
+    """Memory against M on one pair of axes, both logarithmic, where what grows linearly is a line of slope 1; over it,
+    what the simplex saves.
 
     *Arguments*: `source`, columns `classifier` (learned or simplex), `width`, `fc_bytes`, `classifier_bytes`.
     """
-    widths = sorted(source["width"].unique())
-    rows = source[source["classifier"] == "learned"].sort_values("width")
-    place = positions(rows["width"], widths)
-    axes.plot(place, rows["fc_bytes"] / 1024, "o-", color="#000000", label="FC layer (M units)")
-    axes.plot(place, rows["classifier_bytes"] / 1024, "s--", color="#0072B2", label="classifier, learned (C × M)")
-    rows = source[source["classifier"] == "simplex"]
-    if len(rows):
-        both = (rows["fc_bytes"] + rows["classifier_bytes"]) / 1024
-        place = positions(rows["width"], widths)
-        label = "FC layer and classifier,\nfixed simplex"
-        axes.plot(place, both, "*", color="#D55E00", markersize=14, label=label)
+    rows = source[source["classifier"] == "learned"].sort_values("width").set_index("width")
+    fc, head = rows["fc_bytes"] / 1024, rows["classifier_bytes"] / 1024
+    axes.plot(fc, "-", color="0.8", linewidth=6, solid_capstyle="butt", label="FC layer (M units)")
+    axes.plot(head, "s--", color="#0072B2", markersize=4, label="classifier, learned (C × M)")
+    axes.plot(fc + head, "o-", color="#000000", markersize=4, label="both")
+    ends = np.array([rows.index.min(), rows.index.max()])
+    guide = np.sqrt((fc + head).iloc[0] * head.iloc[0]) * ends / ends[0]
+    axes.plot(ends, guide, ":", color="0.4", linewidth=1, label="slope 1: grows as M does")
+    fixed = source[source["classifier"] == "simplex"].set_index("width")
+    if len(fixed):
+        both = (fixed["fc_bytes"] + fixed["classifier_bytes"]) / 1024
+        axes.plot(both, "*", color="#D55E00", markersize=STAR, linestyle="none", label="both, fixed simplex")
+    if classes - 1 in fixed.index and classes - 1 in rows.index:
+        learned = (fc + head)[classes - 1]
+        saved = 100 * (learned - both[classes - 1]) / learned
+        text = f"at $M_{{min}}$ the fixed simplex\nsaves {saved:.1f} % of both"
+        axes.annotate(
+            text,
+            (0.97, 0.04),
+            xycoords="axes fraction",
+            ha="right",
+            va="bottom",
+            fontsize=9,
+            color="#B04A00",
+            bbox={"facecolor": "white", "edgecolor": "none", "pad": 1},
+        )
+    axes.set_xscale("log")
     axes.set_yscale("log")
-    axes.yaxis.set_major_formatter("{x:,g}")
-    axes.set_ylabel("Parameter memory (KiB, float32)")
-    width_axis(axes, widths, classes)
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_formatter("{x:,g}")
+        axis.set_minor_formatter(NullFormatter())
+    axes.set_xlabel("Units M of the FC layer (log axis)")
+    axes.set_ylabel("Parameter memory (KiB, float32, log axis)")
+    axes.grid(axis="y", color="0.92")
+    axes.set_axisbelow(True)
+    if classes - 1 in rows.index:
+        minimum(axes, classes - 1, classes)
 
 
 def _figure(heading: str) -> tuple[Figure, Axes]:

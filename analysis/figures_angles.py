@@ -1,11 +1,14 @@
-"""Fig. 5 and what it does not show: where learned features stand to the weights of their classes."""
+"""Fig. 5 and what it does not show: where learned features stand to the weights of their classes, and how that goes
+with M."""
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from analysis import paired
 from analysis.drawing import (
+    STYLES,
     VARIANTS,
     Drawing,
     Style,
@@ -13,17 +16,25 @@ from analysis.drawing import (
     done,
     in_order,
     legend_above,
+    lines,
     loss_title,
+    positions,
+    series,
     shown,
+    side_by_side,
     styles,
     title,
     told,
+    width_axis,
 )
 
 MANY = 20
 """Classes above which there is no room to name each."""
 
 MEANS = "Dark: mean over seeds, each seed faint"
+
+ALPHAS = ("softmax", "w-softmax:0.5", "w-softmax:1", "w-softmax:1.5")
+"""The losses of the paper's Fig. 5, which has their mean angles fall in this order."""
 
 CLASS_STYLES = [("#0072B2", "o"), ("#D55E00", "^"), ("#009E73", "s"), ("#CC79A7", "D"), ("#000000", "v")]
 
@@ -53,8 +64,8 @@ def mean_angles(runs: pd.DataFrame) -> Drawing:
                 _each_class(axes, rows, look, 0.11 * (index - (len(looks) - 1) / 2))
         axes.axhline(90, color="0.5", linewidth=0.8, linestyle=(0, (1, 3)))
         axes.set_title({"train": "Training set", "test": "Test set"}[split], fontsize=10)
-        axes.set_xlabel("Classes, in order of their angle" if classes > MANY else "Class")
-        axes.set_xticks(range(0, classes, 10 if classes > MANY else 1))
+        axes.set_xlabel("Classes, for each loss in order of its mean angles" if classes > MANY else "Class")
+        axes.set_xticks([] if classes > MANY else range(classes))
         axes.grid(axis="y", color="0.9")
     panels[0].set_ylabel("Mean angle to the own class's weight (degrees)")
     top = 1.1 * source["mean_angle"].max()
@@ -73,8 +84,61 @@ def _each_class(axes: Axes, rows: pd.DataFrame, look: Style, shift: float) -> No
 
 def _sorted_classes(axes: Axes, rows: pd.DataFrame, look: Style) -> None:
     label, colour, marker, dash = look
-    mean = np.sort(rows.groupby("class")["mean_angle"].mean())
-    axes.plot(mean, dash, marker=marker, markevery=(5, 15), color=colour, markersize=5, label=label)
+    mean = rows.groupby("class")["mean_angle"].mean().sort_values()
+    places = pd.Series(range(len(mean)), mean.index)[rows["class"]]
+    axes.plot(places, rows["mean_angle"], ".", color=colour, alpha=0.25, markersize=4, markeredgewidth=0)
+    axes.plot(mean.to_numpy(), dash, marker=marker, markevery=(5, 15), color=colour, markersize=5, label=label)
+
+
+def angle_against_width(runs: pd.DataFrame) -> Drawing:
+    """Beyond Fig. 5, which names no M: the mean angle of test features to their class's weight against M, a line for
+    each of its losses, at the widths where all of them were run.
+
+    *Arguments*: `runs`, rows of `records.load` of one recipe, data set and feature.
+    """
+    widths = widths_of_all(runs)
+    at = done(runs[runs["loss"].isin(ALPHAS) & runs["width"].isin(widths)])
+    source = at[["loss", "width", "seed", "test_angle"]].sort_values(["loss", "width", "seed"], ignore_index=True)
+    drawn = source.assign(place=positions(source["width"], widths), value=source["test_angle"])
+    figure = Figure(figsize=(7, 4.6), layout="constrained")
+    figure.suptitle(f"{title(runs)}, feature {runs['feature'].iloc[0]}", fontsize=10)
+    axes = figure.subplots()
+    axes.set_ylim(0, max(1.1 * source["test_angle"].max(), 10))
+    width_axis(axes, widths, int(runs["classes"].iloc[0]))
+    means = drawn.pivot_table(index="place", columns="loss", values="value")
+    looks = styles(ALPHAS)
+    shifts = side_by_side(axes, looks, means)
+    for loss, look in looks.items():
+        series(axes, look, drawn[drawn["loss"] == loss], shifts[loss], _half_interval)
+    axes.set_ylabel("Mean angle to the own class's weight,\ntest set (degrees)")
+    axes.legend(loc="lower right", fontsize=9)
+    counted = runs[runs["loss"].isin(ALPHAS) & runs["width"].isin(widths)]
+    bars = "bar: 95 % t interval of the mean over seeds, cut at the axes"
+    return Drawing(figure, source, f"{lines(source)}; {bars}. {_order(means[[*ALPHAS]], widths)} {caption(counted)}")
+
+
+def widths_of_all(runs: pd.DataFrame) -> list[int]:
+    """The widths at which every loss of `ALPHAS` has a run that is done."""
+    rows = done(runs[runs["loss"].isin(ALPHAS)])
+    counts = rows.groupby("width")["loss"].nunique()
+    return sorted(int(width) for width in counts.index[counts == len(ALPHAS)])
+
+
+def _half_interval(values: pd.Series) -> float:
+    return paired.half_width(values.to_numpy(np.float64), (1 + paired.CONFIDENCE) / 2)
+
+
+def _order(means: pd.DataFrame, widths: list[int]) -> str:
+    """At which widths which loss has the largest mean, and where the means fall as the paper says.
+
+    *Arguments*: `means`, a row a width, a column each of `ALPHAS`, in their order."""
+    means = means.set_axis(widths)
+    largest = means.idxmax(axis=1)
+    where = {loss: [str(width) for width in widths if str(largest[width]) == loss] for loss in ALPHAS}
+    told = "; ".join(f"{STYLES[loss][0]} at M = {', '.join(at)}" for loss, at in where.items() if at)
+    falls = [str(width) for width in widths if means.loc[width].is_monotonic_decreasing]
+    order = f"at M = {', '.join(falls)}" if falls else "at no M"
+    return f"Largest mean: {told}. From softmax on, each larger α has the smaller mean, as in the paper, {order}."
 
 
 def angle_against_alpha(runs: pd.DataFrame) -> Drawing:

@@ -1,19 +1,18 @@
 """What the learned weights and features look like at each width, over what is possible at all."""
 
-import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
 
 from analysis import drawing
-from analysis.drawing import Drawing, Style
+from analysis.drawing import Drawing
 from theory import bounds
 
 BEST = "best possible at this width\n(theory.bounds)"
 GEOMETRY = {
     "smallest_angle": "Smallest angle between two\nweights (degrees)",
-    "nc1": "NC1: scatter within classes\nover between",
+    "nc1": "NC1 = Tr($\\Sigma_W\\Sigma_B^{+}$)/C\n(log axis)",
     "nc2_means": "NC2 of the class means:\ndistance from the simplex",
     "nc2_weights": "NC2 of the weights:\ndistance from the simplex",
     "nc3": "NC3: weights against\nclass means",
@@ -33,23 +32,19 @@ def geometry_against_bound(runs: pd.DataFrame) -> Drawing:
     widths = sorted(map(int, source["width"].unique()))
     best = pd.DataFrame(bounds.table(classes, widths)).set_index("M")
     source = source.join(best[["lower", "upper", "nc2_floor"]].add_prefix("bound_"), on="width")
-    figure = Figure(figsize=(10, 6), layout="constrained")
+    figure = Figure(figsize=(10, 6.2), layout="constrained")
+    figure.suptitle(f"{drawing.title(runs)}, feature {runs['feature'].iloc[0]}", fontsize=11)
     panels = figure.subplots(2, 3).ravel()
     for axes, measure in zip(panels, measures, strict=False):
-        for loss, look in drawing.styles(source["loss"]).items():
-            _line(axes, look, source[source["loss"] == loss], measure, widths)
         if measure == "smallest_angle":
             axes.fill_between(range(len(widths)), best["lower"], best["upper"], color="0.5", alpha=0.3, linewidth=0)
-            _bound(axes, best["upper"], BEST)
+            _bound(axes, best["upper"])
         elif measure.startswith("nc2"):
-            _bound(axes, best["nc2_floor"], BEST)
-        elif measure == "nc1":
-            axes.set_yscale("log")
-            axes.yaxis.set_minor_formatter(NullFormatter())
-        if measure != "nc1":
-            axes.set_ylim(bottom=-0.03 * axes.get_ylim()[1])
+            _bound(axes, best["nc2_floor"])
+        _lines(axes, source[source[measure].notna()], measure, widths)
         axes.set_ylabel(GEOMETRY[measure], fontsize=9)
         axes.set_xticks(range(len(widths)), list(map(str, widths)), fontsize=7, rotation=90 if len(widths) > 10 else 0)
+        axes.set_xlim(-0.6, len(widths) - 0.4)
         axes.set_xlabel("Units M of the FC layer (uneven axis)", fontsize=8)
         if classes - 1 in widths:
             axes.axvline(widths.index(classes - 1), color="0.4", linewidth=1, linestyle=(0, (4, 3)), zorder=0)
@@ -62,20 +57,50 @@ def geometry_against_bound(runs: pd.DataFrame) -> Drawing:
         entries |= {label: handle for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)}
     panels[-1].legend(list(entries.values()), list(entries), loc="center", fontsize=9, frameon=False)
     told = drawing.caption(runs[runs["loss"].isin(source["loss"])])
-    caption = f"Median over seeds, each seed faint; dashed, M = C − 1 = {classes - 1}. {told}"
-    return Drawing(figure, source, caption)
+    lines = f"{drawing.lines(source, 'median')}; dashed, M = C − 1 = {classes - 1}."
+    return Drawing(figure, source, f"{lines} {_nc1(source, classes)}{told}")
 
 
-def _line(axes: Axes, look: Style, rows: pd.DataFrame, measure: str, widths: list[int]) -> None:
-    rows = rows[rows[measure].notna()]
-    label, colour, marker, dash = look
-    size = 12 if marker == "*" else 4
-    places = np.searchsorted(widths, rows["width"])
-    axes.plot(places, rows[measure], marker, color=colour, alpha=0.25, markersize=3, linestyle="none")
-    median = rows.groupby("width")[measure].median()
-    places = np.searchsorted(widths, median.index)
-    axes.plot(places, median, marker + dash, color=colour, markersize=size, linewidth=1.1, label=label)
+def _lines(axes: Axes, rows: pd.DataFrame, measure: str, widths: list[int]) -> None:
+    """A line for each loss, on limits that hold every seed and what is drawn already."""
+    looks = drawing.styles(rows["loss"])
+    if not len(rows):
+        return
+    low, high = rows[measure].min(), rows[measure].max()
+    if measure == "nc1":
+        axes.set_yscale("log")
+        axes.yaxis.set_minor_formatter(NullFormatter())
+        axes.set_ylim(low / (high / low) ** 0.05 / 1.1, high * (high / low) ** 0.05 * 1.1)
+    else:
+        high = 1.05 * max(high, axes.dataLim.ymax if axes.lines else high)
+        axes.set_ylim(-0.03 * high, high)
+    drawn = rows.assign(place=drawing.positions(rows["width"], widths), value=rows[measure])
+    medians = drawn.pivot_table(index="place", columns="loss", values="value", aggfunc="median")
+    shifts = drawing.side_by_side(axes, looks, medians)
+    for loss, look in looks.items():
+        drawing.series(axes, look, drawn[drawn["loss"] == loss], shifts[loss])
 
 
-def _bound(axes: Axes, values: pd.Series, label: str) -> None:
-    axes.plot(range(len(values)), values, "-", color="0.5", linewidth=3, alpha=0.7, label=label, zorder=1)
+def _nc1(source: pd.DataFrame, classes: int) -> str:
+    """What NC1 is and, where it peaks at C − 1, why."""
+    if "nc1" not in source or not source["nc1"].notna().any():
+        return ""
+    text = "NC1: of the scatter within classes, $\\Sigma_W$, and between them, $\\Sigma_B$, with its pseudo-inverse. "
+    peaks = []
+    for loss in drawing.in_order(source["loss"]):
+        medians = source[source["loss"] == loss].groupby("width")["nc1"].median().dropna()
+        below, above = medians[medians.index < classes - 1], medians[medians.index > classes - 1]
+        sides = classes - 1 in medians and len(below) and len(above)
+        if sides and medians[classes - 1] > max(below.iloc[-1], above.iloc[0]):
+            peaks.append(drawing.styles([loss])[loss][0])
+    if peaks:
+        text += (
+            f"Its median peaks at C − 1 ({', '.join(peaks)}): there the C − 1 directions of the class means only just "
+            "fill the space, so that $\\Sigma_B$ may be nearly singular, and those in which the means hardly differ "
+            "count the most: by itself no sign of more scatter within classes. "
+        )
+    return text
+
+
+def _bound(axes: Axes, values: pd.Series) -> None:
+    axes.plot(range(len(values)), values, "-", color="0.5", linewidth=3, alpha=0.7, label=BEST, zorder=1)

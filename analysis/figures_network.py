@@ -11,7 +11,7 @@ from matplotlib.patches import Rectangle
 from torch import nn
 
 from analysis.drawing import Drawing, dataset_title, legend_above
-from analysis.figures import memory_lines
+from analysis.figures import MEMORY, memory_lines
 from fc_width.backbone import BACKBONES, Backbone, PReLU
 from fc_width.loss_names import make_loss
 from fc_width.recipes import sweep_widths
@@ -146,22 +146,19 @@ def _arrow(axes: Axes, place: float, name: str) -> float:
 
 
 def memory_of_the_networks() -> Drawing:
-    """Fig. 4d for the paper's networks, from the networks alone: bytes of the FC layer, of the learned classifier and
-    of both on the simplex head, at every width of a sweep; a panel for each data set."""
+    """Fig. 4d for the paper's networks, from the networks alone: bytes of the FC layer, of the learned classifier, of
+    both, and of both on the simplex head, at every width of a sweep; a panel for each data set."""
     source = pd.concat([_memory(name) for name in NETWORKS], ignore_index=True)
     figure = Figure(figsize=(12, 4.4), layout="constrained")
     panels = figure.subplots(1, len(NETWORKS))
     for axes, (name, (_, classes)) in zip(panels, NETWORKS.items(), strict=True):
         rows = source[source["network"] == name]
         memory_lines(axes, rows, classes)
-        at = rows[(rows["width"] == classes - 1) & (rows["classifier"] == "learned")].iloc[0]
-        saved = at["classifier_bytes"] / (at["fc_bytes"] + at["classifier_bytes"])
-        axes.set_title(f"{dataset_title(name)}: the simplex saves {100 * saved:.1f} % at $M_{{min}}$\n", fontsize=10)
-        axes.tick_params(axis="x", labelrotation=90, labelsize=8)
+        axes.set_title(f"{dataset_title(name)}\n", fontsize=10)
     for axes in panels[1:]:
         axes.set_ylabel("")
     legend_above(figure, panels[0], "The paper's networks")
-    return Drawing(figure, source, "fc_width.backbone: no data, by count of parameters.")
+    return Drawing(figure, source, f"fc_width.backbone: no data, by count of parameters. {MEMORY}")
 
 
 def _memory(name: str) -> pd.DataFrame:

@@ -5,17 +5,29 @@ Drawn like `analysis.figures`: colours safe for the colour-blind, markers and da
 
 import math
 from collections.abc import Iterable, Sequence
+from typing import Any
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.ticker import NullLocator
 
-from analysis import plateau
-from analysis.drawing import Drawing, caption_of_several, dataset_place, dataset_title
+from analysis import paired, plateau
+from analysis.drawing import Drawing, caption_of_several, dataset_place, dataset_title, legend_above, title
 from theory import bounds
 
 MARGIN_STYLES = {0.1: ("#000000", "o", "-"), 0.5: ("#D55E00", "s", "--")}
+
+CAP: dict[str, Any] = {"marker": "_", "markersize": 7, "markeredgewidth": 1.2}
+ESTIMATE: dict[str, Any] = {"marker": "D", "markersize": 4.5, "markerfacecolor": "white"}
+SIGNS: dict[str, dict[str, Any]] = {
+    "widths that the knee may be": {**CAP, "linewidth": 1.6},
+    "not decided: or any larger width": {"marker": "^", "markersize": 6, "linestyle": "none"},
+    "not decided: knee by the means alone": {**ESTIMATE, "linestyle": "none"},
+}
+"""The signs of `knee_against_classes` that both margins share."""
 
 
 def knee_against_classes(frames: Sequence[pd.DataFrame], loss: str = "softmax") -> Drawing:
@@ -70,13 +82,16 @@ def knee_against_classes(frames: Sequence[pd.DataFrame], loss: str = "softmax") 
         axes.set_axisbelow(True)
     for axes in panels[::columns]:
         axes.set_ylabel("Units M of the FC layer (log axis)")
-    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper center", ncols=2, fontsize=8)
+    handles, labels = panels[0].get_legend_handles_labels()
+    handles += [Line2D([], [], color="0.35", label=label, **look) for label, look in SIGNS.items()]
+    figure.legend(handles, [*labels, *SIGNS], loc="outside upper center", ncols=3, fontsize=8)
     return Drawing(
         figure,
         source,
         f"{loss}. Knee: the smallest tested M shown, as all wider ones, to lose less than the margin against the "
-        "mean over 2(C − 1) ≤ M < 10(C − 1), seeds paired, one-sided 95 %; bar: the widths between which it lies, "
-        f"with an arrow where none is shown; dash: where the means alone would put it. {caption_of_several(sweeps)}",
+        "mean over 2(C − 1) ≤ M < 10(C − 1), seeds paired, one-sided 95 %; bar: the widths that it may be, with an "
+        "arrow where none is shown; diamond: where the means alone would then put it, none where they put it "
+        f"nowhere, as even the widest falls short. {caption_of_several(sweeps)}",
     )
 
 
@@ -98,19 +113,21 @@ def rise_to_the_plateau(frames: Sequence[pd.DataFrame], loss: str = "softmax") -
         _rise(axes, each)
     for axes in panels[len(found) :]:
         axes.set_axis_off()
-    low, high = source["difference"].min(), max(source["difference"].max(), 0.5)
+    ends = np.concatenate([source["difference"], *(_intervals(each.differences).to_numpy().ravel() for each in found)])
+    low, high = float(ends.min()), max(float(ends.max()), 0.5)
     panels[0].set_yscale("symlog", linthresh=0.5, linscale=1.2)
-    ticks = [tick for tick in (-80, -50, -20, -10, -5, -2, -1) if tick > low] + [-0.5, -0.1, 0.1, 0.5]
-    ticks += [tick for tick in (1, 2, 5, 10, 20) if tick < high]
+    ticks = [tick for tick in (-80, -50, -20, -10, -5, -2) if tick > low] + [-0.5, -0.1, 0.1, 0.5]
+    ticks += [tick for tick in (2, 5, 10, 20) if tick < high]
     panels[0].set_yticks(ticks, [f"{tick:g}".replace("-", "−") for tick in ticks])
     panels[0].set_ylim(low * 1.2, high * 1.2)
     panels[0].yaxis.set_minor_locator(NullLocator())
     for place in range(0, len(panels), columns):
         panels[place].set_ylabel("Accuracy less the\nplateau's (points)")
-    handles, labels = panels[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper center", ncols=3, fontsize=8)
-    told = caption_of_several(sweeps)
-    caption = f"{loss}; shaded: the widths of the plateau; linear within ±0.5 points, else log. {told}"
+    legend_above(figure, panels[0], f"{title(sweeps[-1], of_all_classes=True)}, {loss}")
+    caption = (
+        "Line: mean over seeds, with its 95 % t interval; points: each seed; shaded: the widths of the plateau; linear "
+        f"within ±0.5 points, else log. {caption_of_several(sweeps)}"
+    )
     return Drawing(figure, source, caption)
 
 
@@ -172,11 +189,14 @@ def _knees(axes: Axes, rows: pd.DataFrame, margin: float) -> None:
         if pd.isna(row["low"]):
             axes.plot(place, top, "x", color=colour)
             continue
-        axes.plot([place, place], [row["low"], row["knee"] if decided else top], dash, color=colour, linewidth=1.6)
+        end = row["knee"] if decided else top * (1.25 if row["estimate"] == top else 1)  # arrow beside the diamond
+        axes.plot([place, place], [row["low"], end], dash, color=colour, linewidth=1.6)
+        if row["low"] < end:
+            axes.plot(place, row["low"], color=colour, **CAP)
         if not decided:
-            axes.plot(place, top, "^", color=colour, markersize=6)
             if not pd.isna(row["estimate"]):
-                axes.plot(place, row["estimate"], "_", color=colour, markersize=11, markeredgewidth=2)
+                axes.plot(place, row["estimate"], color=colour, **ESTIMATE)
+            axes.plot(place, end, "^", color=colour, markersize=6)
     known = rows[rows["knee"].notna()]
     face = colour if margin == min(MARGIN_STYLES) else "white"
     label = f"knee, margin {margin:g} points"
@@ -186,27 +206,36 @@ def _knees(axes: Axes, rows: pd.DataFrame, margin: float) -> None:
         marker,
         color=colour,
         markerfacecolor=face,
-        markersize=7,
+        markersize=6,
         linestyle="none",
         label=label,
     )
 
 
 def _rise(axes: Axes, found: plateau.AgainstPlateau) -> None:
-    """Seeds faintly, their mean, the margins, and the widths to compare with."""
+    """Seeds faintly, their mean with its interval, the margins, and the widths to compare with."""
     differences = found.differences
     widths = [int(width) for width in differences.columns.tolist()]
     axes.axvspan(found.widths[0] * 0.9, found.widths[-1] * 1.1, color="0.93", linewidth=0, zorder=0)
+    ends = _intervals(differences)
+    axes.vlines(ends.index, ends["low"], ends["high"], color="0.77", linewidth=3)
     for _, values in differences.iterrows():
-        axes.plot(widths, values, ".", color="#000000", alpha=0.3, markersize=4)
+        axes.plot(widths, values, ".", color="#000000", alpha=0.35, markersize=4)
     axes.plot(widths, differences.mean(), "o-", color="#000000", markersize=4, linewidth=1, label="mean over seeds")
     for margin, (colour, _, dash) in MARGIN_STYLES.items():
         axes.axhline(-margin, color=colour, linewidth=0.9, linestyle=dash, label=f"margin {margin:g} points")
-    axes.axvline(found.classes - 1, color="#56B4E9", linewidth=3.5, label="C − 1", zorder=1)
-    axes.axvline(-(-found.classes // 2), color="#00513B", linewidth=1.8, linestyle=":", label="⌈C/2⌉", zorder=1)
+    axes.axvline(found.classes - 1, color="#56B4E9", linewidth=1.6, label="C − 1", zorder=1)
+    axes.axvline(-(-found.classes // 2), color="#00513B", linewidth=1.6, linestyle=":", label="⌈C/2⌉", zorder=1)
     axes.set_xscale("log")
     ticks = [tick for tick in (1, 2, 3, 5, 10, 30, 100, 300, 1000, 3000) if tick <= max(widths)]
     axes.set_xticks(ticks, list(map(str, ticks)))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.set_title(f"C = {found.classes}: plateau {100 * found.plateau.mean():.2f} %", fontsize=10)
     axes.set_xlabel("Units M (log axis)", fontsize=9)
+
+
+def _intervals(differences: pd.DataFrame) -> pd.DataFrame:
+    """The 95 % t interval of each width's mean, `low` and `high`, of those with two seeds at least."""
+    several = differences.loc[:, differences.notna().sum() > 1]
+    ends = {width: paired.mean_interval(values.dropna())[1:] for width, values in several.items()}
+    return pd.DataFrame.from_dict(ends, orient="index", columns=["low", "high"])

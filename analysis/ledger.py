@@ -8,7 +8,8 @@ from pathlib import Path
 
 import tyro
 
-from analysis import evidence, page, verdicts
+from analysis import contrasts, evidence, page, verdicts
+from analysis.contrasts import Finding
 from analysis.mathtext import to_html
 from analysis.records import PACK_SUFFIX
 from analysis.verdicts import KINDS, MEANING, SECTIONS, STATED, Row
@@ -116,12 +117,13 @@ def markdown(rows: Sequence[Row], figures: Mapping[str, Sequence[str]]) -> str:
 def _line(row: Row) -> str:
     on = f" on {row.on}" if row.on else ""
     command = f"`{row.command}`" if row.command else "none yet"
+    stop = "." if row.note and row.kind == verdicts.EXPERIMENT else ""
     target = f"theory.md#{row.id}" if row.kind != verdicts.EXPERIMENT else f"#{row.id}"
     cells = [
         f"[{to_html(row.statement)}]({target})",
         f"{row.source}, {row.kind}",
         f"**{row.verdict}**{on}",
-        " ".join(filter(None, [to_html(row.number), to_html(row.note)])),
+        " ".join(filter(None, [to_html(row.number) + stop, to_html(row.note)])),
         command,
     ]
     return f"| {' | '.join(cell.replace('|', '&#124;') for cell in cells)} |"
@@ -135,13 +137,23 @@ def _details(row: Row, figures: Sequence[str], shown: set[str]) -> Iterator[str]
     yield from ("", f"### {row.id}", "", f"*{row.source}.* {to_html(row.statement)}. **{row.verdict}**")
     if row.test:
         yield from ("", f"Test: {row.test}")
+    listed = False
     for each in row.evidence:
-        label = "" if each.counts else " (further evidence, not counted)"
-        yield from ("", f"{each.name}: **{each.verdict}**{label}", "")
-        yield from (f"- {f.contrast.text}: {f.number()}: {page.WORDS[f.state]}" for f in each.findings)
+        if each.beside:
+            first = contrasts.decisive(each.findings)
+            yield from () if listed else ("", "Beside it, not counted, of each the number that says most:", "")
+            yield f"- {each.beside}: **{each.verdict}**: {_said(first)}"
+        else:
+            label = "" if each.counts else " (further evidence, not counted)"
+            yield from ("", f"{each.name}: **{each.verdict}**{label}", "", *(f"- {_said(f)}" for f in each.findings))
+        listed = bool(each.beside)
     for name in new:
         shown.add(name)
         yield from ("", f"![{Path(name).stem}]({name})")
+
+
+def _said(finding: Finding) -> str:
+    return f"{finding.contrast.text}: {finding.number()}: {page.WORDS[finding.state]}"
 
 
 if __name__ == "__main__":

@@ -10,15 +10,18 @@ with. A width that belongs to the plateau is held against the plateau's other wi
 the narrower widths pull the plateau down: a knee is then a lower bound of where it stops.)
 
 *Equivalent* is a width whose mean difference over seeds is shown to be above −margin: the lower end of a one-sided 95 %
-t interval is. *Below* is one that is shown to be under −margin: the upper end is. Else nothing is shown; with one seed
-nothing ever is.
+t interval is. *Below* is one that is shown to be under −margin: the upper end is. Else nothing is shown; below
+`MIN_SEEDS` seeds nothing ever is, as two may well be equal, and their interval of no width says nothing.
 
 *The knee* is the smallest width that is equivalent, as are all wider ones below 10(C−1), of which there is one at
 least: that the widest width is as good as itself says nothing. It errs to the safe side: if the width just below the
 true knee is worse than the margin, the knee is put at or under it in at most 5 % of all cases (an intersection–union
 test: no correction for many widths is due). *What it may be* goes from the smallest width that is not shown to be below
 up to the knee. For that end to lie above the true knee the knee itself has to be shown below, by one test: again at
-most 5 %. So both ends hold at once in 90 % of all cases or more.
+most 5 %. So both ends hold at once in 90 % of all cases or more. All of that is over seeds, on the same test images,
+and for a number of seeds that is fixed beforehand: whoever looks, and runs more seeds if nothing is decided, errs at
+an end in 8 % of all cases after 3 and 5 seeds, in 9 % after 3 and 10, in 11.5 % after 3, 5 and 15 (of normal
+differences; `pytest tests/analysis/test_plateau.py -k look` simulates it).
 
 A run that diverged or failed counts as guessing, 1/C, and its width takes no part in the plateau: so its width is not
 equivalent, and hence no narrower one the knee."""
@@ -31,6 +34,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from analysis import paired
+from analysis.contrasts import MIN_SEEDS
 
 PLATEAU = (2.0, 10.0)
 """From which multiple of C − 1, up to which (not included), widths make up the plateau."""
@@ -50,7 +54,8 @@ class Knee:
     all `widths`; `plateau`, mean accuracy over seeds, 0…1; `margin`, points; `seeds`, of the plateau; `failures`, runs
     that diverged or failed at `widths`; `classes`, C; `widths`, those judged, ascending; `estimate`, the smallest width
     whose mean difference, and those of all wider ones, is above −margin, with nothing shown; None if the widest's is
-    not.
+    not; `plateau_low`, the lower end of the plateau's one-sided 95 % interval over seeds, None below `MIN_SEEDS`;
+    `failed`, the widths of the `failures`.
     """
 
     width: int | None
@@ -62,6 +67,8 @@ class Knee:
     classes: int
     widths: tuple[int, ...]
     estimate: int | None
+    plateau_low: float | None = None
+    failed: tuple[int, ...] = ()
 
     def text(self) -> str:
         """The knee as a person says it: `4`, `4 (3 to 4)`, `not decided: 4 or more`."""
@@ -140,7 +147,7 @@ def judge(differences: pd.DataFrame, margin: float) -> pd.DataFrame:
     *Arguments*: `differences`, as `against_plateau` gives them; `margin`, points.
 
     *Returns*: a row a width: `mean`, `low` and `high` (the ends of the two one-sided 95 % intervals), `seeds`,
-    `verdict` (`equivalent`, `below` or `open`).
+    `verdict` (`equivalent`, `below` or `open`, which it is below `MIN_SEEDS` seeds).
 
     *Raises*: `ValueError` for a margin that is not positive and finite.
     """
@@ -151,6 +158,7 @@ def judge(differences: pd.DataFrame, margin: float) -> pd.DataFrame:
         values = column.dropna().to_numpy(np.float64)
         mean, half = float(values.mean()) if len(values) else math.nan, paired.half_width(values, LEVEL)
         verdict = "equivalent" if mean - half > -margin else "below" if mean + half < -margin else "open"
+        verdict = verdict if len(values) >= MIN_SEEDS else "open"
         rows[width] = {"mean": mean, "low": mean - half, "high": mean + half, "seeds": len(values), "verdict": verdict}
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("width")
 
@@ -169,16 +177,20 @@ def knee(runs: pd.DataFrame, margin: float) -> Knee:
     judged = judge(differences[widths], margin)
     width = _first(widths, (judged["verdict"] == "equivalent").to_numpy())
     possible = (judged["verdict"] != "below").to_numpy()
+    plateau, seeds = float(found.plateau.mean()), len(found.plateau)
+    half = paired.half_width(found.plateau.to_numpy(np.float64), LEVEL)
     return Knee(
         width=width if width != widths[-1] else None,
         low=widths[int(possible.argmax())] if possible.any() else None,
-        plateau=float(found.plateau.mean()),
+        plateau=plateau,
         margin=margin,
-        seeds=len(found.differences),
+        seeds=seeds,
         failures=int(found.failed[widths].sum()),
         classes=found.classes,
         widths=tuple(widths),
         estimate=_first(widths, (judged["mean"] > -margin).to_numpy()),
+        plateau_low=plateau - half if seeds >= MIN_SEEDS else None,
+        failed=tuple(width for width in widths if found.failed[width]),
     )
 
 

@@ -93,6 +93,14 @@ COMMITTED: dict[str, tuple[str, ...]] = {
 Whoever commits a pack adds its line."""
 
 
+MEASURED = (
+    *(f"{split}_{what}" for split in ("train", "test") for what in ("accuracy", "angle", "inverted")),
+    *("smallest_angle", "weight_sum_norm", "nc1", "nc2_means", "nc2_weights", "nc3"),
+    *("fc_parameters", "classifier_parameters"),
+)
+"""What a run that is done has measured, as columns of `load`."""
+
+
 def load(source: str | Path) -> pd.DataFrame:
     """All records of a folder of runs, or of one packed file, as a table with one row a run.
 
@@ -102,9 +110,9 @@ def load(source: str | Path) -> pd.DataFrame:
     final measurements (`test_accuracy` and the like, accuracies and shares in 0…1, angles in degrees),
     `met_accuracy` (the share of all samples met in training that were right when met), `best_accuracy` (the test
     accuracy of the epoch that has the highest), the geometry (`nc1`, …), `fc_parameters`, `classifier_parameters`,
-    `seconds`, the provenance (its precision as `computed_in`), and, as objects, `class_angles` (split → list of
-    degrees), `correct` (base64 of packed bits) and `features` (M ≤ 3). What a run does not have (a diverged one,
-    say) is NaN or None.
+    `seconds`, `error` (why a run failed), the provenance (its precision as `computed_in`), and, as objects,
+    `class_angles` (split → list of degrees), `correct` (base64 of packed bits) and `features` (M ≤ 3). What a run does
+    not have (a diverged one, say) is NaN or None; the columns of `MEASURED` are there though no run has them.
 
     *Raises*: `FileNotFoundError` if there is no record, naming the command that makes them; `ValueError` if a
     record or the file is corrupt."""
@@ -112,7 +120,24 @@ def load(source: str | Path) -> pd.DataFrame:
     rows = [_row(record) for record in _records(source)]
     if not rows:
         raise FileNotFoundError(f"no records in {source}: make them with  python -m fc_width.sweep --out {source}")
-    return pd.DataFrame(rows).sort_values("run_id", ignore_index=True)
+    frame = pd.DataFrame(rows).sort_values("run_id", ignore_index=True)
+    return frame.assign(**{name: math.nan for name in MEASURED if name not in frame})
+
+
+def none_done(runs: pd.DataFrame, source: str | Path) -> str:
+    """That no run is done, and the first reason; "" if one is.
+
+    *Arguments*: `runs`, rows of `load`; `source`, where they were loaded from."""
+    if (runs["status"] == "done").any():
+        return ""
+    reasons = runs["error"].dropna()
+    why = f", the first with: {' '.join(str(reasons.iloc[0]).split())}" if len(reasons) else ""
+    return f"none of {len(runs)} runs in {source} is done: {tally(runs)}{why}"
+
+
+def tally(runs: pd.DataFrame) -> str:
+    """How many runs ended how: `3 done and 1 failed`."""
+    return " and ".join(f"{count} {status}" for status, count in runs["status"].value_counts().items())
 
 
 def pack(folder: str | Path, file: Path) -> None:
@@ -225,4 +250,4 @@ def _row(record: dict[str, Any]) -> dict[str, Any]:
     provenance = dict(record.get("provenance", {}))
     row["computed_in"] = provenance.pop("precision", None)  # while `precision` is what the recipe asks for
     row |= provenance
-    return row | {key: record.get(key) for key in ("seconds", "class_angles", "correct", "features")}
+    return row | {key: record.get(key) for key in ("seconds", "error", "class_angles", "correct", "features")}

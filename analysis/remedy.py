@@ -7,29 +7,90 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from scipy import stats
 
 from analysis import paired, plateau, records
 from analysis.widths import knees
-from fc_width.recipes import RECIPES, Recipe, default_recipe, sweep_widths
+from fc_width.recipes import RECIPES, SWEPT, Recipe, default_recipe, sweep_widths
 
 SWEEP = ("dataset", "loss", "feature")
 """What the runs of one knee share."""
 
 
+MORE = 5
+"""Seeds at least of a sweep that is to decide."""
+
+
 def knees_or_remedy(runs: pd.DataFrame, source: Path) -> list[dict[str, Any]]:
-    """`widths.knees`; where no sweep has a plateau, the one that tells the most first, with the `remedy`.
+    """`widths.knees`, with the `remedy` where they tell no width; where no sweep has a plateau, the one that tells the
+    most first.
 
-    *Arguments*: `runs`, rows of `records.load`; `source`, where they were loaded from, for the command."""
-    rows = knees(runs)
-    if any("problem" not in row for row in rows):
-        return rows
+    *Arguments*: `runs`, rows of `records.load`; `source`, where they were loaded from, for the command.
 
-    def rank(own: pd.DataFrame) -> tuple[bool, bool, int, bool]:
+    *Returns*: the rows of `widths.knees`, those with a `problem` once, with further: `images` of the test set, None if
+    the runs do not say; `guessing`, whether the plateau is not shown to be above 1/C; `remedy`, if no width is told."""
+    sweeps: dict[Any, pd.DataFrame] = dict(iter(runs.groupby(list(SWEEP))))
+    rows = [(tuple(row[key] for key in SWEEP), row) for row in knees(runs)]
+    judged = [_judged(row, sweeps[key], source) for key, row in rows if "problem" not in row]
+
+    def rank(key: Any) -> tuple[bool, bool, int, bool]:
+        own = sweeps[key]
         loss, feature = own["loss"].iloc[0], own["feature"].iloc[0]
         return loss != "softmax", _has_one_width(loss), -own["width"].nunique(), feature != Recipe.feature
 
-    first = _without_plateau(min((own for _, own in runs.groupby(list(SWEEP))), key=rank), source)
-    return [first, *(row for row in rows if any(row[key] != first[key] for key in SWEEP))]
+    first = [] if judged else [min(sweeps, key=rank)]
+    lacking = dict.fromkeys([*first, *(key for key, row in rows if "problem" in row)])
+    return judged + [_without_plateau(sweeps[key], source) for key in lacking]
+
+
+def _judged(row: dict[str, Any], own: pd.DataFrame, source: Path) -> dict[str, Any]:
+    """A row of `widths.knees` with what more is known of its runs."""
+    done = own[own["status"] == "done"]
+    bits = paired.correctness(done[:1])
+    images = None if bits is None else bits.shape[1]
+    low, plateau_, chance = row["plateau_low"], row["plateau"], 1 / row["classes"]
+    above = low is not None and low > chance
+    if images is not None:  # networks that name one class every time are all of them right as often as it is there
+        above &= bool(stats.binomtest(round(plateau_ * images), images, chance, "greater").pvalue < 1 - plateau.LEVEL)
+    guessing = not above and (low is not None or plateau_ <= chance)
+    remedy = _trained_anew(own, source) if guessing else "" if row["width"] is not None else _more_seeds(own, source)
+    return row | {"images": images, "guessing": guessing} | ({"remedy": remedy} if remedy else {})
+
+
+def _trained_anew(own: pd.DataFrame, source: Path) -> str:
+    """What to do about runs that did not learn: see on one run that another recipe does."""
+    recipe = records.recipe_of(own.iloc[0])
+    told = f"Epochs {recipe.epochs}, learning rate {recipe.lr:g}: see on one run whether others learn"
+    swept = {field: getattr(recipe, field) for field in (*SWEPT, "dataset")}
+    name = recipe.name if recipe.name in RECIPES else default_recipe(recipe.dataset)
+    whole = dataclasses.replace(RECIPES[name].recipe, **swept)
+    if dataclasses.replace(recipe, name=name).differences(whole):
+        how, suffix = "the recipe's own", "-anew"
+    else:
+        how, suffix = "a tenth of the rate", f"-lr-{whole.lr / 10:g}"
+        whole = dataclasses.replace(whole, lr=whole.lr / 10)
+    command = _command(whole, [int(own["classes"].iloc[0]) - 1], 1)
+    return f"{told}, say {how}: {command} --out {_out(source, suffix)}."
+
+
+def _more_seeds(own: pd.DataFrame, source: Path) -> str:
+    """The sweep that would decide what runs with a plateau do not."""
+    recipe, C = records.recipe_of(own.iloc[0]), int(own["classes"].iloc[0])
+    start, end = (round(factor * (C - 1)) for factor in plateau.PLATEAU)
+    how, suffix = "", "" if recipe.name in RECIPES else "-anew"
+    seeds = max(MORE, 2 * (int(own["seed"].max()) + 1))
+    if (own.loc[own["width"].between(start, end, inclusive="left"), "status"] == "diverged").any():
+        recipe = dataclasses.replace(recipe, lr=recipe.lr / 10)
+        how, suffix, seeds = " at a tenth of the learning rate", f"-lr-{recipe.lr:g}", max(MORE, seeds // 2)
+    widths = sorted({int(width) for width in own["width"] if width < end})
+    out = _out(source, suffix)
+    return f"Run more seeds{how}: {_command(recipe, widths, seeds)} --out {out}, then --runs {out}."
+
+
+def _out(source: Path, suffix: str) -> str:
+    """The folder beside or of the runs, for a shell."""
+    folder = source if source.is_dir() else Path("runs", source.name.removesuffix(records.PACK_SUFFIX))
+    return shlex.quote(f"{folder}{suffix}")
 
 
 def _without_plateau(own: pd.DataFrame, source: Path) -> dict[str, Any]:
@@ -46,20 +107,21 @@ def _without_plateau(own: pd.DataFrame, source: Path) -> dict[str, Any]:
     except ValueError as error:
         why, suffix = str(error), "-anew"
     else:
-        counts = [f"{_tally(at)} at M = {width}" for width, at in (inside if len(inside) else own).groupby("width")]
+        counts = [
+            f"{records.tally(at)} at M = {width}" for width, at in (inside if len(inside) else own).groupby("width")
+        ]
         why = (
             f"it wants two widths from M = {start} on and below {end}, with the same seeds and every run done; got "
             f"{', '.join(counts)}"
             if done
-            else f"none of {len(own)} runs is done: {_tally(own)}"
+            else f"none of {len(own)} runs is done: {records.tally(own)}"
         )
         if ((inside if done else own)["status"] == "diverged").any():
             recipe = dataclasses.replace(recipe, lr=recipe.lr / 10)
             how, suffix = " at a tenth of the learning rate", f"-lr-{recipe.lr:g}"
     least = 1 if suffix or own["width"].nunique() < 2 else start
     widths = [width for width in sweep_widths(C) if least <= width < end]
-    folder = source if source.is_dir() else Path("runs", source.name.removesuffix(records.PACK_SUFFIX))
-    out = shlex.quote(f"{folder}{suffix}")
+    out = _out(source, suffix)
     command = _command(recipe, widths, int(own["seed"].max()) + 1)
     return {key: str(own[key].iloc[0]) for key in SWEEP} | {
         "margin": min(plateau.MARGINS),
@@ -83,7 +145,3 @@ def _command(recipe: Recipe, widths: Sequence[int], seeds: int) -> str:
 
 def _has_one_width(loss: str) -> bool:
     return loss.startswith("w-softmax-simplex")
-
-
-def _tally(runs: pd.DataFrame) -> str:
-    return " and ".join(f"{count} {status}" for status, count in runs["status"].value_counts().items())

@@ -116,9 +116,10 @@ def geometry_by_loss(runs: pd.DataFrame) -> str:
 
 KNEES = (
     "*The knee* is the smallest width M such that M, and every wider one tried below 10(C − 1), of which there is one "
-    "at least, loses less than the margin against the plateau, each shown with seeds paired at one-sided 95 %. *The "
-    "plateau* is the mean accuracy over 2(C − 1) ≤ M < 10(C − 1). In brackets: the widths where the knee may lie. *Not "
-    "decided*: the runs allow that width or any larger one."
+    "at least, loses less than the margin against the plateau, each shown with seeds paired at one-sided 95 %, over "
+    "seeds (three at least), not over the draw of test images. *The plateau* is the mean accuracy over 2(C − 1) ≤ M < "
+    "10(C − 1). In brackets: the widths where the knee may lie. *Not decided*: the runs allow that width or any larger "
+    "one."
 )
 
 

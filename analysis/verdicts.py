@@ -3,8 +3,9 @@
 Which runs an experimental claim is judged on is fixed here: those of the paper's own data set with the trunk's
 feature, PReLU and batch norm, one recipe at a time. Where the paper's network has runs that bear on it, its
 verdict is the claim's; else, or if these are of so few seeds that none could decide, a small network's is, and is
-marked so. All other recipes that have such runs are further evidence: shown, not counted. Fashion-MNIST is further
-evidence for MNIST; the digits, with 450 test images, are left out."""
+marked so. All other recipes that have such runs are further evidence: shown, not counted. So is what else the same runs
+say of a claim, at other widths say. Fashion-MNIST is further evidence for MNIST; the digits, with 450 test images, are
+left out."""
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -16,8 +17,8 @@ from analysis.drawing import dataset_title
 from analysis.experiments import all_experiments
 from fc_width.data import CLASSES
 from fc_width.recipes import COLD, RECIPES
-from theory import claims_tables
 from theory.claim import Judgement, judge
+from theory.claims import PRINTED as PRINTED_CLAIMS
 from theory.claims import all_claims
 from theory.verify import MEANING as THEORY_MEANING
 
@@ -51,7 +52,8 @@ STATED = (
     "On Fashion-MNIST, CIFAR10 and CIFAR100 seeds were added where fewer had left a knee open, and where they had left "
     "claims open the fourth and fifth of W-Softmax on CIFAR10 (ten had been planned; none was seen when time ran out), "
     "the fourth to tenth of W-Softmax on MNIST at M = 9, 18, 27 and 45, and the third of softmax and α = 1.5 in the "
-    "paper's network, which no level counts."
+    "paper's network, which no level counts. Intervals are over seeds, all on the same test images: *shown* is of "
+    "these images, not of others drawn like them."
 )
 
 SECTIONS = {
@@ -78,7 +80,8 @@ class Evidence:
     """One recipe and feature, judged.
 
     *Attributes*: `name`, what it is, for a reader; `verdict`; `findings`; `command`, that makes its runs; `counts`,
-    whether its verdict is the claim's; `recipe`."""
+    whether its verdict is the claim's; `recipe`; `beside`, what else than the claim's test it is that these runs say,
+    another width say, else ""."""
 
     name: str
     verdict: str
@@ -86,6 +89,7 @@ class Evidence:
     command: str
     counts: bool
     recipe: str
+    beside: str = ""
 
 
 @dataclass(frozen=True)
@@ -162,7 +166,7 @@ def _theory(found: Judgement) -> Row:
         claim.id,
         section(claim.source),
         claim.source,
-        PRINTED if claim in claims_tables.CLAIMS else THEORY,
+        PRINTED if claim in PRINTED_CLAIMS else THEORY,
         claim.statement,
         found.found,
         "",
@@ -199,6 +203,7 @@ def judge_experiment(claim: Experiment, runs: Sequence[Runs]) -> Row:
         said,
         command,
         test=claim.test,
+        note=_note(claim, runs, evidence),
         evidence=evidence,
         figures=tuple(dict.fromkeys(claim.figure.format(recipe=recipe) for recipe in recipes if claim.figure)),
         also=(claim.also,) if claim.also else (),
@@ -224,11 +229,36 @@ def _evidence(claim: Experiment, runs: Sequence[Runs]) -> tuple[Evidence, ...]:
             found.append(Evidence(_name(each), verdict, findings, command, False, each.recipe))
             if each.feature == FEATURE and each.dataset == claim.dataset:
                 own.append(found[-1])
+            found += _beside(claim, each)
     if own:
         enough = [each for each in own if any(_decides(finding) for finding in each.findings)]
         main = (enough or own)[0]
         return tuple(replace(each, counts=True) if each is main else each for each in found)
     return tuple(found)
+
+
+def _beside(claim: Experiment, runs: Runs) -> Iterator[Evidence]:
+    """What else the same runs say of a claim, where nothing that it needs is missing."""
+    for name, test in (claim.beside(runs) if claim.beside else {}).items():
+        findings = contrasts.find_all(test)
+        if findings and all(finding.state != "missing" for finding in findings):
+            verdict = contrasts.verdict(findings)
+            yield Evidence(f"{_name(runs)}, {name}", verdict, findings, "", False, runs.recipe, name)
+
+
+def _note(claim: Experiment, runs: Sequence[Runs], evidence: Sequence[Evidence]) -> str:
+    """The verdicts of what is beside a claim's own evidence, in a line for each of its recipes."""
+    lines = []
+    own = [each for each in runs if each.feature == FEATURE and each.dataset == claim.dataset]
+    for name in map(_name, sorted(own, key=lambda each: _rank(claim, each))):
+        beside = [each for each in evidence if each.beside and each.name == f"{name}, {each.beside}"]
+        found = []
+        for verdict in (REPRODUCED, NOT_REPRODUCED, INCONCLUSIVE):
+            labels = ", ".join(each.beside for each in beside if each.verdict == verdict)
+            found += [f"{verdict}: {labels.replace(', M = ', ', ')}"] if labels else []
+        if found:
+            lines.append(f"Beside it, not counted, on {name}: {'; '.join(found)}.")
+    return " ".join(lines)
 
 
 def _decides(finding: Finding) -> bool:

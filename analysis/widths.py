@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
+from math import isfinite
 from typing import Any
 
 import pandas as pd
 
-from analysis import plateau
+from analysis import paired, plateau
 from analysis.embeddings import EffectiveRank
 from theory import bounds
 
@@ -18,8 +19,8 @@ class Advice:
     """What is known of the widths.
 
     *Attributes*: `classes`, C; `features`; `widths`, a row a width (`cost`); `knees`, a row a loss, feature and margin,
-    and what is wrong with runs that have none; `rank` of the features, and `kept`, accuracy by number of principal
-    axes, as rows.
+    and what is wrong with runs that have none; `simplex`, what the fixed simplex gains (`simplex_gains`); `rank` of the
+    features, and `kept`, accuracy by number of principal axes, as rows.
     """
 
     classes: int
@@ -28,6 +29,7 @@ class Advice:
     knees: list[dict[str, Any]] = field(default_factory=list)
     rank: EffectiveRank | None = None
     kept: list[dict[str, Any]] = field(default_factory=list)
+    simplex: list[dict[str, Any]] = field(default_factory=list)
 
 
 def cost(classes: int, features: int, widths: Sequence[int]) -> list[dict[str, Any]]:
@@ -65,4 +67,26 @@ def knees(runs: pd.DataFrame) -> list[dict[str, Any]]:
                 rows.append(what | {"margin": margin, "problem": str(error)})
             else:
                 rows.append(what | asdict(found) | {"text": found.text()})
+    return rows
+
+
+def simplex_gains(runs: pd.DataFrame) -> list[dict[str, Any]]:
+    """The accuracy of the fixed simplex less softmax's at M = C − 1, seeds paired, for features of both signs.
+
+    *Returns*: a row a data set, feature and loss that both were run with: `difference`, points, with its 95 % interval
+    `low`, `high` (None for one seed); `seeds`; `failed`, runs on the simplex that diverged or failed.
+    """
+    rows: list[dict[str, Any]] = []
+    narrow = runs[(runs["width"] == runs["classes"] - 1) & (runs["feature"].str.split("-").str[-1] != "relu")]
+    for (dataset, feature), group in narrow.groupby(["dataset", "feature"]):
+        softmax = group[group["loss"] == "softmax"]
+        for loss, own in group[group["loss"].str.startswith("w-softmax-simplex")].groupby("loss"):
+            try:
+                found = paired.compare(own, softmax)
+            except ValueError:  # no softmax to compare with, or of another recipe
+                continue
+            low, high = (end if isfinite(end) else None for end in (found.low, found.high))
+            what = {"dataset": str(dataset), "feature": str(feature), "loss": str(loss)}
+            numbers = {"difference": found.difference, "low": low, "high": high, "seeds": len(found.seeds)}
+            rows.append(what | numbers | {"failed": found.failed_one})
     return rows

@@ -10,13 +10,14 @@ import shlex
 import numpy as np
 import pytest
 import tyro
+from scipy import stats
 
 from analysis import plateau, records
 from analysis.advise import main, recommendation
 from analysis.embeddings import EffectiveRank, effective_rank
 from analysis.widths import Advice
 from fc_width import sweep
-from fc_width.recipes import Recipe
+from fc_width.recipes import RECIPES, SWEPT, Recipe
 from fc_width.store import Store
 from theory import bounds
 
@@ -307,6 +308,206 @@ def test_runs_that_all_failed_do_not_say_of_how_many_classes(runs, tmp_path, cap
     assert "none of 28 runs is done: 28 failed. Make one: " in written["recommendation"][1]
 
 
+def test_runs_that_all_failed_say_so_before_they_ask(runs, capsys):
+    end(runs, "failed", error="no space left\non the device")
+    assert main(["--runs", str(runs)]) == 2
+    assert capsys.readouterr().err == (
+        f"error: none of 32 runs in {runs} is done: 32 failed, the first with: no space left on the device; "
+        "how many numbers go into the FC layer? Give --features\n"
+    )
+
+
+def accuracies(folder, of, **changes):
+    """The runs of a folder with other accuracies, a function of width and seed, and their bits, of 2,000 images."""
+    store = Store(folder)
+    for old in list(store.records()):
+        recipe = Recipe(**old["recipe"])
+        new = record(recipe, 2000 - round(2000 * of(recipe.width, recipe.seed)))
+        store.write(new | changes)
+
+
+GUESSES = {
+    "below": lambda width, seed: 0.0975 + 0.001 * (seed % 2),
+    "one class all the time, and a little more of it": lambda width, seed: 0.1025,
+    "one of them learned": lambda width, seed: 0.4 if seed == 1 and width > 20 else 0.1,
+}
+
+
+@pytest.mark.parametrize("of", GUESSES.values(), ids=GUESSES)
+def test_runs_that_only_guess_advise_no_width(of, runs, tmp_path, capsys):
+    accuracies(runs, of)
+    said, written = advice(["--runs", runs], tmp_path, capsys)
+    assert "Take M" not in said
+    assert "fixed simplex" not in said
+    sentence = written["recommendation"][1]
+    plateau_ = written["knees"][0]["plateau"]
+    verb = "do no" if plateau_ < 0.1 else "are not shown to do"
+    assert sentence.startswith(
+        f"No width is advised: your runs {verb} better than guessing, 10 %: plateau {100 * plateau_:.2f} %, "
+        f"lower one-sided 95 % end over seeds {100 * written['knees'][0]['plateau_low']:.2f} %, 2,000 test images "
+        "(softmax, prelu-bn). "
+    )
+    assert said.count("better than guessing") == 3 - 1  # the table has it once for both margins
+    command = shlex.split(re.search(r"fc_width\.sweep (.*)\.$", sentence)[1])
+    assert sweep.main([*command, "--dry-run"]) == 0
+    assert "1 to do" in capsys.readouterr().out
+
+
+def test_what_to_try_is_the_recipe_s_own_or_a_lower_rate(runs, tmp_path, capsys):
+    accuracies(runs, lambda width, seed: 0.1)
+    _, written = advice(["--runs", runs], tmp_path, capsys)
+    own = "--recipe digits --widths 9 --losses softmax --seeds 1"
+    assert f", say the recipe's own: python -m fc_width.sweep {own} --out {runs}-anew." in written["recommendation"][1]
+    rename(
+        runs, **{key: value for key, value in dataclasses.asdict(RECIPES["digits"].recipe).items() if key not in SET}
+    )
+    _, written = advice(["--runs", runs], tmp_path, capsys)
+    assert ", say a tenth of the rate: python -m fc_width.sweep" in written["recommendation"][1]
+    lower = RECIPES["digits"].recipe.lr / 10
+    assert f"{own} --set lr={lower!r} --out {runs}-lr-{lower:g}." in written["recommendation"][1]
+
+
+SET = (*SWEPT, "dataset", "name")
+
+
+def test_runs_that_learned_advise_before_those_that_did_not(runs, tmp_path, capsys):
+    store = Store(runs)
+    for old in list(store.records()):
+        recipe = dataclasses.replace(Recipe(**old["recipe"]), loss="w-softmax:0.5")
+        store.write(old | {"run_id": recipe.run_id, "recipe": dataclasses.asdict(recipe)})
+        if old["recipe"]["loss"] == "softmax":
+            store.write(record(Recipe(**old["recipe"]), 1800))
+    said, _ = advice(["--runs", runs], tmp_path, capsys)
+    assert "Take M = 4" in said
+    assert "w-softmax:0.5, prelu-bn, 4 seeds" in said
+
+
+def simplex(folder, differences, loss="w-softmax-simplex:1", feature="prelu-bn", **changes):
+    """The simplex at C − 1 beside softmax, so many images of 2,000 better or worse, seed by seed."""
+    store = Store(folder)
+    softmax = {r["recipe"]["seed"]: r for r in store.records() if r["run_id"].startswith("digits_softmax_M9_")}
+    for seed, difference in enumerate(differences):
+        recipe = Recipe(name="digits", width=9, seed=seed, loss=loss, feature=feature)
+        wrong = round(2000 * (1 - softmax[seed]["final"]["test_accuracy"])) - difference
+        store.write(record(recipe, wrong) | changes)
+
+
+NOT_MEASURED = (
+    "the fixed simplex costs no classifier (360 B, 7 % of layer and classifier); its accuracy is not measured"
+)
+SIMPLEX = {
+    "as good": ([1, 0, -1, 0], {}, "take the fixed simplex: it saves 360 B, 7 % of layer and classifier, and is shown"),
+    "worse": ([-20, -30, -25, -22], {}, "the fixed simplex saves 360 B, 7 % of layer and classifier, but is not shown"),
+    "too few": ([1, 1], {}, "but is not shown to lose less than 0.5 points"),
+    "one seed": (
+        [0],
+        {},
+        "but is not shown to lose less than 0.5 points (w-softmax-simplex:1 less softmax, prelu-bn: 0.00",
+    ),
+    "one failed": ([1, 0, -1, 0], {"seed 3": "diverged"}, "but is not shown to lose less than 0.5 points"),
+    "after a ReLU": ([1, 0, -1, 0], {"feature": "bn-relu"}, NOT_MEASURED),
+    "nothing": ([], {}, NOT_MEASURED),
+}
+
+
+@pytest.mark.parametrize(("differences", "changes", "said"), SIMPLEX.values(), ids=SIMPLEX)
+def test_the_simplex_is_recommended_where_the_runs_show_it(differences, changes, said, runs, tmp_path, capsys):
+    simplex(runs, differences, feature=changes.get("feature", "prelu-bn"))
+    if changes.get("seed 3"):
+        store = Store(runs)
+        last = next(r for r in store.records() if "simplex" in r["recipe"]["loss"] and r["recipe"]["seed"] == 3)
+        store.write({k: v for k, v in last.items() if k not in ("final", "correct")} | {"status": "diverged"})
+    _, written = advice(["--runs", runs], tmp_path, capsys)
+    sentence = written["recommendation"][-1]
+    assert sentence.startswith("If you take C − 1, with features of both signs, ")
+    assert said in sentence
+    gains = np.array(differences) / 20
+    if written["simplex"] and len(gains) > 2 and not changes:
+        row = written["simplex"][0]
+        half = stats.t.ppf(0.975, len(gains) - 1) * gains.std(ddof=1) / len(gains) ** 0.5
+        assert (row["difference"], row["high"] - row["low"]) == (pytest.approx(gains.mean()), pytest.approx(2 * half))
+        ends = f"95 % interval {row['low']:.2f} to {row['high']:.2f}, {len(gains)} seeds)".replace(" -", " −")
+        assert sentence.endswith(f"prelu-bn: {gains.mean():.2f} points, ".replace(" -", " −") + ends + ".")
+
+
+def test_which_simplex_is_compared_is_not_chosen_by_its_result(runs, tmp_path, capsys):
+    simplex(runs, [5, 5, 5, 6], "w-softmax-simplex:0.5")
+    simplex(runs, [-30, -30, -30, -31], "w-softmax-simplex:1")
+    _, written = advice(["--runs", runs], tmp_path, capsys)
+    assert len(written["simplex"]) == 2
+    assert "(w-softmax-simplex:1 less softmax" in written["recommendation"][-1]
+
+
+def test_two_classes_have_no_simplex_to_speak_of(tmp_path, capsys):
+    said, _ = advice(["--classes", 2, "--features", 8], tmp_path, capsys)
+    assert "fixed simplex" not in said
+
+
+def test_runs_that_do_not_decide_get_the_sweep_that_may(runs, tmp_path, capsys):
+    without(runs, 1, 2, 4, 9, 18, 27, 45, seeds="[123]")
+    _, written = advice(["--runs", runs], tmp_path, capsys)
+    sentence = written["recommendation"][1]
+    assert (
+        " Run more seeds: python -m fc_width.sweep --recipe digits --widths 1 2 4 9 18 27 45 --losses softmax "
+        in sentence
+    )
+    assert sentence.endswith(f" --out {runs}, then --runs {runs}.")
+    command = shlex.split(re.search(r"fc_width\.sweep (.*), then", sentence)[1])
+    assert sweep.main([*command, "--dry-run"]) == 0
+    assert "35 runs of digits" in (shown := capsys.readouterr().out)
+    assert ": 7 done, 28 to do" in shown
+    store = Store(runs)
+    for recipe in sweep.plan(tyro.cli(sweep.Options, args=command), 10):
+        store.write(record(recipe, 20))
+    _, written = advice(["--runs", runs], tmp_path, capsys)
+    assert written["recommendation"][1].startswith("Take M = 1")
+
+
+def test_more_seeds_of_what_diverges_would_decide_nothing(runs, tmp_path, capsys):
+    store = Store(runs)
+    for old in list(store.records()):
+        if old["recipe"]["width"] == 45 and old["recipe"]["seed"] == 2:
+            store.write({k: v for k, v in old.items() if k not in ("final", "correct")} | {"status": "diverged"})
+    _, written = advice(["--runs", runs], tmp_path, capsys)
+    sentence = written["recommendation"][1]
+    assert "1 runs failed or diverged, each counted as guessing). Run more seeds at a tenth of the learning" in sentence
+    assert " --seeds 5 --set " in sentence
+    assert sentence.endswith(f" --out {runs}-lr-0.001, then --runs {runs}-lr-0.001.")
+
+
+def test_a_width_that_a_failed_run_leaves_says_so(runs, tmp_path, capsys):
+    store = Store(runs)
+    for old in list(store.records()):
+        if old["recipe"]["width"] == 9 and old["recipe"]["seed"] == 2 and old["recipe"]["loss"] == "softmax":
+            store.write({k: v for k, v in old.items() if k not in ("final", "correct")} | {"status": "diverged"})
+    said, _ = advice(["--runs", runs], tmp_path, capsys)
+    assert "Take M = 18" in said
+    assert "M = 9 is out as a run failed or diverged there, which counts as guessing" in said
+
+
+def test_what_the_intervals_are_over_is_said(runs, tmp_path, capsys):
+    said, written = advice(["--runs", runs], tmp_path, capsys)
+    assert said.count("over seeds, not over the draw of the 2,000 test images") == 2
+    assert [row["images"] for row in written["knees"]] == [2000, 2000]
+    store = Store(runs)
+    for old in list(store.records()):
+        store.write({key: value for key, value in old.items() if key != "correct"})
+    said, _ = advice(["--runs", runs], tmp_path, capsys)
+    assert said.count("over seeds, not over the draw of the test images") == 2
+
+
+def test_what_lacks_a_plateau_beside_what_has_one_is_told_without_a_command_to_fill_in(runs, tmp_path, capsys):
+    store = Store(runs)
+    for old in list(store.records()):
+        if old["recipe"]["width"] in (4, 9):
+            recipe = dataclasses.replace(Recipe(**old["recipe"]), loss="w-softmax:0.5")
+            store.write(old | {"run_id": recipe.run_id, "recipe": dataclasses.asdict(recipe)})
+    said, _ = advice(["--runs", runs], tmp_path, capsys)
+    assert "Take M = 4" in said
+    assert f"digits, w-softmax:0.5, prelu-bn: no plateau to compare with: {TOO_FEW}" in said
+    assert "…" not in said
+
+
 def test_runs_without_a_plateau_are_told_of_beside_features(runs, tmp_path, capsys):
     without(runs, 18, 27)
     np.save(tmp_path / "x.npy", np.random.default_rng(0).normal(size=(60, 5)))
@@ -317,8 +518,8 @@ def test_runs_without_a_plateau_are_told_of_beside_features(runs, tmp_path, caps
 
 def test_the_features_of_an_existing_model(tmp_path, capsys):
     rng = np.random.default_rng(0)
-    labels = np.arange(300) % 4
-    features = 5 * np.eye(4, 32)[labels] + 0.5 * rng.normal(size=(300, 32))
+    labels = np.arange(600) % 4
+    features = 5 * np.eye(4, 32)[labels] + 0.5 * rng.normal(size=(600, 32))
     np.save(tmp_path / "x.npy", features.astype(np.float32))
     np.save(tmp_path / "y.npy", labels)
     arguments = ["--embeddings", tmp_path / "x.npy", "--labels", tmp_path / "y.npy"]
@@ -355,9 +556,10 @@ def test_the_features_of_an_existing_model(tmp_path, capsys):
 def test_the_axes_advised_are_those_from_which_on_none_loses(losses, said):
     kept = [
         {"width": width, "accuracy": 0.9 - loss / 100, "loss": loss, "chance": 0.25, "classifier": "nearest-mean"}
+        | {"lost": round(max(200 * loss, 0)), "gained": round(max(-200 * loss, 0))}
         for width, loss in {**losses, 12: 0.0}.items()
     ]
-    sentence = recommendation(Advice(4, 12, [], rank=EffectiveRank(2.0, 2.5, 3, 400, 12), kept=kept))[1]
+    sentence = recommendation(Advice(4, 12, [], rank=EffectiveRank(2.0, 2.5, 3, 20_000, 12), kept=kept))[1]
     assert said in sentence
     assert ("PCA" in sentence) == bool(losses)
 
@@ -377,13 +579,45 @@ def test_the_axes_advised_are_those_from_which_on_none_loses(losses, said):
     ],
 )
 def test_features_no_better_than_chance_advise_no_axes(accuracy, rows, chance, said):
-    shared = {"accuracy": accuracy, "loss": 0.0, "chance": chance, "classifier": "logistic"}
+    shared = {"accuracy": accuracy, "loss": 0.0, "lost": 0, "gained": 0, "chance": chance, "classifier": "logistic"}
     kept = [{"width": width} | shared for width in (1, 2, 12)]
     sentence = recommendation(Advice(4, 12, [], rank=EffectiveRank(2.0, 2.5, 3, rows, 12), kept=kept))[1]
     assert ("PCA to 1 keeps" in sentence) == (said is None)
     if said is not None:
         assert f"by the logistic classifier on all 12, these features {said}" in sentence
         assert sentence.endswith("so no PCA is recommended.")
+
+
+@pytest.mark.parametrize(
+    ("rows", "lost", "gained", "said"),
+    [
+        (300, 0, 0, "PCA to 2 keeps the accuracy within 0.5 points of all 12, as does every wider one tried, on these"),
+        (600, 0, 0, "PCA to 2 keeps the accuracy within 0.5 points of all 12, as does every wider one tried (paired"),
+        (2000, 30, 30, "on these rows, but that is not shown: of 2000 rows one is 0.05 points; give more rows"),
+        (2000, 3, 3, "(paired, one-sided 95 % over 2000 rows): a guide"),
+    ],
+)
+def test_axes_are_advised_where_the_rows_show_it(rows, lost, gained, said):
+    shared = {"accuracy": 0.9, "loss": 0.0, "lost": lost, "gained": gained, "chance": 0.25, "classifier": "logistic"}
+    kept = [{"width": width} | shared for width in (2, 5, 12)]
+    sentence = recommendation(Advice(4, 12, [], rank=EffectiveRank(2.0, 2.5, 3, rows, 12), kept=kept))[1]
+    assert said in sentence
+    one = [kept[0], kept[1] | {"lost": 0, "gained": 0}, kept[2]]
+    sentence = recommendation(Advice(4, 12, [], rank=EffectiveRank(2.0, 2.5, 3, 2000, 12), kept=one))[1]
+    assert f"PCA to {2 if lost < 30 else 5} keeps" in sentence
+
+
+def test_one_axis_that_loses_more_than_the_margin_is_seldom_advised(tmp_path, capsys):
+    """Two classes that differ on one axis by much and on another by a little: without that 0.6 points go."""
+    advised = 0
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        y = np.arange(60) % 2
+        X = rng.normal(size=(60, 2)) * [1.2, 1] + np.outer(2 * y - 1, [1.9, 0.45])
+        _, written = advice([*features(tmp_path, X, y), "--widths", 1], tmp_path, capsys)
+        sentence = written["recommendation"][1]
+        advised += "PCA to 1 keeps" in sentence and "not shown" not in sentence
+    assert advised == 0
 
 
 def features(tmp_path, X, y):
@@ -452,6 +686,7 @@ FILES = {
         ("--classes 10 --features 4 --labels labels.npy", "give both"),
         ("--classes 10 --runs nothing", "no records in nothing"),
         ("--classes 7 --runs runs", "differs: 7 by --classes, 10 by --runs"),
+        ("--runs runs --features 7", "inputs of the FC layer, differs: 7 by --features, 128 by --runs"),
         ("--classes 2 --embeddings absent.npy", "no file absent.npy"),
         ("--classes 2 --embeddings nan.npy", "nan.npy: 1 of 2 rows hold NaN or infinity"),
         ("--classes 2 --embeddings flat.npy", "flat.npy: features must have shape (N, D) with N ≥ 2, got (6,)"),

@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+from scipy import optimize, stats
 from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
@@ -41,6 +42,79 @@ def test_the_effective_rank_of_a_known_spectrum(variances, participation, entrop
 def test_features_that_do_not_vary_have_no_rank():
     with pytest.raises(ValueError, match="the same in every row"):
         embeddings.effective_rank(np.ones((5, 3)))
+
+
+@pytest.mark.parametrize("value", [0.0, 0.1, 1 / 3, np.float32(1 / 3), -1e300, 1e-300])
+@pytest.mark.parametrize("labels", [None, np.arange(50) % 5])
+def test_features_that_are_the_same_but_for_rounding_have_no_rank(value, labels):
+    X = np.full((50, 8), value, np.float64)
+    X[::7, 3] *= 1 + 1e-15
+    for measure in (embeddings.effective_rank, lambda X: embeddings.pca_accuracy(X, np.arange(50) % 5, (1, 2))):
+        with pytest.raises(ValueError, match="the same in every row"):
+            measure(X)
+
+
+@pytest.mark.parametrize("scale", [1e200, 1e-200, 1e307, 1e-300, -1.0])
+@pytest.mark.parametrize("name", ["nearest-mean", "logistic"])
+def test_the_scale_of_the_features_changes_nothing(scale, name):
+    features, labels = blobs(noise=2.0)
+    expected, found = (embeddings.effective_rank(X) for X in (features, features * scale))
+    assert found.participation == pytest.approx(expected.participation)
+    assert (found.at_99, found.rows) == (expected.at_99, expected.rows)
+    tables = [embeddings.pca_accuracy(X, labels, (1, 3, 8), name) for X in (features, features * scale)]
+    assert tables[1]["accuracy"].to_numpy() == pytest.approx(tables[0]["accuracy"].to_numpy(), abs=0.01)
+
+
+@pytest.mark.parametrize("name", ["nearest-mean", "logistic"])
+@pytest.mark.parametrize(
+    "features",
+    [
+        (np.arange(50) % 5)[:, None].astype(float),  # no scatter within the classes
+        np.eye(5)[np.arange(50) % 5],
+        np.where(np.arange(50) == 7, 1.0, 0.0)[:, None],  # all rows but one the same
+        1e9 + np.random.default_rng(0).normal(size=(50, 4)),
+        np.random.default_rng(0).normal(size=(30, 500)),
+    ],
+)
+def test_nothing_is_warned_of(features, name):
+    """Warnings are errors here."""
+    labels = np.arange(len(features)) % 5
+    table = embeddings.pca_accuracy(features, labels, (1, 2, 3), name)
+    assert table["accuracy"].between(0, 1).all()
+    if len(features) == 50 and features.shape[1] == 5:
+        assert table["accuracy"].iloc[-1] == 1
+
+
+def test_the_rows_lost_and_gained_make_the_loss():
+    features, labels = blobs(noise=2.0)
+    table = embeddings.pca_accuracy(features, labels, (1, 3, 8))
+    assert (100 * (table["lost"] - table["gained"]) / 240).to_numpy() == pytest.approx(table["loss"].to_numpy())
+    assert table[["lost", "gained"]].iloc[-1].tolist() == [0, 0]
+    assert (table["lost"].iloc[:2] > 0).all()
+
+
+@pytest.mark.parametrize("gained", [0.0, 0.002, 0.01, 0.05])
+@pytest.mark.parametrize("rows", [60, 600, 5000])
+def test_a_loss_of_the_margin_is_seldom_shown_to_be_less(rows, gained):
+    rng = np.random.default_rng(4)
+    counts = rng.multinomial(rows, [0.005 + gained, gained, 0.995 - 2 * gained], 2000)
+    wrong = sum(embeddings.shown_to_lose_less(0.5, rows, lost, found) for lost, found, _ in counts)
+    assert stats.binomtest(wrong, 2000, 0.05, alternative="greater").pvalue > 1e-3
+
+
+@pytest.mark.parametrize(
+    ("rows", "lost", "gained"), [(539, 0, 0), (540, 0, 0), (2000, 3, 3), (2000, 30, 30), (9000, 60, 31)]
+)
+def test_the_score_is_that_of_the_likelihood_held_at_the_margin(rows, lost, gained):
+    """Against the maximum of the likelihood, by search."""
+
+    def minus(q):
+        p = np.array([q + 0.005, q, 1 - 2 * q - 0.005])
+        return -sum(n * np.log(share) for n, share in zip((lost, gained, rows - lost - gained), p, strict=True) if n)
+
+    q = optimize.minimize_scalar(minus, bounds=(0, 0.4), method="bounded", options={"xatol": 1e-12}).x
+    z = (0.005 * rows - lost + gained) / np.sqrt(rows * (2 * q + 0.005 * 0.995))
+    assert embeddings.shown_to_lose_less(0.5, rows, lost, gained) == (z > stats.norm.ppf(0.95))
 
 
 def blobs(classes=4, width=12, rows=240, noise=1.0):

@@ -1,6 +1,7 @@
 """No verdict is constant: every experimental claim is reproduced where the paper is right, and not where one thing is
 otherwise; too little evidence is inconclusive, none is not run."""
 
+import dataclasses
 import itertools
 import subprocess
 
@@ -15,7 +16,7 @@ from analysis import contrasts, evidence
 from analysis.contrasts import INCONCLUSIVE, NOT_REPRODUCED, NOT_RUN, REPRODUCED, Contrast, find
 from analysis.experiments import all_experiments
 from analysis.verdicts import judge_experiment
-from fc_width import sweep
+from fc_width import benchmark_losses, sweep
 from fc_width.data import CLASSES
 from fc_width.recipes import COLD, RECIPES, sweep_widths
 
@@ -113,6 +114,7 @@ OTHERWISE = {  # what is otherwise: one change a world, for the claim of every d
     "compactness": [reverse("nc1")],
     "convergence": [reverse("train_accuracy"), add("train_accuracy", 0.02, HIGH)],
     "better": [add("test_accuracy", -0.1, of(loss)) for loss in contrasts.W_SOFTMAX],
+    "better-over-widths": [add("test_accuracy", -0.1, of(loss)) for loss in contrasts.W_SOFTMAX],
     "alpha": [reverse("test_accuracy"), add("test_accuracy", 0.01, of("w-softmax:1"))],
     "beats": [add("test_accuracy", 0.05, of(loss)) for loss in ("hinge", "l-softmax")],
     "printed": [
@@ -194,7 +196,46 @@ def test_times_that_differ_from_seed_to_seed_are_no_evidence():
     assert judged("training-time-mnist", slows, seeds=2).verdict == INCONCLUSIVE
     row = judged("training-time-mnist", slows, seeds=3)
     assert row.verdict == NOT_RUN
-    assert row.number == "no runs of the same device whose times differ by less than 25%"
+    assert row.number == "no runs of two seeds, each pair on one device, whose times differ there by less than 25%"
+
+
+def pairs(*rows):
+    """Runs of W-Softmax and softmax at M_min: a device and the seconds of each, or None where it was not run."""
+    table = paper.needed(CLAIMS["training-speed-mnist"], seeds=len(rows))
+    for seed, (device, *seconds) in enumerate(rows):
+        for loss, time in zip(("w-softmax:1", "softmax"), seconds, strict=True):
+            own = (table["seed"] == seed) & (table["loss"] == loss)
+            table.loc[own, ["device", "seconds"]] = device, time or 0.0
+            table = table if time else table[~own]
+    return paper.runs(table)
+
+
+@pytest.mark.parametrize(
+    ("rows", "expected"),
+    [
+        (
+            [("x", 105, 100), ("x", 106, 100), ("y", 52, 50), ("y", 53, 50)],
+            [5, 6, 4, 6],
+        ),  # devices differ, not the times
+        ([("x", 105, 100), ("x", 106, 100), ("y", 52, 50), ("y", 53, 80)], [5, 6]),  # y has other work
+        ([("x", 105, 100), ("x", 106, 100), ("y", 52, 50)], [5, 6]),  # one pair: nobody knows
+        ([("x", 105, 100), ("x", 106, 100), ("x", None, 300), ("x", 300, None)], [5, 6]),  # without a partner
+        ([("x", 105, 100), ("x", 106, 130)], []),
+        ([("x", 105, 100)], []),
+        ([("x", 105, None)], []),
+    ],
+)
+def test_times_are_held_to_each_device_and_to_what_is_compared(rows, expected):
+    (found,) = pairs(*rows)
+    assert found.slower(("w-softmax:1", 9), ("softmax", 9)).to_list() == pytest.approx(expected)
+
+
+def test_a_time_that_cannot_be_neither_shows_a_claim_nor_counts_against_it():
+    fast = [("x", 70, 100), ("x", 71, 100), ("x", 72, 100)]
+    row = judge_experiment(CLAIMS["training-speed-mnist"], pairs(*fast))
+    assert row.verdict == INCONCLUSIVE
+    assert [finding.state for finding in row.evidence[0].findings] == ["shown", "open"]
+    assert row.evidence[0].findings[1].number() == "−29 % [−31.48, −26.52], 3 seeds; wanted above −10"
 
 
 @pytest.mark.parametrize("name", ON_RUNS)
@@ -217,14 +258,25 @@ def test_what_nothing_here_can_run_says_why(name):
     assert row.number == CLAIMS[name].reason != ""
 
 
+SIZES = tuple(", ".join(map(str, size)) for size in benchmark_losses.SIZES)
+SLOW_AT_1000 = (
+    paper.benchmark(1.1, sizes=SIZES)
+    .replace("1000 | W-Softmax α = 1, printed | 2.2", "1000 | x | 9")
+    .replace("1000 | softmax | 2 ", "1000 | W-Softmax α = 1, printed | 8 ")
+)
+
+
 @pytest.mark.parametrize(
     ("name", "text", "expected"),
     [
-        ("loss-speed", paper.benchmark(1.1), REPRODUCED),
+        ("loss-speed", paper.benchmark(1.1, sizes=SIZES), REPRODUCED),
+        ("loss-speed", paper.benchmark(1.1), INCONCLUSIVE),
         ("loss-speed", paper.benchmark(1.3), NOT_REPRODUCED),
         ("loss-speed", paper.benchmark(1.1, sizes=("50, 9, 10",)), INCONCLUSIVE),
         ("loss-speed", None, NOT_RUN),
-        ("loss-speed-margins", paper.benchmark(1.1), REPRODUCED),
+        ("loss-speed-margins", paper.benchmark(1.1, sizes=SIZES), REPRODUCED),
+        ("loss-speed-margins", paper.benchmark(1.1), INCONCLUSIVE),
+        ("loss-speed-margins", SLOW_AT_1000, NOT_REPRODUCED),
         ("loss-speed-margins", paper.benchmark(1.1, library=1.2), NOT_REPRODUCED),
         ("loss-speed-margins", paper.benchmark(1.1, sizes=("50, 9, 10",)), INCONCLUSIVE),
         ("loss-speed-margins", None, NOT_RUN),
@@ -237,6 +289,19 @@ def test_the_loss_alone_is_judged_on_the_benchmark(name, text, expected, tmp_pat
     row = judge_experiment(CLAIMS[name], evidence.load(tmp_path, file))
     assert row.verdict == expected
     assert "fc_width.benchmark losses" in row.command
+
+
+def test_the_loss_as_the_paper_writes_it_is_beside_its_claim(tmp_path):
+    file = tmp_path / "benchmark.md"
+    own = paper.benchmark(1.1, sizes=SIZES)
+    file.write_text(own + "| 50, 9, 10 | Algorithm 1, naive | 30 | 1 | 1 |\n", "utf-8")
+    row = judge_experiment(CLAIMS["loss-speed-margins"], evidence.load(tmp_path, file))
+    assert [(each.verdict, each.counts) for each in row.evidence] == [(REPRODUCED, True), (NOT_REPRODUCED, False)]
+    assert [finding.mean for finding in row.evidence[1].findings] == pytest.approx([30 / 8, 30 / 9])
+    assert row.verdict == REPRODUCED
+    assert row.note.endswith("NOT REPRODUCED: computed by Algorithm 1 as the paper writes it.")
+    file.write_text(own, "utf-8")
+    assert len(judge_experiment(CLAIMS["loss-speed-margins"], evidence.load(tmp_path, file)).evidence) == 1
 
 
 @pytest.mark.parametrize("dataset", ["mnist", "cifar10", "cifar100"])
@@ -275,14 +340,120 @@ def test_other_data_and_other_features_are_shown_and_never_count():
     claim = CLAIMS["angle-falls"]
     others = [paper.needed(claim, name="fashion-mnist-small"), paper.needed(claim, feature="linear")]
     row = judge_experiment(claim, paper.runs(*others))
-    assert row.verdict == NOT_RUN
-    assert [each.counts for each in row.evidence] == [False, False]
+    assert (row.verdict, row.note) == (NOT_RUN, "")
+    assert [each.counts for each in row.evidence] == [False] * 4
+    assert [each.beside for each in row.evidence] == ["", "class by class"] * 2
     assert "feature linear" in row.evidence[0].name
-    assert "Fashion-MNIST" in row.evidence[1].name
+    assert "Fashion-MNIST" in row.evidence[2].name
     assert "--features linear" in row.evidence[0].command
     assert judge_experiment(CLAIMS["better-mnist"], paper.runs(others[1])).evidence == ()
     small = paper.needed(CLAIMS["printed-mnist"], name="mnist-small")
     assert judge_experiment(CLAIMS["printed-mnist"], paper.runs(small)).evidence == ()
+
+
+WIDE = of("softmax"), lambda row: row["width"] in (18, 27)
+
+
+def everywhere(claim, change=None):
+    """The runs that a claim needs, at every width of a sweep."""
+    return paper.runs(paper.needed(dataclasses.replace(claim, widths=None), change))
+
+
+def test_other_widths_are_beside_a_claim_and_never_count():
+    claim = CLAIMS["angle-of-softmax"]
+    row = judge_experiment(claim, everywhere(claim, turn(-40, *WIDE)))
+    main, *beside = row.evidence
+    assert (row.verdict, main.counts, main.beside) == (REPRODUCED, True, "")
+    found = {each.beside: each.verdict for each in beside}
+    widths = [f"M = {width}" for width in sweep_widths(10) if width != 9]
+    assert list(found) == [*widths, "class by class"]
+    assert {name for name, verdict in found.items() if verdict != REPRODUCED} == {"M = 18", "M = 27"}
+    assert not any(each.counts for each in beside)
+    assert row.note == (
+        "Beside it, not counted, on MNIST, the paper's network (recipe paper-mnist): REPRODUCED: M = 1, 2, 3, 4, 5, 8, "
+        "10, 14, 45, 90, 180, 270, class by class; NOT REPRODUCED: M = 18, 27."
+    )
+
+
+def test_a_width_without_one_of_the_losses_is_not_beside_a_claim():
+    claim = CLAIMS["angle-of-softmax"]
+    row = judge_experiment(claim, everywhere(claim, lambda row: row["width"] in (9, 10) or row["loss"] != "softmax"))
+    assert [each.beside for each in row.evidence] == ["", "M = 10", "class by class"]
+
+
+@pytest.mark.parametrize("name", ["angle-of-softmax", "angle-falls", "angle-of-training"])
+def test_the_classes_of_which_a_claim_holds_are_counted(name):
+    def two_are_otherwise(row):
+        for split, by in (("train", 60), ("test", 30)):
+            of_split = row["class_angles"][split]
+            row["class_angles"][split] = [a + by * (c < 2) * paper.alpha(row["loss"]) for c, a in enumerate(of_split)]
+
+    row = judged(name, two_are_otherwise)
+    (beside,) = (each for each in row.evidence if each.beside)
+    assert (beside.beside, beside.verdict) == ("class by class", NOT_REPRODUCED)
+    counted = {finding.contrast.text: finding.mean for finding in beside.findings}
+    assert set(counted.values()) == ({8.0, 10.0} if name == "angle-of-training" else {8.0})
+    assert all(finding.contrast.bound == 9.5 for finding in beside.findings)
+
+
+def test_better_over_widths_wants_several_of_them():
+    claim = CLAIMS["better-over-widths-mnist"]
+    runs = paper.runs(paper.needed(CLAIMS["better-mnist"]))  # at M_min alone
+    row = judge_experiment(claim, runs)
+    assert row.verdict == NOT_RUN
+    down = paper.needed(claim, add("test_accuracy", -0.1, W, lambda row: row["width"] == 5))
+    row = judge_experiment(claim, paper.runs(down))
+    assert row.verdict == NOT_REPRODUCED
+    verdicts = {each.beside: each.verdict for each in row.evidence if each.beside}
+    assert {name for name, verdict in verdicts.items() if verdict != REPRODUCED} == {"M = 5"}
+    assert "mean over all M from M_min on" in verdicts
+
+
+@pytest.mark.parametrize(("width", "by"), [(9, 0.02), (8, 0.02), (8, -0.02), (9, -0.02)])
+@pytest.mark.parametrize("name", ["minimum-mnist", "minimum-for-k-cifar10"])
+def test_what_one_unit_less_lacks_counts_against_a_claim_only_if_both_references_say_so(name, width, by):
+    """All widths alike, but for one of 8 and 9 of ten classes: the plateau and M_min disagree, or agree."""
+
+    def change(row):
+        if row["classes"] == 10:
+            flat(row)
+            row["test_accuracy"] += by * (row["width"] == width)
+
+    row = judged(name, change)
+    states = [finding.state for finding in row.evidence[0].findings if "C = 10: " in finding.contrast.text]
+    both = {(9, 0.02): ["against", "shown"], (8, 0.02): ["against"] * 2, (8, -0.02): ["shown"] * 2}
+    assert states[:2] == both.get((width, by), ["against"] * 2)
+    against = states[:2] == ["against"] * 2
+    assert row.verdict == (NOT_REPRODUCED if against else INCONCLUSIVE if "against" in states else REPRODUCED)
+    if row.verdict == INCONCLUSIVE:
+        assert contrasts.decisive(row.evidence[0].findings).state == "against"
+
+
+def test_those_that_count_together_are_one_number():
+    low, high = pd.Series([0.0, 0.1, -0.1]), pd.Series([9.0, 9.1, 8.9])
+    one = [Contrast(text, low, 5.0, together="both") for text in ("x", "y")]
+    found = contrasts.find_all(one)
+    assert [each.level for each in found] == [0.95, 0.95]
+    assert contrasts.verdict(found) == NOT_REPRODUCED
+    other = contrasts.find_all([one[0], Contrast("y", high, 5.0, together="both")])
+    assert [each.state for each in other] == ["against", "shown"]
+    assert contrasts.verdict(other) == INCONCLUSIVE
+    missing = contrasts.find_all([one[0], Contrast("y", pd.Series(dtype=float), 5.0, together="both")])
+    assert contrasts.verdict(missing) == INCONCLUSIVE
+    assert contrasts.find_all([*one, Contrast("z", high, 5.0)])[0].level == 0.975
+
+
+def test_a_measure_that_is_0_or_infinite_is_not_judged():
+    def collapsed(row):
+        if row["seed"] == 0:
+            row["nc1"] = 0.0
+        if row["seed"] == 1 and row["loss"] == "w-softmax:1.5":
+            row["nc1"] = 0.0
+
+    row = judged("compactness-mnist", collapsed)
+    assert (row.verdict, row.evidence[0].findings[0].seeds) == (REPRODUCED, 3)
+    row = judged("compactness-mnist", lambda row: row.update(nc1=0.0))
+    assert row.verdict == NOT_RUN
 
 
 def test_runs_of_two_recipes_under_one_name_are_refused():

@@ -94,6 +94,16 @@ def test_every_figure_is_drawn_with_its_source(folder, tmp_path):
     assert learned.loc[9, "fc_bytes"] == 4 * 9 * 129
     assert learned.loc[270, "classifier_bytes"] == 4 * 2700
     assert memory[memory["classifier"] == "simplex"]["classifier_bytes"].tolist() == [0]
+    (axes,) = figures.memory_against_width(records.load(folder)).figure.axes
+    lines = {line.get_label(): line for line in axes.lines}
+    both = (learned["fc_bytes"] + learned["classifier_bytes"]).sort_index()
+    assert lines["both"].get_xdata().tolist() == [1, 4, 9, 270]
+    assert lines["both"].get_ydata() == pytest.approx(both.to_numpy() / 1024)
+    assert (axes.get_xscale(), axes.get_yscale()) == ("log", "log")
+    x, y = (np.log(values) for values in lines["slope 1: grows as M does"].get_data())
+    assert y[1] - y[0] == pytest.approx(x[1] - x[0])
+    saved = 100 * learned.loc[9, "classifier_bytes"] / both[9]
+    assert any(f"saves {saved:.1f} % of both" in text.get_text() for text in axes.texts)
 
 
 def test_redrawing_from_the_packed_records_gives_the_same_files(folder, tmp_path):
@@ -117,6 +127,32 @@ def test_the_figure_shows_the_mean_and_every_seed(folder):
     assert [tick.get_text() for tick in axes.get_xticklabels()] == ["1", "4", "9", "270"]
     assert any("M_{min}" in text.get_text() for text in axes.texts)
     assert "3 seeds, 28 runs, 1 of them not done; cpu: test" in drawing.caption
+
+
+def test_a_line_breaks_where_its_loss_was_not_run_and_no_marker_covers_another(tmp_path, record):
+    store = Store(tmp_path / "runs")
+    store.create()
+    for loss, widths in (("softmax", (1, 2, 3, 9)), ("w-softmax:1", (1, 9)), ("w-softmax-centred:1", (1, 9, 18))):
+        for width in widths:
+            for seed in range(3):
+                accuracy = 0.2 if width == 1 else 0.9 + 0.01 * seed - 0.3 * ("centred" in loss)
+                store.write(record(Recipe(name="digits", width=width, loss=loss, seed=seed), accuracy))
+    drawn = figures.accuracy_against_width(records.load(store.folder))
+    (axes,) = drawn.figure.axes
+    lines = {line.get_label(): line.get_xydata() for line in axes.lines}
+    assert lines["softmax"] == pytest.approx(np.array([(0, 20), (1, 91), (2, 91), (3, 91)]))
+    gaps = lines["W-Softmax α = 1"]
+    assert np.isnan(gaps[1:3, 1]).all()
+    assert gaps[[0, 3], 1] == pytest.approx([20, 91])
+    centred = lines["W-Softmax α = 1, centred"]
+    assert centred[[3, 4], 0].tolist() == [3, 4]  # nothing to cover there
+    at_one, at_nine = ([lines[label][row, 0] for label in list(lines)[1::2]] for row in (0, 3))
+    assert len(set(at_one)) == 3
+    assert 0 < abs(at_nine[1] - 3) < 0.4
+    assert "broken where a width was not run" in drawn.caption
+    (bars, *_) = axes.collections
+    assert bars.get_segments()[1][:, 1].tolist() == pytest.approx([90, 92])  # one standard deviation
+    assert "bar: standard deviation over seeds" in drawn.caption
 
 
 def test_the_scale_of_the_accuracy_axis_is_undone():

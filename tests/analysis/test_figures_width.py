@@ -8,7 +8,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis import figures_geometry, figures_overfitting, figures_width, paired, plateau, records, tables
+from analysis import (
+    figures_angles,
+    figures_geometry,
+    figures_overfitting,
+    figures_width,
+    paired,
+    plateau,
+    records,
+    tables,
+)
 from analysis.__main__ import drawings
 from fc_width.recipes import sweep_widths
 from theory import bounds
@@ -107,6 +116,26 @@ def test_what_is_not_decided_is_drawn_as_an_arrow_not_as_a_knee():
     assert [line.get_ydata()[0] for line in axes.lines if line.get_marker() == "^"] == [45, 45]
 
 
+def test_the_signs_of_the_knees_are_told_and_a_short_bar_has_a_cap():
+    frame = runs(10, seeds=1).assign(test_accuracy=lambda rows: np.where(rows["width"] < 4, 0.95, 0.99))
+    drawing = figures_width.knee_against_classes([frame])
+    (axes,) = drawing.figure.axes
+    (legend,) = drawing.figure.legends
+    labels = [text.get_text() for text in legend.get_texts()]
+    assert [label for label in labels if "knee" in label or "decided" in label] == [
+        "knee, margin 0.1 points",
+        "knee, margin 0.5 points",
+        *figures_width.SIGNS,
+    ]
+    caps = [line.get_ydata()[0] for line in axes.lines if line.get_marker() == "_"]
+    assert caps == drawing.source["low"].tolist()
+    diamonds = [line.get_ydata()[0] for line in axes.lines if line.get_marker() == "D"]
+    assert diamonds == drawing.source["estimate"].tolist() == [4, 4]
+    frame.loc[frame["width"] == 45, "test_accuracy"] = 0.9
+    (axes,) = figures_width.knee_against_classes([frame]).figure.axes  # by the means nowhere
+    assert not [line for line in axes.lines if line.get_marker() == "D"]
+
+
 def test_the_right_angle_is_reached_at_half_the_classes():
     assert [figures_width.right_angle_width(C) for C in range(2, 20)] == [-(-C // 2) for C in range(2, 20)]
 
@@ -121,6 +150,13 @@ def test_the_rise_is_drawn_for_each_number_of_classes():
     assert lines["mean over seeds"].get_ydata() == pytest.approx(found.differences.mean().to_numpy())
     assert lines["C − 1"].get_xdata()[0] == 9
     assert len(drawing.source) == 3 * (len(sweep_widths(10)) + len(sweep_widths(3)))
+    (bars,) = ten.collections
+    widths = found.differences.columns.tolist()
+    expected = [paired.mean_interval(found.differences[width])[1:] for width in widths]
+    assert [segment[0, 0] for segment in bars.get_segments()] == widths
+    assert np.array([segment[:, 1] for segment in bars.get_segments()]) == pytest.approx(np.array(expected))
+    (legend,) = drawing.figure.legends
+    assert legend.get_title().get_text() == "MNIST: small network (recipe mnist-small), softmax"
 
 
 def test_the_rise_shows_every_seed_however_far_above_the_plateau():
@@ -133,7 +169,7 @@ def test_the_rise_shows_every_seed_however_far_above_the_plateau():
 
 
 def test_the_geometry_stands_over_the_bounds():
-    frame = pd.concat([runs(), runs(loss="w-softmax-simplex:1", widths=[9])])
+    frame = pd.concat([runs(), runs(loss="w-softmax-simplex:1", widths=[9]).assign(smallest_angle=90.0)])
     drawing = figures_geometry.geometry_against_bound(frame)
     assert len(drawing.source) == len(frame)
     at = drawing.source[drawing.source["width"] == 4].iloc[0]
@@ -143,6 +179,14 @@ def test_the_geometry_stands_over_the_bounds():
     lines = {line.get_label(): line for line in drawing.figure.axes[0].lines}
     assert lines["softmax"].get_ydata().tolist() == [11.0] * len(sweep_widths(10))
     assert lines["W-Softmax α = 1, fixed simplex"].get_xdata().tolist() == [sweep_widths(10).index(9)]
+
+
+def test_a_peak_of_nc1_at_the_simplex_s_width_is_explained_where_there_is_one():
+    flat, peaked = runs(), runs(loss="w-softmax:1")
+    peaked.loc[peaked["width"] == 9, "nc1"] = 50.0
+    assert "nearly singular" not in figures_geometry.geometry_against_bound(flat).caption
+    caption = figures_geometry.geometry_against_bound(pd.concat([flat, peaked])).caption
+    assert "Its median peaks at C − 1 (W-Softmax α = 1): there" in caption
 
 
 def test_no_committed_record_beats_the_bounds():
@@ -179,6 +223,59 @@ def test_overfitting_is_the_paired_change_since_the_simplex_s_width():
     assert source.loc["softmax", "against_softmax"].isna().all()
     assert "Smallest difference that one pair" in drawing.caption
     assert "24 runs" in drawing.caption
+    counts = [[text.get_text() for text in axes.texts] for axes in drawing.figure.axes]
+    assert counts == [["3"] * 6 + ["seeds:"], ["3"] * 3 + ["seeds:"]]
+
+
+def test_where_training_fails_too_the_caption_says_that_it_is_no_overfitting():
+    rng = np.random.default_rng(7)
+    frame = pd.concat([runs(fall=0.6, rng=rng), runs(loss="w-softmax:1", seeds=5, rng=rng)])
+    frame["train_accuracy"] = 0.99
+    drawing = figures_overfitting.overfitting(frame)
+    assert "changes too: softmax at M = 90 by +0.00 points to 99.00 %, " in drawing.caption
+    wide = (frame["loss"] == "softmax") & (frame["width"] >= 90)
+    frame.loc[wide, "train_accuracy"] = 0.40
+    drawing = figures_overfitting.overfitting(frame)
+    assert "falls too: softmax at M = 90 by −59.0 points to 40.0 % (failed optimisation), " in drawing.caption
+    source = drawing.source.set_index(["loss", "factor"])
+    assert source.loc[("softmax", 30), "training_change"] == pytest.approx(-59)
+    assert source.loc[("w-softmax:1", 30), ["seeds", "against_softmax_seeds"]].tolist() == [5, 3]
+    assert "3 to 5 seeds" in drawing.caption
+    one = frame[(frame["width"] == 9) | (frame["seed"] == 0)]
+    assert "; 1 seed, 8 runs" in figures_overfitting.overfitting(one).caption
+
+
+def test_the_angle_against_the_width_is_drawn_where_all_losses_were_run():
+    frame = pd.concat(
+        runs(loss=loss, widths=[1, 2, 9, 27]).assign(
+            test_angle=lambda rows, own=angles: rows["width"].map(own) + rows["seed"], feature="prelu-bn"
+        )
+        for loss, angles in {
+            "softmax": {1: 4, 2: 20, 9: 20, 27: 60},
+            "w-softmax:0.5": {1: 3, 2: 10, 9: 30, 27: 10},
+            "w-softmax:1": {1: 2, 2: 30, 9: 40, 27: 40},
+            "w-softmax:1.5": {1: 1, 2: 40, 9: 50, 27: 50},
+        }.items()
+    )
+    frame = frame[(frame["loss"] != "softmax") | (frame["width"] != 2)]
+    stem = "fig5-angle-against-width-mnist-small"
+    drawing = dict(drawings({"mnist-small": frame}, alone=True))[stem]
+    assert sorted(drawing.source["width"].unique()) == [1, 9, 27]
+    lines = {line.get_label(): line for line in drawing.figure.axes[0].lines}
+    assert lines["softmax"].get_ydata().tolist() == [5, 21, 61]
+    assert "Largest mean: softmax at M = 1, 27; W-Softmax α = 1.5 at M = 9." in drawing.caption
+    assert "From softmax on, each larger α has the smaller mean, as in the paper, at M = 1." in drawing.caption
+    bars = drawing.figure.axes[0].collections[0].get_segments()
+    assert bars[1][:, 1].tolist() == pytest.approx(paired.mean_interval([20, 21, 22])[1:])
+    few = {"mnist-small": frame[frame["width"] != 27]}
+    assert stem not in dict(drawings(few, alone=True))
+
+
+def test_of_many_classes_every_seed_is_drawn_and_no_tick_looks_like_a_class():
+    drawing = figures_angles.mean_angles(runs(30, widths=[29]).assign(dataset="cifar100"))
+    for axes in drawing.figure.axes:
+        assert not len(axes.get_xticks())
+        assert [len(line.get_xdata()) for line in axes.lines if line.get_marker() == "."] == [3 * 30]
 
 
 def test_the_records_decide_what_is_drawn():

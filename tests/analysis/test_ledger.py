@@ -136,6 +136,19 @@ def test_markdown_has_every_claim_its_verdict_number_command_and_figure(out):
     assert all(f"\n## {name}\n" in theory for name in re.findall(r"\(theory\.md#([^)]+)\)", text))
 
 
+def test_what_is_beside_a_claim_is_a_line_each_and_in_the_table(out):
+    rows, _ = ledger.write(out, CLASSES)
+    text = (out / "ledger.md").read_text("utf-8")
+    (row,) = (row for row in rows if row.id == "loss-speed-margins")
+    assert row.note.startswith("Beside it, not counted, on the losses timed alone: ")
+    assert row.note in next(line for line in text.splitlines() if line.startswith("| [W-Softmax is more efficient"))
+    part = text.partition("### loss-speed-margins\n")[2].partition("\n###")[0]
+    lines = part.partition("Beside it, not counted, of each the number that says most:\n\n")[2].splitlines()
+    assert lines[0].startswith("- computed by Algorithm 1 as the paper writes it: **")
+    assert lines[0].endswith((": shown", ": against", ": not shown"))
+    assert not any(lines[1:])
+
+
 def test_a_figure_that_is_not_there_is_left_out(out):
     (out / "fig4a-accuracy-mnist-small.png").unlink()
     ledger.write(out, CLASSES)

@@ -1,5 +1,7 @@
 """The knee: against curves whose knee is known, and against its own promise of how often it is wrong."""
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -110,6 +112,51 @@ def test_one_seed_decides_nothing():
     assert found.text() == "not decided: 1 or more"
 
 
+def test_two_seeds_show_nothing_however_equal():
+    """Of accuracies that are counts of few images two are often the same, and their interval has no width."""
+    found = plateau.knee(runs(seeds=2), 0.1)
+    assert (found.low, found.width, found.estimate, found.plateau_low) == (1, None, 5, None)
+    judged = plateau.judge(pd.DataFrame({1: [-9.0, -9.0], 2: [0.0, 0.0]}), 0.1)
+    assert judged["verdict"].tolist() == ["open", "open"]
+    assert judged["low"].tolist() == [-9, 0]
+    rng = np.random.default_rng(5)
+    decided = 0
+    for _ in range(200):  # M = 3 loses half a point, of 450 images
+        shares = {3: 0.985, **dict.fromkeys((18, 27, 45), 0.99)}
+        accuracy = {M: 100 * rng.binomial(450, share, 2) / 450 for M, share in shares.items()}
+        plateau_of = (accuracy[18] + accuracy[27] + accuracy[45]) / 3
+        decided += plateau.judge(pd.DataFrame({3: accuracy[3] - plateau_of}), 0.5)["verdict"].iloc[0] != "open"
+    assert decided == 0
+
+
+def test_the_plateau_has_a_lower_end_over_seeds():
+    frame = runs(noise=0.3)
+    means = plateau.against_plateau(frame).plateau
+    expected = means.mean() - stats.t.ppf(0.95, 4) * means.std() / 5**0.5
+    assert plateau.knee(frame, 0.1).plateau_low == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(("looks", "errs"), [((3,), 5), ((5,), 5), ((3, 5), 8), ((3, 10), 9), ((3, 5, 15), 11.5)])
+def test_more_looks_err_as_often_as_is_said(looks, errs):
+    """Of a width that loses just the margin: shown to lose less, after any look that the ones before left open. The
+    numbers that the module's docstring gives for more than one look."""
+    rng = np.random.default_rng(11)
+    values = rng.normal(-0.5, 1, (100_000, max(looks)))
+    left, wrong = np.ones(len(values), bool), 0
+    for n in looks:
+        mean = values[:, :n].mean(1)
+        half = stats.t.ppf(plateau.LEVEL, n - 1) * values[:, :n].std(1, ddof=1) / n**0.5
+        judged = plateau.judge(pd.DataFrame(values[:20, :n].T), 0.5)  # the same rule, of twenty of them
+        assert judged["low"].to_numpy() == pytest.approx((mean - half)[:20])
+        assert ((judged["verdict"] == "equivalent").to_numpy() == (mean - half > -0.5)[:20]).all()
+        wrong += int((left & (mean - half > -0.5)).sum())
+        left &= (mean - half <= -0.5) & (mean + half >= -0.5)
+    assert 100 * wrong / len(values) == pytest.approx(errs, abs=0.4)
+    if len(looks) > 1:
+        said = " ".join(plateau.__doc__.split())
+        assert re.search(rf"{errs} % (of all cases )?after {', '.join(map(str, looks[:-1]))} and {looks[-1]}", said)
+
+
 def test_two_noisy_seeds_give_a_range_and_many_give_a_width():
     few = plateau.knee(runs(seeds=2, noise=0.05), 0.1)
     assert few.width is None
@@ -127,6 +174,7 @@ def test_a_run_that_failed_counts_as_guessing(status):
     found = plateau.knee(frame, 0.1)
     assert (found.low, found.width, found.failures, found.plateau) == (5, 18, 1, pytest.approx(0.99))
     assert found.estimate == 18
+    assert found.failed == (14,)
     assert plateau.against_plateau(frame).differences.loc[3, 14] == pytest.approx(10 - 99)
 
 
@@ -151,8 +199,10 @@ def test_a_width_is_judged_by_the_seeds_that_it_has():
     assert plateau.knee(frame, 0.1).width == 18
     lacking = frame[(frame["width"] != 14) | (frame["seed"] != 4)]
     assert plateau.knee(lacking, 0.1).width == 18
-    good = pd.concat([runs(), runs(seeds=2, widths=(7,))])
+    good = pd.concat([runs(), runs(seeds=3, widths=(7,))])
     assert plateau.knee(good, 0.1).width == 5
+    twice = pd.concat([runs(), runs(seeds=2, widths=(7,))])  # equal, which two seeds may be by chance
+    assert plateau.knee(twice, 0.1).width == 8
     other = pd.concat([runs(), runs(seeds=1, widths=(7,)).assign(seed=9)])  # which no other width has
     assert plateau.knee(other, 0.1) == plateau.knee(runs(), 0.1)
     once = pd.concat([runs(), runs(seeds=1, widths=(7,))])  # of which one seed says nothing
@@ -183,7 +233,7 @@ AT_THE_MARGIN = {1: 40.0, 2: 97.0, 3: 98.5}
 NEARLY_BELOW = {1: 40.0, 2: 97.0, 3: 97.0} | dict.fromkeys((4, 5, 8, 9, 14), 98.501)
 
 
-@pytest.mark.parametrize("seeds", [2, 3, 5])
+@pytest.mark.parametrize("seeds", [3, 5])
 @pytest.mark.parametrize("curve", [AT_THE_MARGIN, NEARLY_BELOW])
 def test_each_end_is_wrong_as_rarely_as_it_says(curve, seeds):
     """The hardest cases: M = 3 is worse by exactly the margin, so that only chance puts the knee there; and all from 4

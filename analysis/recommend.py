@@ -1,0 +1,182 @@
+"""What to do, in plain sentences, from what is known of the widths."""
+
+import itertools
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from scipy import stats
+
+from analysis import plateau
+from analysis.contrasts import MIN_SEEDS
+from analysis.embeddings import EffectiveRank, shown_to_lose_less
+from analysis.remedy import SWEEP
+from analysis.widths import Advice, cost
+from theory import bounds
+
+
+def recommendation(advice: Advice) -> list[str]:
+    """What to do, in plain sentences, each with the numbers behind it."""
+    C = advice.classes
+    angle = math.degrees(bounds.largest_min_angle(C, C - 1).lower)
+    said = [
+        f"C − 1 = {C - 1} is the width that makes equal angles between {C} weight vectors possible ({angle:.2f}°); "
+        "it need not be the width that accuracy needs."
+    ]
+    measured = [_measured(advice), _from_features(advice)]
+    said += [sentence for sentence in measured if sentence]
+    if not any(measured):
+        half = -(-C // 2)
+        said.append(
+            f"Nothing here measures accuracy. ⌈C/2⌉ = {half} already allows angles of 90°; whether that or less does "
+            "for your data, a sweep tells: python -m fc_width.sweep --dataset FOLDER, and then --runs."
+        )
+    taken = best(advice)
+    if C > 2 and not (taken and taken["guessing"]):
+        said.append(f"If you take C − 1, with features of both signs, {_simplex(advice, taken)}.")
+    return said
+
+
+def best(advice: Advice) -> dict[str, Any] | None:
+    """The knee, at any margin, of the runs that are to advise: of those that learned, softmax's, or, where it has no
+    plateau, another loss's, with the feature of the highest plateau; None without any."""
+    known = [row for row in advice.knees if "problem" not in row]
+    return min(known, key=lambda row: (row["guessing"], row["loss"] != "softmax", -row["plateau"]), default=None)
+
+
+def _measured(advice: Advice) -> str:
+    """What the runs recommend: of `best`, the knee at the smallest margin that decides one."""
+    if not advice.knees:
+        return ""
+    taken = best(advice)
+    if taken is None:
+        row = advice.knees[0]
+        return f"Your runs ({row['loss']}, {row['feature']}) have {row['problem']}. {row['remedy']}"
+    if taken["guessing"]:
+        return f"No width is advised: {guessing(taken)} ({taken['loss']}, {taken['feature']}). {taken['remedy']}"
+    rows = [row for row in advice.knees if "problem" not in row and all(row[key] == taken[key] for key in SWEEP)]
+    rows = sorted(rows, key=lambda row: row["margin"])
+    decided = [row for row in rows if row["width"] is not None]
+    first = decided[0] if decided else rows[-1]
+    what = f"{first['loss']}, {first['feature']}, {first['seeds']} seeds, plateau {100 * first['plateau']:.2f} %"
+    if first["width"] is None:
+        means = "" if first["estimate"] is None else f"; by the means alone, M = {first['estimate']}"
+        lost = f"; {first['failures']} runs failed or diverged, each counted as guessing" if first["failures"] else ""
+        return (
+            f"Your runs do not decide the knee within {first['margin']:g} points ({what}: {first['text']}{means}"
+            f"{lost}). {first['remedy']}"
+        )
+    at, full = cost(advice.classes, advice.features, [first["width"]])[0], _at_simplex(advice)
+    sizes = [size(row["fc_bytes"] + row["classifier_bytes"]) for row in (at, full)]
+    least = f"; the least that does may be {first['low']}" if first["low"] != first["width"] else ""
+    narrower = [width for width in first["widths"] if width < first["width"]]
+    if narrower and narrower[-1] in first["failed"]:
+        least += f"; M = {narrower[-1]} is out as a run failed or diverged there, which counts as guessing"
+    more = [row for row in decided if row["width"] != first["width"]]
+    others = "".join(f" For less than {row['margin']:g} points M = {row['text']} does." for row in more)
+    return (
+        f"Take M = {first['width']}: on your runs it is shown to lose less than {first['margin']:g} points "
+        f"({what}{least}; {over(first)}), with {sizes[0]} of layer and classifier against {sizes[1]} at C − 1.{others}"
+    )
+
+
+def guessing(row: dict[str, Any]) -> str:
+    """That runs do no better than guessing, with the numbers."""
+    chance = 1 / row["classes"]
+    verb = "do no" if row["plateau"] <= chance else "are not shown to do"
+    end = row["plateau_low"]
+    low = "" if end is None else f", lower one-sided 95 % end over seeds {100 * end:.2f} %"
+    images = f", {row['images']:,} test images" if row["images"] else ""
+    found = f"plateau {100 * row['plateau']:.2f} %{low}{images}"
+    return f"your runs {verb} better than guessing, {100 * chance:.4g} %: {found}"
+
+
+def over(row: dict[str, Any]) -> str:
+    """What the intervals of a knee are over."""
+    images = f"{row['images']:,} " if row["images"] else ""
+    return f"over seeds, not over the draw of the {images}test images"
+
+
+def _simplex(advice: Advice, knee: dict[str, Any] | None) -> str:
+    """What the fixed simplex saves, and what it is shown to cost, by one comparison, which its result does not choose:
+    with the feature of the knee, of the most seeds, and with α next to 1."""
+    whole = _at_simplex(advice)
+    share = whole["classifier_bytes"] / (whole["classifier_bytes"] + whole["fc_bytes"])
+    saved = f"{size(whole['simplex_saves'])}, {100 * share:.0f} % of layer and classifier"
+    if not advice.simplex:
+        return f"the fixed simplex costs no classifier ({saved}); its accuracy is not measured here"
+    feature = None if knee is None else knee["feature"]
+    row = min(
+        advice.simplex,
+        key=lambda row: (row["feature"] != feature, -row["seeds"], abs(float(row["loss"].partition(":")[2] or 1) - 1)),
+    )
+    low, high, margin = row["low"], row["high"], max(plateau.MARGINS)
+    interval = "one seed" if low is None else f"95 % interval {low:.2f} to {high:.2f}, {row['seeds']} seeds"
+    lost = f", {row['failed']} runs failed" if row["failed"] else ""
+    told = f"{row['loss']} less softmax, {row['feature']}: {row['difference']:.2f} points, {interval}{lost}"
+    told = told.replace(" -", " −")
+    if low is not None and low > -margin and row["seeds"] >= MIN_SEEDS and not row["failed"]:
+        return f"take the fixed simplex: it saves {saved}, and is shown to lose less than {margin:g} points ({told})"
+    return f"the fixed simplex saves {saved}, but is not shown to lose less than {margin:g} points ({told})"
+
+
+def _at_simplex(advice: Advice) -> dict[str, Any]:
+    return cost(advice.classes, advice.features, [advice.classes - 1])[0]
+
+
+def _from_features(advice: Advice) -> str:
+    if advice.rank is None:
+        return ""
+    rank = advice.rank
+    said = (
+        f"The features vary in about {rank.participation:.1f} (participation) to {rank.entropy:.1f} (entropy) of their "
+        f"{rank.width} directions; 99 % of the variance are on {rank.at_99}"
+    )
+    return f"{said}{_axes(advice.kept, rank)}."
+
+
+def _axes(kept: Sequence[dict[str, Any]], rank: EffectiveRank) -> str:
+    """To how many axes PCA keeps the accuracy: the knee, as `plateau` defines it, each shown over the rows, paired."""
+    if not kept or rank.width == 1:
+        return ""
+    *narrower, whole = kept
+    accuracy, chance = whole["accuracy"], whole["chance"]
+    hits = round(accuracy * rank.rows)
+    if stats.binomtest(hits, rank.rows, chance, alternative="greater").pvalue >= 1 - plateau.LEVEL:
+        verb = "do not" if accuracy <= chance else "are not shown to"
+        return (
+            f"; by the {whole['classifier']} classifier on all {rank.width}, these features {verb} tell the classes "
+            f"apart ({100 * accuracy:.2f} % of {rank.rows} rows right, {100 * chance:.2f} % by naming the largest "
+            "class every time), so no PCA is recommended"
+        )
+    if not narrower:
+        return ""
+    margin = max(plateau.MARGINS)
+    near = list(itertools.takewhile(lambda row: row["loss"] < margin, reversed(narrower)))
+    shown = list(itertools.takewhile(lambda row: _shown(row, rank.rows, margin), near))
+    within = f"keeps the accuracy within {margin:g} points of all {rank.width}"
+    if not near:
+        return f"; PCA to none of the widths tried {within}"
+    wider = ", as does every wider one tried" if len(shown or near) > 1 else ""
+    if not shown:
+        return (
+            f"; PCA to {near[-1]['width']} {within}{wider}, on these rows, but that is not shown: of {rank.rows} rows "
+            f"one is {100 / rank.rows:.2g} points; give more rows, or see it as a guess of where a sweep should look"
+        )
+    return (
+        f"; PCA to {shown[-1]['width']} {within}{wider} (paired, one-sided 95 % over {rank.rows} rows): a guide to "
+        "where a sweep should look, not a trained layer"
+    )
+
+
+def _shown(row: dict[str, Any], rows: int, margin: float) -> bool:
+    return shown_to_lose_less(margin, rows, row["lost"], row["gained"])
+
+
+def size(count: float) -> str:
+    """Bytes as a person says them."""
+    for unit in ("B", "KiB", "MiB"):
+        if count < 1024:
+            return f"{count:.0f} B" if unit == "B" else f"{count:.1f} {unit}"
+        count /= 1024
+    return f"{count:.1f} GiB"
