@@ -85,7 +85,7 @@ COMMITTED: dict[str, tuple[str, ...]] = {
     "cifar100-small": (
         "--dataset cifar100 --widths 1 50 98 99 198 297 495 2970 --losses softmax w-softmax:1 --seeds 3",
         "--dataset cifar100 --widths 99 --losses hinge l-softmax w-softmax:{0.5,1.5} --seeds 3",
-        "--dataset cifar100 --widths 50 98 99 198 297 495 --losses softmax --seeds 10",
+        "--dataset cifar100 --widths 50 98 99 198 297 495 --losses softmax --seeds 20",
     ),
     "cifar100-small-50": ("--dataset cifar100:50 --widths 12 25 48 49 98 147 245 --losses softmax --seeds 5",),
 }
