@@ -29,19 +29,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     module: Any = sys.modules[type(options).__module__]
     name = ("cuda" if torch.cuda.is_available() else "cpu") if options.device == "auto" else options.device
+    made = None
     try:
         console.check_once(arguments)
+        for option, value in vars(options).items():
+            if value == () and option not in ("ways", "loops"):
+                raise ValueError(f"{option} must be one at least, got none")
         if name not in ("cpu", "cuda") or (name == "cuda" and not torch.cuda.is_available()):
             raise ValueError(f"device must be auto, cpu, or cuda where there is one, got {options.device!r}")
         if options.rounds < 1:
             raise ValueError(f"rounds must be at least 1, got {options.rounds}")
         device = torch.device(name)
         if options.json is not None:
+            made = None if options.json.exists() else options.json
             options.json.open("a").close()  # which fails on a folder, as `touch` does not
         found = module.measure(options, device, lambda text: print(text, file=sys.stderr))
-    except (ValueError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        made = None
+    except (ValueError, OSError, RuntimeError, OverflowError, MemoryError) as error:
+        lines = str(error).splitlines() or [type(error).__name__]
+        print(f"error: {lines[0]}", file=sys.stderr)
         return 2
+    finally:
+        if made is not None:  # nothing was measured
+            made.unlink(missing_ok=True)
     machine = f"{device_name(device)}, torch {torch.__version__}, Python {platform.python_version()}"
     print(f"{module.describe(options, device)}; {machine}\n\n{module.table(found)}")
     if options.json is not None:

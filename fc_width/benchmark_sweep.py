@@ -8,8 +8,11 @@ the accuracies that come out are compared too, seed by seed."""
 
 import dataclasses
 import multiprocessing
+import os
 import resource
+import signal
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -175,17 +178,29 @@ def _in_a_process(
         seconds, found, most = receive.recv()
     except EOFError:
         raise OSError("a benchmark process died") from None
+    except BaseException:
+        process.kill()
+        raise
     finally:
         process.join()
     return seconds, found, (free[0] - min(free)) / 2**20 if free else most
 
 
 def _child(send: Any, way: Any, recipes: list[Recipe], dataset: Dataset, device: str, options: dict[str, Any]) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent, which has it too, ends this process
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     started = time.perf_counter()
     found = way(recipes, dataset, device, **options)
     seconds = time.perf_counter() - started
     most = max(_own_peak(), resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss) / 1024
     send.send((seconds, found, most))
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _own_peak() -> int:

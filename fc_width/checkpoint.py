@@ -37,6 +37,8 @@ def take_up(
     if DIGEST(content[size:]).digest() != content[:size]:
         return 0.0
     tensors = load(content[size:])
+    if not {"about", "order"} <= tensors.keys():
+        return 0.0
     about = json.loads(bytes(tensors.pop("about").tolist()))
     place = tensors.pop("order")
     state = step.state()

@@ -116,7 +116,7 @@ def canonical_name(name: str) -> str:
     path = Path(name)
     if _is_npz(path) or path.is_dir():
         whole = path.resolve().name.replace(":", "-")
-        stem = whole[: -len(".npz")] if whole.lower().endswith(".npz") else whole
+        stem = re.sub(r"(?i)(\.npz)+$", "", whole)
         return f"own-{stem.removeprefix('own-')}"
     if name.startswith("own-"):
         return name
@@ -229,6 +229,8 @@ def _load_own(path: Path) -> tuple[list[Array], int]:
         from sklearn.model_selection import train_test_split
 
         images, labels, names = formats.read_picture_folder(path)
+        if not names:
+            raise ValueError(f"{path}: no sub-folders; expected one a class, two or more")
         classes = len(names)
         counts = np.bincount(labels, minlength=classes)
         if classes >= 2 and counts.min() < 2:

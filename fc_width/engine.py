@@ -10,6 +10,7 @@ import gc
 import math
 import multiprocessing
 import multiprocessing.connection
+import multiprocessing.resource_tracker
 import os
 import signal
 import time
@@ -116,11 +117,14 @@ def run_all(
         process = context.Process(target=_work, args=(list(recipes), dataset, store.folder, place), daemon=True)
         before = {name: os.environ.get(name) for name in KEEP_MEMORY}
         os.environ.update({name: value for name, value in KEEP_MEMORY.items() if before[name] is None})
+        multiprocessing.resource_tracker.ensure_running()  # as it starts it unblocks SIGINT
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # the worker's too, until it ignores it
         try:
             process.start()
         finally:
             for name in [name for name, value in before.items() if value is None]:
                 del os.environ[name]
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         return process
 
     def status() -> Status:
@@ -134,9 +138,12 @@ def run_all(
     now = status()
     remaining = len(wanted) - len(now.finished)
     packed = 1 if device.type == "cpu" else workers
-    processes = {start(place): place for place in (_Place(at, packed) for at in _places(device, workers)[:remaining])}
+    places = _places(device, min(workers, remaining))[:remaining]
+    processes: dict[BaseProcess, _Place] = {}
     deaths: Counter[tuple[str, int]] = Counter()  # of a run since its state was saved: since it came further
     try:
+        for place in (_Place(at, packed) for at in places):
+            processes[start(place)] = place
         while processes:
             report(now)
             multiprocessing.connection.wait([process.sentinel for process in processes], timeout=poll_seconds)
@@ -205,6 +212,7 @@ def _places(device: torch.device, workers: int) -> list[str]:
 def _work(recipes: Sequence[Recipe], dataset: Dataset, folder: Path, place: _Place) -> None:
     """A worker process: claim, run, record, until every recipe has a record."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     prepare()
     if place.device != "cpu":
@@ -320,9 +328,10 @@ class _Worker:
 
 
 def described(error: Exception) -> str:
-    """An exception in one line, with the place it comes from."""
+    """An exception in one line, its first, with the place it comes from."""
     where = traceback.extract_tb(error.__traceback__)[-1]
-    return f"{type(error).__name__}: {error} ({Path(where.filename).name}:{where.lineno})"
+    said = str(error).strip().partition("\n")[0]  # torch adds the stack of its C++
+    return f"{type(error).__name__}: {said} ({Path(where.filename).name}:{where.lineno})"
 
 
 def write(store: Store, record: Record) -> None:

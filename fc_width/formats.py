@@ -23,7 +23,7 @@ ARRAYS = ("train_images", "train_labels", "test_images", "test_labels")
 NPZ_ERRORS = (
     *(ValueError, tokenize.TokenError, OverflowError, MemoryError),  # a header that is none, or of too large a shape
     *(OSError, EOFError, zipfile.BadZipFile, zlib.error, lzma.LZMAError),  # damage, to the file or the disk
-    NotImplementedError,  # a compression that zipfile does not know
+    *(NotImplementedError, RuntimeError),  # a compression that zipfile does not know, encryption
 )
 """What numpy and zipfile raise at a file that somebody else wrote; the tests have one of each, but of the disk and of a
 member that ends too soon."""
@@ -204,6 +204,8 @@ def read_picture_folder(folder: Path, classes: tuple[str, ...] | None = None) ->
 def _pixels(picture: Any) -> Array:
     """A picture's pixels as uint8, (H, W) if it is grey, else (H, W, 3); of 16 bits the upper eight."""
     if picture.mode.startswith("I;16"):
+        return (np.asarray(picture) >> 8).astype(np.uint8)
+    if picture.mode == "I" and picture.format == "PPM":  # which Pillow scales to 0…65535
         return (np.asarray(picture) >> 8).astype(np.uint8)
     if picture.mode in ("I", "F"):
         raise ValueError(f"its pixels are of mode {picture.mode}, which has no range; expected 8 or 16 bits")

@@ -44,8 +44,10 @@ def parse_loss(spec: str) -> tuple[str, float | None]:
         alpha = float(value) if colon else 1.0
     except ValueError:
         raise ValueError(f"loss {spec!r}: alpha must be a number, got {value!r}") from None
-    check_alpha(alpha)
-    return variant, alpha
+    try:
+        return variant, check_alpha(alpha) + 0.0  # −0 is 0
+    except ValueError as error:
+        raise ValueError(f"loss {spec!r}: {error}") from None
 
 
 def check_installed(variant: str) -> None:

@@ -82,7 +82,8 @@ class Progress:
             record = {"status": "gone"}
         self._counts[record["status"]] += 1
         if record["status"] == "done":
-            said = f"{100 * record['final']['test_accuracy']:.2f} % in {duration(record['seconds'])}"
+            said = f"{100 * record['final']['test_accuracy']:.2f} %"
+            said += f" in {duration(record['seconds'])}" if "seconds" in record else ""
         else:
             said = f"{record['status']}{': ' + record['error'] if 'error' in record else ''}"
         return f"M = {run.width}, {run.loss}, {run.feature}, seed {run.seed}: {said}"

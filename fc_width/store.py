@@ -9,8 +9,10 @@ processes ever hold one claim (an owner that slept past `STALE_SECONDS`), they w
 one replacing the other."""
 
 import contextlib
+import dataclasses
 import errno
 import json
+import math
 import os
 import re
 import secrets
@@ -20,7 +22,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from fc_width.recipes import recipe_from
+from fc_width.recipes import Recipe, recipe_from
 
 Record = dict[str, Any]
 """A run's outcome, plain JSON: see `fc_width.train.run`."""
@@ -29,6 +31,10 @@ STALE_SECONDS = 120.0
 PROBE_BYTES = 2**17  # a few records
 REQUIRED = ("run_id", "recipe", "status")
 STATUSES = ("done", "diverged", "failed")
+NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK)
+"""How a file system without hard links says so."""
+NO_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.ENOTTY, errno.EBADF)
+"""How a file system says that it does not sync folders."""
 _RECORD_NAME = re.compile(r"(?P<run_id>.+_s\d+_[0-9a-f]{10})\.json")
 """As `Recipe.run_id` ends: a folder may hold other JSON files."""
 
@@ -46,19 +52,33 @@ def check_record(record: object) -> None:
         raise ValueError(f"it lacks {', '.join(missing)}")
     if not isinstance(record["recipe"], dict):
         raise ValueError(f"its recipe is no object: {str(record['recipe'])[:40]}")
+    for field in dataclasses.fields(Recipe):
+        value, kind = record["recipe"].get(field.name, field.default), type(field.default)
+        if type(value) is not kind and not (kind is float and type(value) is int):
+            raise ValueError(f"its recipe is none: {field.name} must be {kind.__name__}, got {str(value)[:40]}")
     try:
         recipe_from(record["recipe"])
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise ValueError(f"its recipe is none: {error}") from None
     if record["status"] not in STATUSES:
         raise ValueError(f"its status is {record['status']!r}, expected one of {', '.join(STATUSES)}")
     final = record.get("final")
-    if record["status"] == "done" and not (
-        isinstance(final, dict) and isinstance(final.get("test_accuracy"), int | float)
-    ):
+    if record["status"] == "done" and not (isinstance(final, dict) and _finite(final.get("test_accuracy"))):
         raise ValueError("it is done and has no test accuracy")
     if record["status"] == "failed" and not isinstance(record.get("error"), str):
         raise ValueError("it has failed and has no error")
+    if not _finite(record.get("seconds", 0)):
+        raise ValueError(f"its seconds are no number: {str(record['seconds'])[:40]}")
+    if not isinstance(record.get("provenance", {}), dict):
+        raise ValueError(f"its provenance is no object: {str(record['provenance'])[:40]}")
+
+
+def _finite(value: object) -> bool:
+    """Whether it is a number that fits a float and is finite."""
+    try:
+        return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    except OverflowError:
+        return False
 
 
 class Store:
@@ -74,7 +94,10 @@ class Store:
     def create(self) -> None:
         """Make the folder, see that it can be written and has room, and clear what killed processes of this machine
         left half-written. `OSError` if not."""
-        self.folder.mkdir(parents=True, exist_ok=True)
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except FileExistsError:
+            raise NotADirectoryError(f"{self.folder} is a file, expected a folder") from None
         probe = self._temporary("probe")
         try:
             probe.write_bytes(bytes(PROBE_BYTES))
@@ -109,7 +132,7 @@ class Store:
             check_record(record)
             if record["run_id"] != run_id:
                 raise ValueError(f"it is of another run, {record['run_id']}")
-        except ValueError as error:
+        except (ValueError, OverflowError, RecursionError) as error:
             raise CorruptRecordError(f"{path}: not a record ({error})") from error
         whole: Record = record
         return whole
@@ -190,7 +213,7 @@ class Store:
             temporary.write_bytes(content)
             for _ in range(2):
                 try:
-                    os.link(temporary, path)  # atomic, and fails if the claim exists, on network file systems too
+                    _link(temporary, path)  # atomic, and fails if the claim exists, on network file systems too
                     return True
                 except FileExistsError:
                     if not self._remove_stale(run_id):
@@ -258,7 +281,7 @@ class Store:
             return True
         try:
             if aside.read_bytes() != content:  # somebody took it over in between: it is theirs
-                os.link(aside, path)
+                _link(aside, path)
                 return False
         except FileExistsError:
             return False
@@ -299,9 +322,10 @@ class Store:
 def _parse(content: bytes) -> dict[str, Any]:
     try:
         claim = json.loads(content)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
-    return claim if isinstance(claim, dict) else {}
+    whole = isinstance(claim, dict) and all(_finite(claim.get(key, 0)) for key in ("fraction", "resumed"))
+    return claim if whole else {}
 
 
 def _machine() -> str:
@@ -329,11 +353,24 @@ def _started(pid: int) -> str:
 def _alive(pid: int, started: str = "") -> bool:
     try:
         os.kill(pid, 0)
-    except ProcessLookupError:
+    except (ProcessLookupError, OverflowError):
         return False
     except PermissionError:
         pass
     return not started or _started(pid) == started
+
+
+def _link(source: Path, target: Path) -> None:
+    """Give a file a second name; `FileExistsError` if that is taken. Without hard links it is a copy, which a reader
+    may find empty for a moment."""
+    try:
+        os.link(source, target)
+    except OSError as error:
+        if error.errno not in NO_LINKS:
+            raise
+        content = source.read_bytes()
+        with open(target, "xb") as stream:
+            stream.write(content)
 
 
 def _sync_folder(folder: Path) -> None:
@@ -341,7 +378,7 @@ def _sync_folder(folder: Path) -> None:
     try:
         os.fsync(descriptor)
     except OSError as error:
-        if error.errno != errno.EINVAL:  # a file system that does not sync folders
+        if error.errno not in NO_SYNC:
             raise
     finally:
         os.close(descriptor)

@@ -236,12 +236,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         console.check_once(arguments)
         return _sweep(options)
     except KeyboardInterrupt:
-        print("\ninterrupted; the same command goes on from here", file=sys.stderr)
+        handler = signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second one would end the message in a traceback
+        try:
+            print("\ninterrupted; the same command goes on from here", file=sys.stderr)
+        finally:
+            signal.signal(signal.SIGINT, handler)
         return console.INTERRUPTED
     except BrokenPipeError:
         raise
-    except (ValueError, TypeError, OSError, RuntimeError) as error:
-        print(f"error: {error}", file=sys.stderr)
+    except (ValueError, TypeError, OSError, RuntimeError, OverflowError, MemoryError) as error:
+        print(f"error: {str(error) or type(error).__name__}", file=sys.stderr)
         return 2
     finally:
         signal.signal(signal.SIGTERM, previous)

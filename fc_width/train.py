@@ -8,6 +8,7 @@ import functools
 import hashlib
 import importlib.metadata
 import math
+import os
 import platform
 import subprocess
 import time
@@ -325,12 +326,17 @@ def device_name(device: torch.device) -> str:
 @functools.cache
 def _commit() -> str:
     """The commit that the package runs from, with `+` if files differ from it; `unknown` outside a
-    checkout."""
+    checkout of its own."""
     root = Path(__file__).resolve().parent
+    plain = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}  # of another checkout
     try:
-        commit, changes = (
-            subprocess.run(["git", *words], cwd=root, capture_output=True, text=True, check=True).stdout
-            for words in (("rev-parse", "HEAD"), ("status", "--porcelain", "--", "."))
+        _, commit, changes = (
+            subprocess.run(["git", *words], cwd=root, env=plain, capture_output=True, text=True, check=True).stdout
+            for words in (
+                ("ls-files", "--error-unmatch", "train.py"),  # or it is installed within somebody else's
+                ("rev-parse", "HEAD"),
+                ("status", "--porcelain", "--", "."),
+            )
         )
     except (OSError, subprocess.CalledProcessError):
         return "unknown"

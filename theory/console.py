@@ -15,6 +15,11 @@ def run(main: Callable[[], int]) -> NoReturn:
 
     Characters that the terminal does not have are replaced; an interrupt is told in one line; a reader that is gone
     (`| head`) ends it in silence."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed, as by >&-
+            nowhere = open(os.devnull, "w")  # noqa: SIM115
+            os.set_inheritable(nowhere.fileno(), True)  # else a worker's first file takes its place
+            setattr(sys, name, nowhere)
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="replace")  # type: ignore[union-attr]
     try:

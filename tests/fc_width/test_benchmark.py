@@ -341,6 +341,9 @@ def test_where_the_time_of_a_run_goes(tmp_path, capsys):
     ("arguments", "message"),
     [
         (["losses", "--sizes", "8", "0", "5"], "sizes must be N ≥ 1, M ≥ 1, C ≥ 2, got ((8, 0, 5),)"),
+        (["losses", "--sizes"], "sizes must be one at least, got none"),
+        (["step", "--networks"], "networks must be one at least, got none"),
+        (["cost", "--runs"], "runs must be one at least, got none"),
         (["losses", "--rounds", "0"], "rounds must be at least 1, got 0"),
         (["losses", "--seconds", "nan"], "seconds must be finite and above 0, got nan"),
         (["losses", "--seconds", "0"], "seconds must be finite and above 0, got 0.0"),
@@ -368,6 +371,27 @@ def test_a_mistake_is_one_line_and_status_2(arguments, message, capsys):
     error = capsys.readouterr().err
     assert error.startswith(f"error: {message}")
     assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize("error", [RuntimeError("too large\nat here"), OverflowError("too large"), MemoryError()])
+def test_what_is_too_large_is_one_line_and_leaves_no_file(error, tmp_path, monkeypatch, capsys):
+    def measure(*given):
+        raise error
+
+    monkeypatch.setattr(benchmark_losses, "measure", measure)
+    assert main(["losses", "--device", "cpu", "--json", str(tmp_path / "new.json")]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_interrupt_ends_the_measured_process(monkeypatch):
+    def interrupted(connection, timeout):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(benchmark_sweep.multiprocessing.connection.Connection, "poll", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        benchmark_sweep._in_a_process([], None, "cpu", way=benchmark_sweep.time.sleep)
+    assert not benchmark_sweep.multiprocessing.active_children()
 
 
 def test_a_kernel_counts_once_for_the_operator_that_launched_it():

@@ -12,8 +12,9 @@ import time
 
 import pytest
 import torch
+from safetensors.torch import save
 
-from fc_width import engine, train
+from fc_width import checkpoint, engine, train
 from fc_width.recipes import Recipe
 from fc_width.report import status
 from fc_width.store import Store
@@ -129,6 +130,14 @@ def test_the_state_of_other_code_or_another_machine_is_left(changed, source, res
     again = Running(RECIPE, few_digits, store=store)
     again.advance()
     assert again.resumed == resumed
+
+
+def test_a_whole_state_of_something_else_is_none(store, few_digits):
+    content = save({"other": torch.zeros(3)})
+    store.save(RECIPE.run_id, checkpoint.DIGEST(content).digest() + content)
+    again = Running(RECIPE, few_digits, store=store)
+    again.advance()
+    assert again.resumed == 0
 
 
 def test_nor_is_that_of_other_data(store, few_digits):

@@ -371,9 +371,18 @@ def one_array():
 
 
 def of_unknown_compression():
+    return marked(8, 97)
+
+
+def encrypted():
+    return marked(6, 1)
+
+
+def marked(place, value):
+    """A byte of the first member's header, and of its copy at the end."""
     content = packed()
-    for header, place in ((b"PK\x03\x04", 8), (b"PK\x01\x02", 10)):
-        content[content.index(header) + place] = 97
+    for header, further in ((b"PK\x03\x04", 0), (b"PK\x01\x02", 2)):
+        content[content.index(header) + place + further] = value
     return content
 
 
@@ -388,6 +397,7 @@ def of_unknown_compression():
         (damaged(zipfile.ZIP_DEFLATED), zlib.error),
         (damaged(zipfile.ZIP_LZMA), lzma.LZMAError),
         (of_unknown_compression(), NotImplementedError),
+        (encrypted(), RuntimeError),
         (packed(lambda content: content[:200]), ValueError),
         (packed()[:-200], zipfile.BadZipFile),
     ],
@@ -400,6 +410,7 @@ def of_unknown_compression():
         "deflated",
         "lzma",
         "compression",
+        "encrypted",
         "short",
         "cut",
     ],
@@ -455,6 +466,11 @@ def test_pictures_of_16_bits_keep_the_upper_eight(tmp_path):
     assert loaded.image_shape == (1, 8, 9)
     images = torch.cat([loaded.train_images, loaded.test_images])
     assert any(np.array_equal(image[0].numpy(), ramp >> 8) for image in images)
+    (tmp_path / "deep" / "cat" / "0.png").unlink()
+    (tmp_path / "deep" / "cat" / "0.pgm").write_bytes(b"P5 9 8 65535\n" + ramp.astype(">u2").tobytes())
+    loaded = data.load(str(tmp_path / "deep"))
+    images = torch.cat([loaded.train_images, loaded.test_images])
+    assert any(np.array_equal(image[0].numpy(), ramp >> 8) for image in images)
     Image.fromarray(ramp.astype(np.float32)).save(tmp_path / "deep" / "cat" / "0.tif")
     with pytest.raises(ValueError, match=r"cat/0\.tif: .*mode F"):
         data.load(str(tmp_path / "deep"))
@@ -488,7 +504,7 @@ def test_bad_folders_of_pictures(tmp_path):
     with pytest.raises(ValueError, match="owl: holds 1 picture, expected 2"):
         data.load(str(folder))
     (tmp_path / "empty").mkdir()
-    with pytest.raises(ValueError, match="C must be at least 2, got C=0"):
+    with pytest.raises(ValueError, match="empty: no sub-folders; expected one a class, two or more"):
         data.load(str(tmp_path / "empty"))
 
 
@@ -515,7 +531,7 @@ def test_a_path_has_one_name_however_it_is_written(tmp_path, monkeypatch):
         pictures(tmp_path / name)
     assert {data.canonical_name(each) for each in ("own-pets", "./own-pets", "own-pets/")} == {"own-pets"}
     assert [data.canonical_name(each) for each in ("pets.v1", "pets.v2/")] == ["own-pets.v1", "own-pets.v2"]
-    assert data.canonical_name("X.NPZ") == "own-X"
+    assert data.canonical_name("X.NPZ") == data.canonical_name("X.npz.NPZ") == "own-X"
     (tmp_path / "pets.npz").mkdir()
     name = data.canonical_name("pets.npz")
     assert data.canonical_name(name) == name == "own-pets"

@@ -5,6 +5,7 @@ import itertools
 import math
 import multiprocessing
 import os
+import signal
 import subprocess
 import sys
 
@@ -316,3 +317,41 @@ def test_runs_in_turns_on_a_gpu_learn_what_they_learn_alone(precision, store, fe
         assert record["status"] == "done"
         assert record["train_accuracy"] == pytest.approx(run(recipe, few_digits)["train_accuracy"], abs=0.1)
     assert not store.claims()
+
+
+def test_an_error_of_many_lines_is_told_by_its_first():
+    try:
+        raise RuntimeError("\nthe size of tensor a must match\nException raised from here (most recent call first):")
+    except RuntimeError as error:
+        said = engine.described(error)
+    assert said.startswith("RuntimeError: the size of tensor a must match (test_engine.py:")
+
+
+def test_no_more_workers_than_runs(monkeypatch, forked, store, few_digits):
+    monkeypatch.setattr(engine, "_work", work_of(lambda place, claimed: False))
+    engine.run_all(FIVE, few_digits, store, torch.device("cpu"), 10**12, lambda status: None, 0.05)
+    assert len(store.run_ids()) == 5
+
+
+def test_a_worker_starts_with_interrupts_blocked_and_the_parent_goes_on_without(monkeypatch, forked, store, few_digits):
+    work = work_of(lambda place, claimed: False)
+
+    def blocked(*arguments):
+        if signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, ()):
+            os._exit(1)
+        work(*arguments)
+
+    monkeypatch.setattr(engine, "_work", blocked)
+    assert {record["status"] for record in swept(store, few_digits, FIVE).values()} == {"done"}
+    assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
+
+
+def test_a_worker_at_work_ignores_interrupts_and_blocks_none():
+    code = (
+        "import os, signal; from pathlib import Path; from fc_width import engine\n"
+        "signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT}); os.kill(os.getpid(), signal.SIGINT)\n"
+        "engine._work([], None, Path('.'), engine._Place('cpu', 1))\n"
+        "assert not signal.pthread_sigmask(signal.SIG_BLOCK, ())\n"
+        "assert signal.getsignal(signal.SIGINT) == signal.SIG_IGN"
+    )
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0

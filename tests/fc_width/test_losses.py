@@ -384,6 +384,7 @@ def test_one_unit_and_two_classes_at_alpha_1_is_finite_and_constant():
         ("softmax", ("softmax", None), "softmax"),
         ("w-softmax", ("w-softmax", 1.0), "w-softmax:1"),
         ("w-softmax:0.5", ("w-softmax", 0.5), "w-softmax:0.5"),
+        ("w-softmax:-0", ("w-softmax", 0.0), "w-softmax:0"),
         ("w-softmax-centred:1.50", ("w-softmax-centred", 1.5), "w-softmax-centred:1.5"),
         ("w-softmax-simplex:2", ("w-softmax-simplex", 2.0), "w-softmax-simplex:2"),
     ],
@@ -398,6 +399,7 @@ def test_names_of_losses(spec, parsed, name):
     [
         ("softmin", 9, "unknown loss 'softmin'"),
         ("softmax:1", 9, "unknown loss 'softmax:1'"),
+        ("w-softmax:1e400", 9, "loss 'w-softmax:1e400': alpha must be finite"),
         ("w-softmax:-1", 9, "alpha must be finite and at least 0, got alpha=-1.0"),
         ("w-softmax:nan", 9, "got alpha=nan"),
         ("w-softmax:inf", 9, "got alpha=inf"),

@@ -72,3 +72,11 @@ def test_what_was_done_before_is_not_this_sweep_s_speed(store, capsys, monkeypat
         running = {RUNS[1].run_id: 0.9, RUNS[2].run_id: 0.5}
         show(Status(frozenset({RUNS[0].run_id}), running, {RUNS[1].run_id: 0.8, RUNS[2].run_id: 0.0}))
     assert capsys.readouterr().err.splitlines() == ["0 of 3 runs, 2 running, 30 images/s, 3 min left"]
+
+
+def test_a_record_that_does_not_say_how_long_it_took(store, capsys):
+    with Progress(RUNS, store, 1000) as show:
+        made = record(RUNS[1], final={"test_accuracy": 0.9893})
+        store.write({key: value for key, value in made.items() if key != "seconds"})
+        show(Status(frozenset({RUNS[1].run_id}), {}))
+    assert "seed 0: 98.93 %\n" in capsys.readouterr().err

@@ -80,6 +80,22 @@ def test_a_failed_write_leaves_the_old_record_whole(store, monkeypatch):
         (json.dumps(RECORD | {"status": "failed"}).encode(), "no error"),
         (json.dumps(RECORD | {"status": "great"}).encode(), "its status is"),
         (b"\xff\xfe\x00", "not a record"),
+        (b"[" * 100_000, "recursion"),
+        *(
+            (json.dumps(RECORD | {"recipe": {field: value}}).encode(), f"its recipe is none: {message}")
+            for field, value, message in [
+                ("loss", None, "loss must be str"),
+                ("loss", 5, "loss must be str"),
+                ("dataset", 5, "dataset must be str"),
+                ("width", True, "width must be int"),
+                ("lr", 10**400, "int too large"),
+            ]
+        ),
+        (json.dumps(RECORD | {"final": {"test_accuracy": 10**400}}).encode(), "no test accuracy"),
+        (json.dumps(RECORD | {"seconds": "abc"}).encode(), "its seconds are no number"),
+        (json.dumps(RECORD | {"seconds": None}).encode(), "its seconds are no number"),
+        (json.dumps(RECORD | {"provenance": None}).encode(), "its provenance is no object"),
+        (json.dumps(RECORD | {"provenance": []}).encode(), "its provenance is no object"),
     ],
 )
 def test_a_corrupt_record_is_named_and_set_aside(store, content, message):
@@ -177,7 +193,7 @@ def test_a_claim_taken_over_in_between_is_given_back(store, monkeypatch):
     assert [name for name in os.listdir(store.folder) if name.endswith(".tmp")] == []
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"host": 1}'])
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"host": 1}', b'{"fraction": "x"}', b"[" * 100_000])
 def test_a_broken_claim_is_stale_in_time(store, monkeypatch, content):
     now = [0.0]
     monkeypatch.setattr(module.time, "monotonic", lambda: now[0])
@@ -284,3 +300,46 @@ def test_a_folder_that_cannot_be_looked_into_is_not_an_empty_one(store, monkeypa
     monkeypatch.setattr(module.os, "listdir", denied)
     with pytest.raises(PermissionError, match="Permission denied"):
         store.run_ids()
+
+
+@pytest.mark.parametrize("value", ['"x"', "null", "[1]", "1e999", "NaN", "1" * 400])
+@pytest.mark.parametrize("key", ["fraction", "resumed"])
+def test_a_claim_with_a_value_of_a_wrong_type_says_nothing(store, key, value):
+    path = store.folder / f"{A}.claim"
+    path.write_text(f'{{"host": "elsewhere", "pid": 1, "{key}": {value}}}')
+    assert store.claims() == {A: {}}
+
+
+def test_a_recipe_s_float_may_be_written_as_an_int(store):
+    store.write(RECORD | {"recipe": {"lr": 1}})
+    assert store.read(A)["recipe"] == {"lr": 1}
+
+
+@pytest.mark.parametrize("number", [errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK])
+def test_without_hard_links_a_claim_is_had_once_too(store, monkeypatch, number):
+    def no_links(source, target):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "link", no_links)
+    assert store.claim(A)
+    assert not Store(store.folder).claim(A)
+    assert store.claims()[A]["pid"] == os.getpid()
+    foreign(store, started="1")
+    assert Store(store.folder).claim(A)
+    with pytest.raises(FileExistsError):
+        module._link(store.folder / f"{A}.claim", store.folder / f"{A}.claim")
+
+
+@pytest.mark.parametrize("number", [errno.EINVAL, errno.ENOTSUP, errno.ENOTTY, errno.EBADF])
+def test_a_file_system_that_does_not_sync_folders_will_do(tmp_path, monkeypatch, number):
+    def no_sync(descriptor):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "fsync", no_sync)
+    module._sync_folder(tmp_path)
+
+
+def test_a_file_is_no_folder(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(NotADirectoryError, match="file is a file, expected a folder"):
+        Store(tmp_path / "file").create()

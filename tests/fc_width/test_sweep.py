@@ -111,6 +111,7 @@ def test_options_shape_the_plan():
         (["--set", "lr=fast"], "set 'lr=fast': lr must be float, got 'fast'"),
         (["--set", "lr=-1"], "lr must be finite and above 0, got -1.0"),
         (["--epochs", "0"], "epochs must be at least 1, got 0"),
+        (["--epochs", "9" * 400], "too large"),
         (["--workers", "0"], "workers must be at least 1, got 0"),
         (
             ["--dataset", "mnist", "--data-dir", "/nowhere"],
@@ -541,3 +542,26 @@ def test_a_batch_larger_than_the_data_is_all_of_it(few_digits):
     records = [run(dataclasses.replace(recipe, batch_size=size), few_digits) for size in (130, 10**12)]
     assert records[0]["train_accuracy"] == records[1]["train_accuracy"]
     assert records[0]["final"] == records[1]["final"]
+
+
+def test_an_interrupt_gives_the_caller_its_handler_back(monkeypatch, capsys):
+    seen = []
+
+    def interrupted(options):
+        raise KeyboardInterrupt
+
+    before = signal.getsignal(signal.SIGINT)
+    monkeypatch.setattr(sweep, "_sweep", interrupted)
+    monkeypatch.setattr("builtins.print", lambda *words, **more: seen.append(signal.getsignal(signal.SIGINT)))
+    assert main([]) == 130
+    assert seen == [signal.SIG_IGN]
+    assert signal.getsignal(signal.SIGINT) == before
+
+
+def test_no_memory_is_one_line(monkeypatch, capsys):
+    def full(options):
+        raise MemoryError
+
+    monkeypatch.setattr(sweep, "_sweep", full)
+    assert main([]) == 2
+    assert capsys.readouterr().err == "error: MemoryError\n"

@@ -4,6 +4,7 @@ import base64
 import dataclasses
 import json
 import math
+import subprocess
 
 import numpy as np
 import pytest
@@ -205,3 +206,17 @@ def test_a_stream_is_free_again_once_its_run_is_gone(monkeypatch):
     third, fourth = Run(), Run()
     assert [train._stream(run, device) for run in (third, fourth)] == [1, 3]
     assert made == [device] * 3
+
+
+def test_the_commit_is_that_of_the_package_s_own_checkout(tmp_path, monkeypatch):
+    monkeypatch.setattr(train, "__file__", str(tmp_path / "train.py"))
+    (tmp_path / "train.py").write_text("")
+    author = ["-c", "user.name=a", "-c", "user.email=a@b"]
+    for words in (["init"], [*author, "commit", "--allow-empty", "-m", "one"]):
+        subprocess.run(["git", *words], cwd=tmp_path, check=True, capture_output=True)
+    assert train._commit.__wrapped__() == "unknown"
+    subprocess.run(["git", "add", "train.py"], cwd=tmp_path, check=True)
+    monkeypatch.setenv("GIT_DIR", str(tmp_path / "nowhere"))
+    found = train._commit.__wrapped__()
+    assert len(found) == 41
+    assert found.endswith("+")

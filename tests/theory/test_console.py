@@ -54,3 +54,15 @@ def test_an_option_given_twice_is_named():
     check_once(["--widths", "1", "2", "--losses=softmax"])
     with pytest.raises(ValueError, match="--data-dir is given twice: put all its values after one --data-dir"):
         check_once(["--data-dir", "x", "--data_dir=y"])
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-"])
+def test_a_closed_stream_is_written_to_nobody(closed):
+    code = (
+        "import sys\nfrom theory import console\n"
+        "def main():\n    print('out')\n    print('error', file=sys.stderr)\n    return 3\nconsole.run(main)"
+    )
+    ended = subprocess.run(["sh", "-c", f'exec "$0" -c "$1" {closed}', sys.executable, code], capture_output=True)
+    assert ended.returncode == 3
+    assert ended.stdout == (b"" if closed.startswith(">&-") else b"out\n")
+    assert ended.stderr == (b"" if "2>&-" in closed else b"error\n")
