@@ -348,8 +348,8 @@ def test_a_worker_starts_with_interrupts_blocked_and_the_parent_goes_on_without(
 
 def test_a_worker_at_work_ignores_interrupts_and_blocks_none():
     code = (
-        "import os, signal; from pathlib import Path; from fc_width import engine\n"
-        "signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT}); os.kill(os.getpid(), signal.SIGINT)\n"
+        "import signal; from pathlib import Path; from fc_width import engine\n"
+        "signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT}); signal.raise_signal(signal.SIGINT)\n"
         "engine._work([], None, Path('.'), engine._Place('cpu', 1))\n"
         "assert not signal.pthread_sigmask(signal.SIG_BLOCK, ())\n"
         "assert signal.getsignal(signal.SIGINT) == signal.SIG_IGN"
