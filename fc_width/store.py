@@ -245,13 +245,17 @@ class Store:
         return found
 
     def release_of(self, pid: int) -> list[str]:
-        """Give up the claims of a process of this machine that has ended; returns their run ids."""
+        """Give up the claims of a process of this machine that has ended, and what it left half-written; returns their
+        run ids."""
         released = []
         for path in self.folder.glob("*.claim"):
             claim = _parse(self._read_claim(path) or b"")
             if claim.get("host") == _HOST and claim.get("pid") == pid:
                 path.unlink(missing_ok=True)
                 released.append(path.stem)
+        for path in self.folder.glob(f".*@{pid}.tmp"):
+            if path.name.endswith(f"~{_HOST}@{pid}.tmp"):
+                path.unlink(missing_ok=True)
         return released
 
     def _stale(self, run_id: str, content: bytes) -> bool:

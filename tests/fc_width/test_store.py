@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from fc_width import store as module
-from fc_width.store import CorruptRecordError, Store
+from fc_width.store import _HOST, CorruptRecordError, Store
 
 A, B = "digits_M9_s0_0123456789", "digits_M9_s1_abcdefabcd"
 RECORD = {"run_id": A, "recipe": {"width": 9}, "status": "done", "final": {"test_accuracy": 0.5}, "value": 0.1}
@@ -343,3 +343,13 @@ def test_a_file_is_no_folder(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(NotADirectoryError, match="file is a file, expected a folder"):
         Store(tmp_path / "file").create()
+
+
+def test_what_a_process_left_half_written_goes_with_its_claims(tmp_path):
+    store = Store(tmp_path)
+    store.create()
+    mine, other = (store._temporary("half").with_name(f".half.0~{_HOST}@{pid}.tmp") for pid in (17, 117))
+    mine.touch()
+    other.touch()
+    assert store.release_of(17) == []
+    assert [path.name for path in tmp_path.iterdir()] == [other.name]
