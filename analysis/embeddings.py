@@ -16,6 +16,7 @@ import pandas as pd
 from scipy import stats
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import pairwise_distances_argmin
 from sklearn.model_selection import StratifiedKFold
 
 from analysis.plateau import LEVEL
@@ -158,10 +159,10 @@ def pca_accuracy(
 
 def _predict(scores: Array, labels: Array, train: Array, test: Array, classifier: Classifier) -> Array:
     found: Array
-    if classifier == "nearest-mean":
+    if classifier == "nearest-mean":  # `NearestCentroid` refuses features that are the same in every training row
         classes = np.unique(labels[train])
         means = np.stack([scores[train][labels[train] == each].mean(0) for each in classes])
-        found = classes[np.argmin((means**2).sum(1) - 2 * scores[test] @ means.T, axis=1)]
+        found = classes[pairwise_distances_argmin(scores[test], means)]
         return found
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # 300 steps are enough for a count of hits

@@ -23,7 +23,7 @@ ARRAYS = ("train_images", "train_labels", "test_images", "test_labels")
 NPZ_ERRORS = (
     *(ValueError, tokenize.TokenError, OverflowError, MemoryError),  # a header that is none, or of too large a shape
     *(OSError, EOFError, zipfile.BadZipFile, zlib.error, lzma.LZMAError),  # damage, to the file or the disk
-    *(NotImplementedError, RuntimeError),  # a compression that zipfile does not know, encryption
+    RuntimeError,  # encryption, or (NotImplementedError) a compression that zipfile does not know
 )
 """What numpy and zipfile raise at a file that somebody else wrote; the tests have one of each, but of the disk and of a
 member that ends too soon."""

@@ -301,7 +301,8 @@ class FusedBackbone:
             for (owner, prelu, norm), part in zip(found, self.numbers.split(counts), strict=True)
         ]
         self.kernels: list[torch.Tensor] = [each.weight for each in modules if isinstance(each, nn.Conv2d)]
-        self.cast, self.slopes = self.kernels, list[torch.Tensor]()
+        self.cast = self.kernels
+        self.slopes: list[torch.Tensor] = []
         if dtype != torch.float32:
             self.cast = [torch.empty_like(each, dtype=dtype).requires_grad_() for each in self.kernels]
             self.slopes = [torch.empty_like(each) for each in self.kernels]

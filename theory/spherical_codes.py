@@ -243,15 +243,3 @@ def trace_code(m: int) -> Integers:
     for bits in codes[1:]:
         words = np.unique((words[:, None] ^ bits).reshape(-1, 2**m), axis=0)
     return 1 - 2 * words
-
-
-def walsh(vectors: Integers) -> Integers:
-    """Inner products of vectors of 2^m entries with (−1)^(a·x), a and x words of m bits: shape as given, exact."""
-    result = vectors
-    size = 1
-    while size < vectors.shape[-1]:
-        pairs = result.reshape(*vectors.shape[:-1], -1, 2, size)
-        result = np.stack([pairs[..., 0, :] + pairs[..., 1, :], pairs[..., 0, :] - pairs[..., 1, :]], -2)
-        result = result.reshape(vectors.shape)
-        size *= 2
-    return result

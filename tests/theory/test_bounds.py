@@ -10,6 +10,7 @@ import mpmath
 import numpy as np
 import pytest
 import sympy
+from scipy import linalg
 
 from theory import bounds, code_bounds, code_search, kept_codes
 from theory import spherical_codes as codes
@@ -252,16 +253,16 @@ def test_the_codes_of_traces_are_checked_in_integers(m):
     assert all({row.tobytes() for row in forms * one} == rows for one in forms)
     constant = (forms == 1).all(1)
     assert constant.sum() == 1
-    largest = int(np.abs(codes.walsh(forms[~constant].astype(np.int64))).max())  # below 2^m: no two of them are equal
+    walsh = forms[~constant].astype(np.float64) @ linalg.hadamard(2**m)  # with (−1)^(a·x), exact: far below 2^53
+    largest = int(np.abs(walsh).max())  # below 2^m: no two of them are equal
     cosine, _ = codes.GOOD[len(rows) * 2 ** (m + 1), 2**m]
     assert Fraction(largest, 2**m) == Fraction(cosine)
     assert codes.GOOD[len(rows) * 2 ** (m + 1), 2**m][0] >= code_bounds.least_cosine(len(rows) * 2 ** (m + 1), 2**m)
 
 
-def test_the_walsh_transform_is_the_table_of_inner_products():
+def test_the_smallest_code_of_traces_is_one_by_all_its_inner_products():
     signs = np.array([[(-1) ** (a & x).bit_count() for x in range(32)] for a in range(32)])
-    vectors = np.random.default_rng(0).integers(-9, 9, (3, 32))
-    assert np.array_equal(codes.walsh(vectors), vectors @ signs.T)
+    assert np.array_equal(signs, linalg.hadamard(32))
     forms = codes.trace_code(5)
     code = (forms[:, None] * np.concatenate([signs, -signs])).reshape(-1, 32)
     products = code @ code.T
