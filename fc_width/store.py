@@ -1,12 +1,13 @@
-"""Records on disk: one JSON file a run; the saved state of runs that have none yet; and claims, by which workers of any
-number of sweeps share the work.
+"""Records on disk: one JSON file a run; the saved state of runs that have none yet; claims, by which workers of any
+number of sweeps share the work; and notices, by which sweeps that do not belong together find that out.
 
 A record is written to a temporary file, flushed to the disk and renamed, so that a file with a record's name
 is always a whole record. A claim is a small file that its owner keeps rewriting. A claim is stale if its
 owner was a process of this machine that is gone, or if it has not changed for `STALE_SECONDS` on the
 observer's own steady clock; then anyone may take it over. No locks are used, no clocks are compared. If two
 processes ever hold one claim (an owner that slept past `STALE_SECONDS`), they write the same record twice,
-one replacing the other."""
+one replacing the other. A sweep first posts its notice, then reads those of others: of two that start together, one
+at least sees the other's."""
 
 import contextlib
 import dataclasses
@@ -29,13 +30,15 @@ Record = dict[str, Any]
 
 STALE_SECONDS = 120.0
 PROBE_BYTES = 2**17  # a few records
+HALF_WRITTEN_SECONDS = 86_400.0
+"""A temporary file that is older was left by another machine or before a restart: one lives for moments."""
 REQUIRED = ("run_id", "recipe", "status")
 STATUSES = ("done", "diverged", "failed")
 NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK)
 """How a file system without hard links says so."""
 NO_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.ENOTTY, errno.EBADF)
 """How a file system says that it does not sync folders."""
-_RECORD_NAME = re.compile(r"(?P<run_id>.+_s\d+_[0-9a-f]{10})\.json")
+_RECORD_NAME = re.compile(r"(?P<run_id>[^.].*_s\d+_[0-9a-f]{10})\.json")
 """As `Recipe.run_id` ends: a folder may hold other JSON files."""
 
 
@@ -92,8 +95,8 @@ class Store:
         self._seen: dict[str, tuple[bytes, float]] = {}
 
     def create(self) -> None:
-        """Make the folder, see that it can be written and has room, and clear what killed processes of this machine
-        left half-written. `OSError` if not."""
+        """Make the folder, see that it can be written and has room, and clear what killed processes of this machine,
+        or any a day ago, left half-written. `OSError` if not."""
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
         except FileExistsError:
@@ -101,12 +104,15 @@ class Store:
         probe = self._temporary("probe")
         try:
             probe.write_bytes(bytes(PROBE_BYTES))
+            now = probe.stat().st_mtime  # by the file system's clock, as the others
         finally:
             probe.unlink(missing_ok=True)
         for path in self.folder.glob(".*.tmp"):
             host, _, pid = path.name.removesuffix(".tmp").split("~")[-1].rpartition("@")
-            if host == _HOST and pid.isdigit() and not _alive(int(pid)):
-                path.unlink(missing_ok=True)
+            with contextlib.suppress(FileNotFoundError):
+                left = host == _HOST and pid.isdigit() and not _alive(int(pid))
+                if left or now - path.stat().st_mtime > HALF_WRITTEN_SECONDS:
+                    path.unlink()
         for run_id in self.run_ids():  # a claim whose owner was killed after its record was in place
             if self._record_path(run_id).exists():  # still: it may have been discarded to be made again
                 self.release(run_id)
@@ -258,10 +264,28 @@ class Store:
                 path.unlink(missing_ok=True)
         return released
 
+    @contextlib.contextmanager
+    def notice(self, about: dict[str, Any]) -> Iterator[None]:
+        """Tell other sweeps on the folder, for the time of a `with`, what this process's is about."""
+        path = self.folder / f".{secrets.token_hex(4)}.sweep"
+        self._put("sweep", path, json.dumps(_owner() | {"about": about}).encode())
+        try:
+            yield
+        finally:
+            path.unlink(missing_ok=True)
+
+    def notices(self) -> Iterator[tuple[Path, dict[str, Any]]]:
+        """What the sweeps at work on the folder, but this process's, are about, with the files that say so; those that
+        killed processes of this machine left are removed."""
+        for path in sorted(self.folder.glob(".*.sweep")):
+            notice = _parse(self._read_claim(path) or b"")
+            if _ended(notice):
+                path.unlink(missing_ok=True)
+            elif isinstance(notice.get("about"), dict) and not _owner().items() <= notice.items():
+                yield path, notice["about"]
+
     def _stale(self, run_id: str, content: bytes) -> bool:
-        claim = _parse(content)
-        pid, started = claim.get("pid"), claim.get("started")
-        if claim.get("host") == _HOST and isinstance(pid, int) and not _alive(pid, str(started or "")):
+        if _ended(_parse(content)):
             return True
         now = time.monotonic()
         before, since = self._seen.get(run_id, (None, now))
@@ -306,9 +330,8 @@ class Store:
 
     @staticmethod
     def _content(fraction: float, resumed: float = 0.0) -> bytes:
-        pid = os.getpid()
-        claim = {"host": _HOST, "pid": pid, "started": _started(pid), "fraction": fraction, "resumed": resumed}
-        return json.dumps(claim | {"beat": secrets.token_hex(8)}).encode()
+        claim = _owner() | {"fraction": fraction, "resumed": resumed, "beat": secrets.token_hex(8)}
+        return json.dumps(claim).encode()
 
     def _record_path(self, run_id: str) -> Path:
         return self.folder / f"{run_id}.json"
@@ -343,6 +366,17 @@ def _machine() -> str:
 
 
 _HOST = _machine()
+
+
+def _owner() -> dict[str, Any]:
+    """What tells this process from all others."""
+    return {"host": _HOST, "pid": os.getpid(), "started": _started(os.getpid())}
+
+
+def _ended(claim: dict[str, Any]) -> bool:
+    """Whether its owner was a process of this machine, and is gone."""
+    pid = claim.get("pid")
+    return claim.get("host") == _HOST and isinstance(pid, int) and not _alive(pid, str(claim.get("started") or ""))
 
 
 def _started(pid: int) -> str:

@@ -163,11 +163,15 @@ def check_folder(store: Store, runs: Sequence[Recipe]) -> list[str]:
         except CorruptRecordError:
             corrupt.append(run_id)
             continue
-        differences = runs[0].differences(recipe_from(record["recipe"]))
-        if differences:
-            told = ", ".join(f"{name} {old!r}, not {new!r}" for name, (new, old) in differences.items())
+        if told := _told(runs[0], record["recipe"]):
             raise ValueError(f"{store.folder} holds records of another recipe ({told}): choose another --out")
     return corrupt
+
+
+def _told(run: Recipe, other: dict[str, Any]) -> str:
+    """The fields, but the swept ones, in which another's recipe is not this run's."""
+    differences = run.differences(recipe_from(other))
+    return ", ".join(f"{name} {old!r}, not {new!r}" for name, (new, old) in differences.items())
 
 
 def check_data(store: Store, dataset: Dataset, computed: str | None = None) -> None:
@@ -187,6 +191,24 @@ def check_data(store: Store, dataset: Dataset, computed: str | None = None) -> N
             raise ValueError(
                 f"{store.folder}: {run_id} was computed in {made['precision']}, here it would be {computed}: "
                 "choose another --out"
+            )
+
+
+def check_company(store: Store, about: dict[str, Any]) -> None:
+    """See that the sweeps at work on a folder belong together, also those that have no record yet.
+
+    *Arguments*: `store`; `about`, of this sweep: its `recipe` as a dictionary, `data_sha256`, and `precision` or none.
+
+    *Raises*: `ValueError` if one is of another recipe, other data or another precision."""
+    for path, other in store.notices():
+        told = _told(recipe_from(about["recipe"]), other["recipe"])
+        for key in ("data_sha256", "precision"):
+            if about[key] and other[key] and about[key] != other[key]:
+                told += f"{', ' if told else ''}{key} {other[key]}, not {about[key]}"
+        if told:
+            raise ValueError(
+                f"{store.folder}: another sweep is at work there that does not belong with this one ({told}): choose "
+                f"another --out (or, if it was killed on another machine, remove {path})"
             )
 
 
@@ -289,7 +311,8 @@ def _run(options: Options, base: Recipe, there: cluster.Cluster | None) -> int:
     todo = len(wanted) - len(done) + len(retried)
     for run_id in corrupt:
         where = store.folder / f"{run_id}.json" if options.dry_run else store.set_aside(run_id)
-        print(f"{where}: corrupt record, {'to be ' if options.dry_run else ''}set aside and run again")
+        again = " and run again" if run_id in wanted else ""
+        print(f"{where}: corrupt record, {'to be ' if options.dry_run else ''}set aside{again}")
     left = report.duration(math.ceil(todo / workers) * expected_seconds(runs, store, dataset))
     begun = len(store.saved_ids() & wanted - done)
     print(
@@ -303,12 +326,17 @@ def _run(options: Options, base: Recipe, there: cluster.Cluster | None) -> int:
         dataset = dataset or _load(base.dataset, options.data_dir)
         build(runs[0], dataset)  # what fits no run is said once
         store.create()
-        check_data(store, dataset, None if there else computed_in(base.precision, device))
-        for run_id in retried:
-            if _failed(store, run_id):  # still: another sweep on the folder may have made it since
-                store.discard(run_id)
-        with Progress(runs, store, len(dataset.train_images)) as show:
-            (there.run_all if there else run_all)(runs, dataset, store, device, workers, show)
+        computed = None if there else computed_in(base.precision, device)
+        about = {"recipe": dataclasses.asdict(runs[0]), "data_sha256": dataset.checksum, "precision": computed}
+        with store.notice(about):
+            check_company(store, about)
+            check_folder(store, runs)  # again: another sweep may have begun and ended since
+            check_data(store, dataset, computed)
+            for run_id in retried:
+                if _failed(store, run_id):  # still: another sweep on the folder may have made it since
+                    store.discard(run_id)
+            with Progress(runs, store, len(dataset.train_images)) as show:
+                (there.run_all if there else run_all)(runs, dataset, store, device, workers, show)
     print("\nTest accuracy after the last epoch, %, mean ± sd over seeds\n")
     print(report.table(runs, store))
     folders = [shlex.quote(str(folder)) for folder in (store.folder, store.folder / "figures")]

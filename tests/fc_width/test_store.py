@@ -215,12 +215,12 @@ def test_what_a_killed_process_left_half_written_is_cleared(store):
     dead = store.folder / f".a.12345678~{module._HOST}@{int(gone.stdout)}.tmp"
     mine = store.folder / f".a.12345678~{module._HOST}@{os.getpid()}.tmp"
     other = store.folder / ".a.12345678~elsewhere@1.tmp"
-    for path in (dead, mine, other):
+    old = store.folder / ".b.12345678~elsewhere@1.tmp"
+    for path in (dead, mine, other, old):
         path.write_text("half")
+    os.utime(old, (0, 0))
     store.create()
-    assert not dead.exists()
-    assert mine.exists()
-    assert other.exists()
+    assert sorted(store.folder.iterdir()) == sorted([mine, other])
 
 
 def test_a_folder_that_cannot_be_made(tmp_path):
@@ -353,3 +353,35 @@ def test_what_a_process_left_half_written_goes_with_its_claims(tmp_path):
     other.touch()
     assert store.release_of(17) == []
     assert [path.name for path in tmp_path.iterdir()] == [other.name]
+
+
+def test_a_notice_is_seen_by_others_and_ends_with_its_sweep(store):
+    about = {"recipe": {"lr": 0.1}}
+    with store.notice(about):
+        assert list(store.notices()) == []  # one's own
+        path = next(store.folder.glob(".*.sweep"))
+        path.write_text(json.dumps(json.loads(path.read_bytes()) | {"host": "elsewhere"}))
+        assert list(store.notices()) == [(path, about)]
+        assert store.run_ids() == set() == store.saved_ids()
+        assert store.claims() == {}
+    assert os.listdir(store.folder) == []
+
+
+def test_the_notice_of_a_killed_sweep_is_removed(store):
+    gone = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, check=True)
+    notice = {"pid": int(gone.stdout), "started": "1", "about": {}}
+    for name, host in (("here", _HOST), ("there", "elsewhere")):
+        (store.folder / f".{name}.sweep").write_text(json.dumps(notice | {"host": host}))
+    assert [path.name for path, _ in store.notices()] == [".there.sweep"]
+    assert os.listdir(store.folder) == [".there.sweep"]
+
+
+@pytest.mark.parametrize("content", [b"", b"[1]", b'{"host": "elsewhere", "pid": 1, "about": 1}'])
+def test_a_notice_that_is_none_says_nothing(store, content):
+    (store.folder / ".0.sweep").write_bytes(content)
+    assert list(store.notices()) == []
+
+
+def test_a_hidden_file_is_no_record(store):
+    (store.folder / f"._{A}.json").write_bytes(b"what macOS leaves beside a copy")
+    assert store.run_ids() == set()

@@ -294,6 +294,71 @@ def test_records_of_another_recipe_are_refused(undisturbed, capsys):
     assert sorted(os.listdir(out)) == before
 
 
+def begun_elsewhere(folder, options, classes, **changes):
+    """The notice of a sweep on another machine that has no record yet, about the same as one with these options but for
+    `changes`."""
+    run = plan(sweep.Options(device="cpu", **options), classes)[0]
+    about = {"recipe": dataclasses.asdict(run), "data_sha256": None, "precision": None} | changes
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / ".0.sweep"
+    path.write_text(json.dumps({"host": "elsewhere", "pid": 1, "about": about}))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("options", "changes", "told"),
+    [
+        ({"set": ("lr=0.5",)}, {}, "(lr 0.5, not 0.05)"),
+        ({}, {"data_sha256": "0123"}, "(data_sha256 0123, not "),
+        ({}, {"precision": "bfloat16 autocast"}, "(precision bfloat16 autocast, not float32)"),
+    ],
+)
+def test_sweeps_that_do_not_belong_together_find_out_before_a_record_is_there(options, changes, told, tmp_path, capsys):
+    path = begun_elsewhere(tmp_path, {"dataset": "digits", "epochs": 1, **options}, 10, **changes)
+    assert main([*TINY, "--device", "cpu", "--out", str(tmp_path)]) == 2
+    error = capsys.readouterr().err
+    assert "another sweep is at work there" in error
+    assert told in error
+    assert f"remove {path}" in error
+    assert os.listdir(tmp_path) == [path.name]
+
+
+def test_sweeps_that_belong_together_do_not_mind_each_other(tmp_path, capsys):
+    few = ["--widths", "2", "--losses", "softmax", "--seeds", "1", "--epochs", "1"]
+    path = begun_elsewhere(tmp_path, {"dataset": "digits", "epochs": 1, "losses": ("w-softmax:1",)}, 10)
+    assert main([*few, "--device", "cpu", "--out", str(tmp_path)]) == 0
+    assert len(Store(tmp_path).run_ids()) == 1
+    assert len(os.listdir(tmp_path)) == 2
+    assert path.exists()
+
+
+def test_of_two_that_start_together_one_at_least_sees_the_other(tmp_path, monkeypatch, capsys):
+    """The other posts its notice at the worst moment: after this one has looked at the records, before its own."""
+    create = Store.create
+
+    def other_first(store):
+        create(store)
+        begun_elsewhere(tmp_path, {"dataset": "digits", "epochs": 1, "set": ("lr=0.5",)}, 10)
+
+    monkeypatch.setattr(Store, "create", other_first)
+    assert main([*TINY, "--device", "cpu", "--out", str(tmp_path)]) == 2
+    assert "lr 0.5, not 0.05" in capsys.readouterr().err
+
+
+def test_a_sweep_that_began_and_ended_meanwhile_is_seen_by_its_records(undisturbed, tmp_path, monkeypatch, capsys):
+    _, _, out = undisturbed
+    create = Store.create
+
+    def other_first(store):
+        create(store)
+        shutil.copy(next(out.glob("*.json")), tmp_path)
+
+    monkeypatch.setattr(Store, "create", other_first)
+    assert main([*TINY, "--set", "lr=0.5", "--device", "cpu", "--out", str(tmp_path)]) == 2
+    assert "holds records of another recipe (lr 0.05, not 0.5)" in capsys.readouterr().err
+    assert len(os.listdir(tmp_path)) == 1
+
+
 def test_killed_thirty_times_it_finds_every_record_once(tmp_path):
     """SIGKILL of everything, of the parent alone or of a worker, at random moments of a sweep from its first
     instruction on; and in the end the records of a sweep that nothing happened to."""
