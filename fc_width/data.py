@@ -236,13 +236,17 @@ def _load_own(path: Path) -> tuple[list[Array], int]:
         if classes >= 2 and counts.min() < 2:
             raise ValueError(f"{path / names[counts.argmin()]}: holds 1 picture, expected 2 or more to hold one out")
         if classes >= 2:
-            train_images, test_images, train_labels, test_labels = train_test_split(
-                images,
-                labels,
+            train, test = train_test_split(
+                np.arange(len(images)),
                 test_size=max(HELD_OUT, classes / len(images)),
                 stratify=labels,
                 random_state=0,
             )
+            for small in np.setdiff1d(labels, labels[test]):  # so few that their share rounds to none
+                moved = train[labels[train] == small][0]
+                train, test = train[train != moved], np.append(test, moved)
+            train_images, train_labels = images[train], labels[train]
+            test_images, test_labels = images[test], labels[test]
     if classes < 2:
         raise ValueError(f"{path}: C must be at least 2, got C={classes}")
     for split, found in (("train", train_labels), ("test", test_labels)):

@@ -105,12 +105,11 @@ def run_all(
     A run whose worker dies `ATTEMPTS` times without coming further is recorded as failed, with the reason. Of several
     at once in one worker nobody knows which it was: they are tried again, fewer at once.
 
-    *Raises*: `OSError` if records cannot be written (a full disk, say); `RuntimeError` if all workers die before they
-    have begun a run.
+    *Raises*: `OSError` if records cannot be written (a full disk, say); `MemoryError` if shared memory has no room for
+    the data set; `RuntimeError` if all workers die before they have begun a run.
     """
     wanted = {recipe.run_id: recipe for recipe in recipes}
-    for images in (dataset.train_images, dataset.train_labels, dataset.test_images, dataset.test_labels):
-        images.share_memory_()
+    _share(dataset)
     context = torch.multiprocessing.get_context("spawn")
 
     def start(place: _Place) -> BaseProcess:
@@ -179,6 +178,20 @@ def run_all(
         for process in processes:
             process.join()
             store.release_of(process.pid or 0)
+
+
+def _share(dataset: Dataset) -> None:
+    """Put a data set where the workers find it without a copy."""
+    parts = [dataset.train_images, dataset.train_labels, dataset.test_images, dataset.test_labels]
+    try:
+        for part in parts:
+            part.share_memory_()
+    except RuntimeError as error:
+        size = sum(part.nbytes for part in parts) / 2**20
+        raise MemoryError(
+            f"no room in shared memory for the {size:,.0f} MiB of {dataset.name} ({described(error)}): make it larger "
+            "(docker run --shm-size=1g; mount -o remount,size=1g /dev/shm)"
+        ) from None
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from fc_width.recipes import Recipe
-from fc_width.store import CorruptRecordError, Store
+from fc_width.store import STALE_SECONDS, CorruptRecordError, Store
 
 LATEST = 5
 
@@ -52,7 +52,8 @@ def table(runs: Sequence[Recipe], store: Store) -> str:
 
 
 def status(store: Store) -> str:
-    """Where the sweeps on a folder stand: counts, what runs where and how far, the latest results, the failures.
+    """Where the sweeps on a folder stand: counts, what runs where and how far (`silent` if not heard of for
+    `STALE_SECONDS`, by this machine's clock), the latest results, the failures.
 
     *Raises*: `FileNotFoundError` if there is no such folder."""
     if not store.folder.is_dir():
@@ -72,11 +73,15 @@ def status(store: Store) -> str:
     counts = Counter(record["status"] for record in found.values())
     interrupted = len(store.saved_ids() - found.keys() - running.keys())
     parts = [f"{counts[name]} {name}" for name in ("done", "diverged", "failed", "corrupt") if counts[name]]
-    parts += [f"{len(running)} running", *([f"{interrupted} interrupted"] if interrupted else [])]
+    heard = {run_id: _modified(store, f"{run_id}.claim") for run_id in running}
+    words = {k: "silent" if time.time() - then > STALE_SECONDS else "running" for k, then in heard.items()}
+    at_work = Counter(words.values())
+    parts += [f"{at_work['running']} running", *([f"{at_work['silent']} silent"] if at_work["silent"] else [])]
+    parts += [f"{interrupted} interrupted"] if interrupted else []
     lines = [f"{store.folder}: {', '.join(parts)}"]
     lines += [
-        f"running {claim.get('fraction', 0):4.0%}  {run_id}  process {claim.get('pid')} on {claim.get('host')}, "
-        f"heard of {_ago(_modified(store, f'{run_id}.claim'))}"
+        f"{words[run_id]:7} {claim.get('fraction', 0):4.0%}  {run_id}  process {claim.get('pid')} on "
+        f"{claim.get('host')}, heard of {_ago(heard[run_id])}"
         for run_id, claim in sorted(running.items())
     ]
     for run_id in [each for each in found if found[each]["status"] == "done"][-LATEST:]:

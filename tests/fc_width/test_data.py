@@ -456,6 +456,18 @@ def test_a_folder_of_pictures(tmp_path):
     assert loaded.checksum == data.load(str(tmp_path / "pets")).checksum
 
 
+def test_a_class_of_few_pictures_has_one_to_test(tmp_path):
+    pictures(tmp_path / "pets", count=40)
+    pictures(tmp_path / "pets", classes=("owl",), count=2)
+    loaded = data.load(str(tmp_path / "pets"))
+    assert loaded.train_labels.bincount().tolist() == [32, 32, 1]
+    assert loaded.test_labels.bincount().tolist() == [8, 8, 1]
+    owls = torch.cat([split[labels == 2] for split, labels in (
+        (loaded.train_images, loaded.train_labels), (loaded.test_images, loaded.test_labels)
+    )])  # fmt: skip
+    assert sorted(owls[:, 0, 0, 0].tolist()) == [0, 1]
+
+
 def test_pictures_of_16_bits_keep_the_upper_eight(tmp_path):
     from PIL import Image
 

@@ -355,3 +355,12 @@ def test_a_worker_at_work_ignores_interrupts_and_blocks_none():
         "assert signal.getsignal(signal.SIGINT) == signal.SIG_IGN"
     )
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+def test_no_room_in_shared_memory_is_told_with_its_remedy(store, few_digits, monkeypatch):
+    def full(tensor):
+        raise RuntimeError("unable to allocate shared memory(shm) for file </torch_1>: No space left on device (28)")
+
+    monkeypatch.setattr(torch.Tensor, "share_memory_", full)
+    with pytest.raises(MemoryError, match=r"the 0 MiB of digits .*No space left.*--shm-size"):
+        engine.run_all(RUNS, few_digits, store, torch.device("cpu"), 1, lambda status: None)

@@ -36,6 +36,19 @@ def test_where_a_sweep_stands(tmp_path, capsys):
     assert (store.folder / f"{recipes[8].run_id}.json").read_text() == "{"  # a look changes nothing
 
 
+def test_a_worker_not_heard_of_for_long_is_silent(tmp_path):
+    store = Store(tmp_path)
+    for run_id, seconds in (("a_s0_0123456789", 10.0), ("a_s1_0123456789", 590.0)):
+        store.claim(run_id)
+        then = time.time() - seconds
+        os.utime(tmp_path / f"{run_id}.claim", (then, then))
+    lines = status(store).splitlines()
+    assert lines[0] == f"{tmp_path}: 1 running, 1 silent"
+    assert lines[1].startswith("running   0%  a_s0_0123456789  process ")
+    assert lines[2].startswith("silent    0%  a_s1_0123456789  process ")
+    assert lines[2].endswith("heard of 10 min ago")
+
+
 def test_a_folder_that_is_no_sweep_s_says_so(tmp_path, capsys):
     (tmp_path / "package.json").write_text("{}")
     assert main(["--status", str(tmp_path)]) == 0
