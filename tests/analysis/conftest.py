@@ -3,10 +3,13 @@
 import base64
 import dataclasses
 
+import advised
 import numpy as np
 import pytest
 
 from fc_width.data import num_classes
+from fc_width.recipes import Recipe
+from fc_width.store import Store
 
 
 def bits(accuracy):
@@ -54,3 +57,16 @@ def made(recipe, accuracy):
 def record():
     """The function that makes a record of a recipe and an accuracy."""
     return made
+
+
+@pytest.fixture
+def runs(tmp_path):
+    """Softmax is at its best from M = 4 on; W-Softmax was run at one width."""
+    store = Store(tmp_path / "runs")
+    store.create()
+    rng = np.random.default_rng(0)
+    for seed in range(4):
+        for width, loss in [*((m, "softmax") for m in (1, 2, 4, 9, 18, 27, 45)), (9, "w-softmax:1")]:
+            wrong = {1: 900, 2: 60}.get(width, 20) + rng.integers(0, 2)
+            store.write(advised.record(Recipe(name="digits", width=width, seed=seed, loss=loss), wrong))
+    return store.folder
