@@ -14,9 +14,11 @@ from analysis import records
 from analysis.embeddings import Classifier, effective_rank, pca_accuracy, read
 from analysis.recommend import best, guessing, over, recommendation, size
 from analysis.remedy import knees_or_remedy
-from analysis.widths import Advice, cost, simplex_gains
+from analysis.widths import Advice, cost, knees_elsewhere, simplex_gains
 from fc_width.recipes import sweep_widths
 from theory import bounds, console
+
+KNEES = Path("figures/data/knee.csv")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,6 +43,8 @@ class Options:
     """.npy of their labels (N,): what accuracy PCA to each width keeps, cross-validated."""
     classifier: Classifier = "nearest-mean"
     """What is fitted on the principal axes."""
+    knees: Path | None = None
+    """Without --runs and --embeddings: .csv of knees measured elsewhere (default: figures/data/knee.csv, if there)."""
     json: Path | None = None
     """Write all of it to this file too."""
 
@@ -77,6 +81,8 @@ def advise(options: Options) -> Advice:
         advice = dataclasses.replace(
             advice, knees=knees_or_remedy(runs, options.runs), simplex=simplex_gains(runs) if classes > 2 else []
         )
+    elif features is None and (options.knees or KNEES.is_file()):
+        advice = dataclasses.replace(advice, elsewhere=knees_elsewhere(options.knees or KNEES))
     if features is not None:
         advice = dataclasses.replace(advice, rank=effective_rank(features))
         if labels is not None:

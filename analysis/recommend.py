@@ -28,13 +28,40 @@ def recommendation(advice: Advice) -> list[str]:
     if not any(measured):
         half = -(-C // 2)
         said.append(
-            f"Nothing here measures accuracy. ⌈C/2⌉ = {half} already allows angles of 90°; whether that or less does "
-            "for your data, a sweep tells: python -m fc_width.sweep --dataset FOLDER, and then --runs."
+            f"Nothing here measures accuracy on your data. ⌈C/2⌉ = {half} already allows angles of 90°. "
+            f"{_elsewhere(advice)}What your data needs, a sweep tells: python -m fc_width.sweep --dataset FOLDER, and "
+            "then --runs."
         )
     taken = best(advice)
     if C > 2 and not (taken and taken["guessing"]):
         said.append(f"If you take C − 1, with features of both signs, {_simplex(advice, taken)}.")
     return said
+
+
+def _elsewhere(advice: Advice) -> str:
+    """The knees of other data sets, those with all their classes one by one, and the largest of all over its C − 1."""
+    margin = max(plateau.MARGINS)
+    rows = [row for row in advice.elsewhere if row["margin"] == margin]
+    decided = [row for row in rows if row["knee"] is not None]
+    if not decided:
+        return ""
+    told = [f"{row['dataset']} {_from_to(row)}" for row in decided if ":" not in row["dataset"]]
+    largest = max(decided, key=lambda row: row["knee"] / (row["classes"] - 1))
+    factor = largest["knee"] / (largest["classes"] - 1)
+    width = math.ceil(factor * (advice.classes - 1))
+    at = cost(advice.classes, advice.features, [width])[0]
+    taken = size(at["fc_bytes"] + at["classifier_bytes"])
+    return (
+        f"In the small CNNs measured elsewhere the knee of softmax within {margin:g} points is: {', '.join(told)}; "
+        f"decided for {len(decided)} of {len(rows)} data sets and parts of such. The largest, over C − 1, is "
+        f"{factor:g} times it ({largest['dataset']}): {width} units here, {taken} of layer and classifier; a guess. "
+    )
+
+
+def _from_to(row: dict[str, Any]) -> str:
+    """`3 (C − 1 = 9)`, `8 (7 to 8; C − 1 = 9)`."""
+    may = "" if row["low"] == row["knee"] else f"{row['low']:g} to {row['knee']:g}; "
+    return f"{row['knee']:g} ({may}C − 1 = {row['classes'] - 1})"
 
 
 def best(advice: Advice) -> dict[str, Any] | None:

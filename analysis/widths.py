@@ -1,8 +1,10 @@
-"""What is known of each width: the best possible angle, the memory, and from records the knee."""
+"""What is known of each width: the best possible angle, the memory, and from records the knee, one's own or measured
+elsewhere."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from math import isfinite
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -12,6 +14,8 @@ from analysis.embeddings import EffectiveRank
 from theory import bounds
 
 BYTES = 4  # float32
+KNEE_COLUMNS = ("dataset", "classes", "margin", "knee", "low")
+"""Of the source data of the figure of knees, those that are quoted."""
 
 
 @dataclass(frozen=True)
@@ -20,7 +24,8 @@ class Advice:
 
     *Attributes*: `classes`, C; `features`; `widths`, a row a width (`cost`); `knees`, a row a loss, feature and margin,
     and what is wrong with runs that have none; `simplex`, what the fixed simplex gains (`simplex_gains`); `rank` of the
-    features, and `kept`, accuracy by number of principal axes, as rows.
+    features, and `kept`, accuracy by number of principal axes, as rows; `elsewhere`, knees of other data sets
+    (`knees_elsewhere`), where nothing is known of one's own.
     """
 
     classes: int
@@ -30,6 +35,7 @@ class Advice:
     rank: EffectiveRank | None = None
     kept: list[dict[str, Any]] = field(default_factory=list)
     simplex: list[dict[str, Any]] = field(default_factory=list)
+    elsewhere: list[dict[str, Any]] = field(default_factory=list)
 
 
 def cost(classes: int, features: int, widths: Sequence[int]) -> list[dict[str, Any]]:
@@ -68,6 +74,27 @@ def knees(runs: pd.DataFrame) -> list[dict[str, Any]]:
             else:
                 rows.append(what | asdict(found) | {"text": found.text()})
     return rows
+
+
+def knees_elsewhere(path: Path) -> list[dict[str, Any]]:
+    """The knees that a figure of them shows (`figures_width.knee_against_classes`).
+
+    *Arguments*: `path`, its source data.
+
+    *Returns*: a row a data set and margin: `KNEE_COLUMNS`, of which `knee` and `low` may be None.
+
+    *Raises*: `OSError`, or `ValueError` naming the file, if it is none.
+    """
+    try:
+        found = pd.read_csv(path)
+    except ValueError as error:
+        raise ValueError(f"{path}: not a table of knees ({' '.join(str(error).split())})") from None
+    numbers = [column for column in KNEE_COLUMNS[1:] if column in found and found[column].dtype.kind in "if"]
+    lacking = [column for column in KNEE_COLUMNS if column not in ["dataset" if "dataset" in found else "", *numbers]]
+    if lacking:
+        raise ValueError(f"{path}: not a table of knees (it has no {', '.join(lacking)})")
+    rows = found[list(KNEE_COLUMNS)].to_dict("records")
+    return [{str(key): None if pd.isna(value) else value for key, value in row.items()} for row in rows]
 
 
 def simplex_gains(runs: pd.DataFrame) -> list[dict[str, Any]]:

@@ -4,6 +4,7 @@ import dataclasses
 import math
 
 import numpy as np
+import pandas as pd
 import pytest
 from advised import advice, end, features
 
@@ -32,7 +33,7 @@ def test_what_a_width_costs_and_what_angle_it_buys(tmp_path, capsys):
     assert line.split() == ["999", "90.06°", "7.8", "MiB", "3.8", "MiB", "11.6", "MiB", "3.8", "MiB"]
     assert "makes equal angles between 1000 weight vectors possible" in written["recommendation"][0]
     assert "it need not be the width that accuracy needs" in written["recommendation"][0]
-    assert "Nothing here measures accuracy" in written["recommendation"][1]
+    assert "Nothing here measures accuracy on your data" in written["recommendation"][1]
     assert said.endswith("\n".join(written["recommendation"]) + "\n")
     assert "33 % of layer and classifier" in written["recommendation"][2]
 
@@ -41,6 +42,50 @@ def test_the_widths_are_those_asked_for(tmp_path, capsys):
     _, written = advice(["--classes", 10, "--features", 64, "--widths", 7, 3], tmp_path, capsys)
     assert [row["M"] for row in written["widths"]] == [3, 7]
     assert (written["knees"], written["rank"], written["kept"]) == ([], None, [])
+
+
+def elsewhere(path):
+    """Knees as the figure of them leaves them, at one margin and the other."""
+    rows = [
+        "mnist,10,0.5,3,3",
+        "cifar10,10,0.5,8,7",
+        "mnist:5,5,0.5,10,10",
+        "cifar100,100,0.5,,198",
+        "mnist,10,0.1,90,4",
+    ]
+    path.write_text("\n".join(["dataset,classes,margin,knee,low", *rows]))
+    return path
+
+
+def test_without_runs_or_features_the_knees_measured_elsewhere_are_told(tmp_path, runs, capsys):
+    knees = elsewhere(tmp_path / "knee.csv")
+    _, written = advice(["--classes", 21, "--features", 64, "--knees", knees], tmp_path, capsys)
+    sentence = written["recommendation"][1]
+    assert "within 0.5 points is: mnist 3 (C − 1 = 9), cifar10 8 (7 to 8; C − 1 = 9); decided for 3 of 4 " in sentence
+    assert "The largest, over C − 1, is 2.5 times it (mnist:5): 50 units here, 16.8 KiB of layer" in sentence
+    assert round(4 * (65 * 50 + 21 * 50) / 1024, 1) == 16.8
+    assert [row["knee"] for row in written["elsewhere"]] == [3, 8, 10, None, 90]
+    _, written = advice(["--runs", runs, "--knees", knees], tmp_path, capsys)
+    assert written["elsewhere"] == []
+    assert "elsewhere" not in " ".join(written["recommendation"])
+
+
+def test_the_knees_of_this_repository_are_told_in_it_and_nowhere_else(tmp_path, monkeypatch, capsys):
+    _, written = advice(["--classes", 10, "--features", 64], tmp_path, capsys)
+    table = pd.read_csv("figures/data/knee.csv")
+    assert len(written["elsewhere"]) == len(table)
+    cifar = table[(table["dataset"] == "cifar100") & (table["margin"] == 0.5)].iloc[0]
+    assert f"cifar100 {cifar['knee']:g} (" in written["recommendation"][1]
+    monkeypatch.chdir(tmp_path)
+    _, written = advice(["--classes", 10, "--features", 64], tmp_path, capsys)
+    assert written["elsewhere"] == []
+    assert "elsewhere" not in written["recommendation"][1]
+
+
+def test_knees_of_which_none_is_decided_are_not_told(tmp_path, capsys):
+    (tmp_path / "knee.csv").write_text("dataset,classes,margin,knee,low\nmnist,10,0.5,,3\n")
+    _, written = advice(["--classes", 9, "--features", 64, "--knees", tmp_path / "knee.csv"], tmp_path, capsys)
+    assert "elsewhere" not in written["recommendation"][1]
 
 
 def test_the_knee_of_one_s_own_runs(runs, tmp_path, capsys):
@@ -163,6 +208,7 @@ FILES = {
     "words.npy": lambda path: _save(path, np.array([["a", "b"]] * 2)),
     "short.npy": lambda path: _save(path, np.arange(7)),
     "real.npy": lambda path: _save(path, np.linspace(0, 1, 8)),
+    "words.csv": lambda path: path.write_text("dataset,classes,margin,knee,low\na,2,0.5,wide,1\n"),
     "labels.npy": lambda path: _save(path, np.arange(8) % 2),
     "single.npy": lambda path: _save(path, np.arange(8)),
 }
@@ -196,6 +242,10 @@ FILES = {
             "at least two classes of at least two rows each, got one row of class 0, and of 7 more",
         ),
         ("--classes 10 --features 4 --json no/such/folder.json", "no/such/folder.json"),
+        ("--classes 10 --features 4 --knees absent.csv", "absent.csv"),
+        ("--classes 10 --features 4 --knees empty.npy", "empty.npy: not a table of knees (No columns to parse"),
+        ("--classes 10 --features 4 --knees text.npy", "text.npy: not a table of knees (it has no dataset, classes, "),
+        ("--classes 10 --features 4 --knees words.csv", "words.csv: not a table of knees (it has no knee)"),
     ],
 )
 def test_a_mistake_is_one_line(arguments, message, runs, tmp_path, monkeypatch, capsys):
