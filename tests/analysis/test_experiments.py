@@ -3,7 +3,10 @@ otherwise; too little evidence is inconclusive, none is not run."""
 
 import dataclasses
 import itertools
+import math
+import re
 import subprocess
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -19,6 +22,7 @@ from analysis.verdicts import judge_experiment
 from fc_width import benchmark_losses, sweep
 from fc_width.data import CLASSES
 from fc_width.recipes import COLD, RECIPES, sweep_widths
+from theory.printed_tables import TABLE_1, TABLE_2_CIFAR10, TABLE_2_CIFAR100, TABLE_5
 
 CLAIMS = {claim.id: claim for claim in all_experiments()}
 ON_RUNS = [name for name, claim in CLAIMS.items() if claim.contrasts and claim.on == "runs"]
@@ -606,3 +610,25 @@ def test_every_claim_says_its_test_and_its_place():
     assert {f"paper-{claim.dataset}" for claim in CLAIMS.values() if claim.on == "runs" and claim.contrasts} <= set(
         RECIPES
     )
+
+
+@pytest.mark.parametrize("name", [name for name, claim in CLAIMS.items() if claim.contrasts])
+def test_the_bounds_are_those_that_the_test_says(name):
+    """0, the margin, a number of the test's text, or, where that speaks of what is printed, a difference of two printed
+    accuracies."""
+    claim = CLAIMS[name]
+    if claim.on == "runs":
+        runs = paper.runs(paper.needed(claim))
+    else:
+        runs = evidence.load(Path("figures/data"), Path("figures/benchmark-losses.md"))
+    said = {0.0, math.inf, *(float(number) for number in re.findall(r"\d+(?:\.\d+)?", claim.test))}
+    if "margin" in claim.test:
+        said.add(0.1 if claim.dataset == "mnist" else 0.5)
+    if "print" in claim.test:
+        tables = (*map(dict.values, (TABLE_1, TABLE_2_CIFAR10, TABLE_2_CIFAR100)), *zip(*TABLE_5.values(), strict=True))
+        tables += (*TABLE_5.values(),)
+        said |= {abs(one - other) / 100 for table in tables for one in table for other in table}
+    findings = judge_experiment(claim, runs).evidence[0].findings
+    bounds = {abs(bound) for each in findings for bound in (each.contrast.bound, each.contrast.short_of)}
+    unsaid = [bound for bound in bounds if not any(math.isclose(bound, each, abs_tol=1e-9) for each in said)]
+    assert not unsaid

@@ -116,6 +116,8 @@ def test_the_images_test_is_not_fooled_by_seeds_that_share_images():
         (runs(coin()).assign(loss=["a", "b"] * 2), runs(coin()), "one loss, got a, b"),
         (runs(coin()), runs(coin(), dataset="digits"), "one dataset, got digits, mnist"),
         (runs(coin()), runs(coin(), name="paper-mnist"), "one name"),
+        (runs(coin(), data_sha256="a"), runs(coin(), data_sha256="b"), "one data_sha256, got a, b"),
+        (runs(coin(), computed_in="float32"), runs(coin(), computed_in="bf16"), "one computed_in, got bf16, float32"),
         (runs(coin()), runs(coin(), seeds=[7, 8, 9, 10]), r"no seed is done in both.*\[0, 1, 2, 3\].*\[7, 8, 9, 10\]"),
         (runs(coin()), pd.concat([runs(coin())] * 2), "more for M=9 seed=0"),
         (runs(coin()), runs(coin(images=120)), "tested on 101 and 120 images"),

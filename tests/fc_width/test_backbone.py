@@ -94,3 +94,15 @@ def test_prelu_of_bfloat16_is_that_of_its_values_and_keeps_its_slopes_in_float32
 def test_bad_arguments(arguments, message):
     with pytest.raises(ValueError, match=message):
         Backbone(*arguments)
+
+
+def test_weights_begin_as_xavier_s_and_biases_at_0():
+    """Glorot and Bengio (2010), Eq. 16: uniform up to √(6/(fan in + fan out)), which torch's own layers do not begin
+    with."""
+    for module in Backbone(BACKBONES["mnist"], (1, 28, 28), 64).modules():
+        if isinstance(module, torch.nn.Conv2d | torch.nn.Linear):
+            window = module.weight[0, 0].numel()
+            end = (6 / (window * (module.weight.shape[0] + module.weight.shape[1]))) ** 0.5
+            largest = float(module.weight.detach().abs().max())
+            assert 0.95 * end < largest <= end * (1 + 1e-6)
+            assert not module.bias.detach().any()

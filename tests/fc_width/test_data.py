@@ -3,6 +3,7 @@
 import gzip
 import hashlib
 import io
+import json
 import lzma
 import shutil
 import struct
@@ -68,6 +69,29 @@ def test_the_checksum_tells_data_sets_apart(mnist):
     before = data.load("mnist", mnist).checksum
     assert before != data.load("digits").checksum
     assert len(before) == 64
+
+
+def test_the_digits_are_those_of_the_records():
+    with gzip.open("figures/data/digits.jsonl.gz") as lines:
+        made = json.loads(next(lines))["provenance"]["data_sha256"]
+    assert data.load("digits").checksum == made
+
+
+@pytest.mark.parametrize("part", ["train_images", "train_labels", "test_images", "test_labels"])
+def test_one_number_makes_another_checksum(part, tmp_path):
+    checksums = []
+    for change in (0, 1):
+        arrays = own_arrays()
+        arrays[part] = arrays[part].copy()
+        if "labels" in part:
+            arrays[part][[0, 1]] = arrays[part][[1, 0] if change else [0, 1]]
+        else:
+            arrays[part][0, 0, 0, 0] ^= change
+        folder = tmp_path / str(change)
+        folder.mkdir()
+        np.savez(folder / "birds.npz", **arrays)
+        checksums.append(data.load(str(folder / "birds.npz")).checksum)
+    assert checksums[0] != checksums[1]
 
 
 def test_unknown_data_set():
@@ -199,6 +223,23 @@ def test_cifar_takes_the_fine_label_and_the_planes(cifar):
     assert np.array_equal(loaded.train_images[7, 1].numpy().ravel(), raw[7, 2 + 1024 : 2 + 2048])
 
 
+def test_cifar10_is_its_batches_one_after_the_other(tmp_path, monkeypatch):
+    rng = np.random.default_rng(3)
+    folder, rows = tmp_path / "cifar10", rng.integers(0, 256, (40, 3073)).astype(np.uint8)
+    folder.mkdir()
+    rows[:, 0] = np.arange(40) % 10
+    training = ("data_batch_1.bin", "data_batch_2.bin")
+    for file, part in zip((*training, "test_batch.bin"), (rows[:15], rows[15:30], rows[30:]), strict=True):
+        (folder / file).write_bytes(part.tobytes())
+        monkeypatch.setitem(data.SHA256, f"cifar10/{file}", hashlib.sha256(part.tobytes()).hexdigest())
+    monkeypatch.setitem(data.CIFAR_FILES, "cifar10", (training, "test_batch.bin", 15, 10, 1))
+    loaded = data.load("cifar10", tmp_path)
+    assert loaded.train_labels.tolist() == [n % 10 for n in range(30)]
+    assert loaded.test_labels.tolist() == list(range(10))
+    assert np.array_equal(loaded.train_images.numpy().reshape(30, -1), rows[:30, 1:])
+    assert np.array_equal(loaded.test_images.numpy().reshape(10, -1), rows[30:, 1:])
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
@@ -312,6 +353,9 @@ def test_an_npz_of_one_s_own(tmp_path):
     grey = {f"{split}_images": own_arrays()[f"{split}_images"][..., 0] for split in ("train", "test")}
     np.savez(tmp_path / "grey.npz", **own_arrays(**grey))
     assert data.load(str(tmp_path / "grey.npz")).image_shape == (1, 8, 9)
+    first = {f"{split}_images": own_arrays()[f"{split}_images"].transpose(0, 3, 1, 2) for split in ("train", "test")}
+    np.savez(tmp_path / "first.npz", **own_arrays(**first))
+    assert torch.equal(data.load(str(tmp_path / "first.npz")).train_images, loaded.train_images)
 
 
 @pytest.mark.parametrize(

@@ -303,7 +303,8 @@ def test_places(monkeypatch):
     assert _places(torch.device("cuda"), 8) == ["cuda:0", "cuda:1"]
     assert _places(torch.device("cuda:1"), 8) == ["cuda:1"]
     assert default_workers(torch.device("cuda")) == engine.PACKED
-    assert default_workers(torch.device("cpu")) >= 1
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: {0, 1, 2}, raising=False)
+    assert default_workers(torch.device("cpu")) == 3
 
 
 @pytest.mark.cuda

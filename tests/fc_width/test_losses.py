@@ -120,21 +120,23 @@ def test_centring_in_float32_loses_no_more_than_the_weights_have_lost(way, sampl
         assert float((one.detach() - other.detach()).norm() / other.detach().norm()) <= 3e-5
 
 
+@pytest.mark.parametrize("alpha", [0.9, 0.99, 1.0, 1.01])
+@pytest.mark.parametrize("samples", [40, 6])  # more than classes, and fewer
 @pytest.mark.parametrize("gap", [1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6])
-def test_float32_is_right_near_antipodal_weights(way, gap):
+def test_float32_is_right_near_antipodal_weights(way, gap, samples, alpha):
     """Against Algorithm 1 in float64 on the same float32 numbers. What rounding the weights did to the gap is 6e-8/gap
     of it; what the loss adds is less."""
     for seed in range(5):
-        embeddings, weight, labels = batch(40, 5, 8, seed)
-        labels[:20] = torch.tensor([0, 1]).repeat(10)
+        embeddings, weight, labels = batch(samples, 5, 8, seed)
+        labels[: samples // 2] = torch.arange(samples // 2) % 2
         first = F.normalize(weight[0], dim=0)
         off = F.normalize(weight[1] - (weight[1] @ first) * first, dim=0)
         weight[1] = 1.7 * (math.sin(gap) * off - math.cos(gap) * first)
         single = [embeddings.float().requires_grad_(), weight.float().requires_grad_()]
         double = [each.detach().double().requires_grad_() for each in single]
-        loss = algorithm_1(*double, labels, 1.0)[1]
+        loss = algorithm_1(*double, labels, alpha)[1]
         expected = loss, *torch.autograd.grad(loss, double)
-        loss = w_softmax.w_softmax_loss(*single, labels, 1.0)[0]
+        loss = w_softmax.w_softmax_loss(*single, labels, alpha)[0]
         found = loss, *torch.autograd.grad(loss, single)
         for one, other in zip(found, expected, strict=True):
             assert float((one.detach() - other.detach()).norm() / other.detach().norm()) <= 1e-6 + 3e-15 / gap**2
@@ -560,3 +562,20 @@ def test_half_precision_embeddings_give_logits_and_a_loss_in_float32(make, dtype
     loss = make()
     embeddings = torch.randn(20, 5, dtype=dtype)
     assert loss.logits(embeddings).dtype == loss(embeddings, torch.randint(6, (20,))).dtype == torch.float32
+
+
+@pytest.mark.parametrize("alpha", [0.0, 0.5, 0.99, 1.0, 1.01, 1.5])
+@pytest.mark.parametrize("kind", ["simplex", "centred"])
+def test_of_two_classes_alpha_changes_nothing_below_1(kind, alpha):
+    """The two weights are antipodes: αw_c + w_i is (α − 1)w_c, so its logit is −z_c below α = 1, z_c above, and at it
+    0/0, which counts as 0."""
+    embeddings, weight, labels = batch(20, 1 if kind == "simplex" else 3, 2)
+    loss = SimplexWSoftmaxLoss(2, alpha=alpha)
+    axis = loss.classifier()[0]
+    if kind == "centred":
+        axis = F.normalize(weight[0] - weight[1], dim=0)
+        loss = WSoftmaxLoss(3, 2, alpha=alpha).double()
+        loss.weight.data.copy_(weight if alpha != 1 else torch.stack([axis, -axis]))  # antipodes to the last bit
+    z = (embeddings @ axis) * torch.where(labels == 0, 1.0, -1.0)
+    other = -z if alpha < 1 else z if alpha > 1 else torch.zeros_like(z)
+    torch.testing.assert_close(loss(embeddings, labels).double(), torch.log1p(torch.exp(other - z)).mean())

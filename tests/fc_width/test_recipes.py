@@ -76,3 +76,17 @@ def test_named_recipes_are_whole():
         assert RECIPES[default_recipe(dataset)].recipe.dataset == dataset
     assert default_recipe("mnist:5") == "mnist-small"
     assert default_recipe("own-photos") == "own-small"
+
+
+@pytest.mark.parametrize(
+    ("name", "batch_size", "epochs", "softmax_epochs"),
+    [("paper-mnist", 50, 20, 5), ("paper-cifar10", 256, 100, 25), ("paper-cifar100", 256, 100, 25)],
+)
+def test_the_paper_s_recipes(name, batch_size, epochs, softmax_epochs):
+    """Batch, rate, decay and L2 as Sec. 5.1 prints them; the epochs, which it does not, as the README says."""
+    recipe = RECIPES[name].recipe
+    assert (recipe.batch_size, recipe.epochs, recipe.softmax_epochs) == (batch_size, epochs, softmax_epochs)
+    assert (recipe.lr, recipe.lr_decay, recipe.lr_decay_steps) == (0.01, 0.9, 6000)
+    assert (recipe.momentum, recipe.weight_decay) == (0.9, 5e-4)
+    assert recipe.backbone == recipe.dataset == name.removeprefix("paper-")
+    assert RECIPES[name].seeds == 3

@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 
+import numpy as np
 import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -54,6 +55,27 @@ def test_an_epoch_counts_what_it_trains_on(few_digits):
         assert len(list(step.epoch(torch.arange(samples), 0.0))) == steps == int(step.step)
         assert 0 <= float(step.hits) <= samples
         assert float(step.rate) == pytest.approx(QUICK.lr * QUICK.lr_decay ** ((steps - 1) / QUICK.lr_decay_steps))
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_hits_are_those_of_this_epoch_at_the_test_time_weights(loss, few_digits):
+    """The network does not move: every epoch the same, and what a recount of its answers to these batches finds."""
+    recipe = dataclasses.replace(QUICK, loss=loss, lr=1e-30)
+    backbone, criterion = build(recipe, few_digits)
+    data = batches(few_digits, torch.device("cpu"))
+    step = Step(recipe, backbone, criterion, data)
+    order = torch.randperm(130, generator=torch.Generator().manual_seed(2))
+    counted = []
+    for _ in range(2):
+        list(step.epoch(order, 1.0))
+        counted.append(int(step.hits))
+    expected = 0
+    for chosen in order.split(50):
+        with torch.no_grad():  # in training mode, of the batch's own statistics
+            embeddings = backbone(data.images(few_digits.train_images[chosen]))
+        scores = embeddings.double() @ criterion.classifier().double().T
+        expected += int((scores.argmax(1) == few_digits.train_labels[chosen]).sum())
+    assert counted == [expected] * 2
 
 
 @pytest.mark.parametrize("loss", LOSSES)
@@ -244,8 +266,9 @@ def test_a_captured_loss_never_waits_for_the_device(name):
 
 
 def test_the_step_is_the_one_of_an_ordinary_loop(few_digits):
-    """The same order, plain modules in torch's own layout, a rate set by hand: the same weights but for rounding."""
-    recipe = dataclasses.replace(QUICK, loss="w-softmax-centred:1", lr_decay_steps=2.0)
+    """The same order, plain modules in torch's own layout, an optimiser of torch with the recipe's numbers, a rate set
+    by hand, pixels normalised by numpy: the same weights but for rounding."""
+    recipe = dataclasses.replace(QUICK, loss="w-softmax-centred:1", lr_decay_steps=2.0, momentum=0.5, weight_decay=0.1)
     data = batches(few_digits, torch.device("cpu"))
     order = torch.randperm(130, generator=torch.Generator().manual_seed(1))
     backbone, loss = build(recipe, few_digits)
@@ -253,13 +276,16 @@ def test_the_step_is_the_one_of_an_ordinary_loop(few_digits):
     assert len(list(step.epoch(order, 1.0))) == 3
     plain, plain_loss = build(recipe, few_digits)
     plain.train()
-    optimizer = module.optimizer_of(recipe, plain, plain_loss)
+    parameters = [*plain.parameters(), *plain_loss.parameters()]
+    matrices, others = ([p for p in parameters if (p.ndim > 1) == large] for large in (True, False))
+    optimizer = torch.optim.SGD([{"params": matrices, "weight_decay": 0.1}, {"params": others}], lr=0.0, momentum=0.5)
+    pixels = few_digits.train_images.numpy().astype(np.float64)
+    normal = torch.from_numpy((pixels - pixels.mean()) / pixels.std()).float()
     for number, chosen in enumerate(order.split(50)):
         for group in optimizer.param_groups:
             group["lr"] = recipe.lr * recipe.lr_decay ** (number / 2)
-        images = (few_digits.train_images[chosen].float() - data.mean) * data.scale
         optimizer.zero_grad()
-        plain_loss(plain(images), few_digits.train_labels[chosen]).backward()
+        plain_loss(plain(normal[chosen]), few_digits.train_labels[chosen]).backward()
         optimizer.step()
     for module_, other in ((backbone, plain), (loss, plain_loss)):
         for name, value in other.state_dict().items():

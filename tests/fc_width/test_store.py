@@ -4,6 +4,7 @@ import errno
 import json
 import multiprocessing
 import os
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -206,15 +207,17 @@ def test_a_broken_claim_is_stale_in_time(store, monkeypatch, content):
 def test_claims_of_a_worker_that_ended_are_released(store):
     assert store.claim(A)
     assert store.claim(B)
-    assert sorted(store.release_of(os.getpid())) == [A, B]
+    foreign(store, host="elsewhere")
+    assert store.release_of(os.getpid()) == [B]
     assert store.release_of(os.getpid()) == []
+    assert os.listdir(store.folder) == [f"{A}.claim"]
 
 
 def test_what_a_killed_process_left_half_written_is_cleared(store):
     gone = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, text=True)
     dead = store.folder / f".a.12345678~{module._HOST}@{int(gone.stdout)}.tmp"
     mine = store.folder / f".a.12345678~{module._HOST}@{os.getpid()}.tmp"
-    other = store.folder / ".a.12345678~elsewhere@1.tmp"
+    other = store.folder / f".a.12345678~elsewhere@{int(gone.stdout)}.tmp"
     old = store.folder / ".b.12345678~elsewhere@1.tmp"
     for path in (dead, mine, other, old):
         path.write_text("half")
@@ -385,3 +388,17 @@ def test_a_notice_that_is_none_says_nothing(store, content):
 def test_a_hidden_file_is_no_record(store):
     (store.folder / f"._{A}.json").write_bytes(b"what macOS leaves beside a copy")
     assert store.run_ids() == set()
+
+
+def test_a_record_is_on_the_disk_before_its_name_and_its_name_before_all_else(store, monkeypatch):
+    done = []
+    fsync, replace = os.fsync, os.replace
+
+    def synced(descriptor):
+        done.append("folder" if stat.S_ISDIR(os.fstat(descriptor).st_mode) else "file")
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", synced)
+    monkeypatch.setattr(os, "replace", lambda *paths: done.append("name") or replace(*paths))
+    store.write(RECORD)
+    assert done == ["file", "name", "folder"]

@@ -1,16 +1,18 @@
 """One run: what a record holds, that it is reproducible, and that what should be shared between runs is."""
 
+import ast
 import base64
 import dataclasses
 import json
 import math
 import subprocess
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from fc_width import step, train
+from fc_width import geometry, step, train
 from fc_width.recipes import PRECISIONS, RECIPES, Recipe
 from fc_width.train import build, derived_seed, run
 
@@ -53,6 +55,95 @@ def test_a_record_is_whole_plain_json_and_reproducible(few_digits, loss):
         "nc3",
     }
     assert same(run(recipe, few_digits)) == same(record)
+
+
+def normalised(dataset, images):
+    """By numpy: each channel's mean and deviation over the training set taken off."""
+    pixels = dataset.train_images.numpy().astype(np.float64)
+    mean, std = (function(pixels, axis=(0, 2, 3), keepdims=True) for function in (np.mean, np.std))
+    return torch.from_numpy((images.numpy() - mean) / std).float()
+
+
+@pytest.mark.parametrize("loss", ["softmax", "w-softmax:1", "w-softmax-simplex:1"])
+@pytest.mark.parametrize("width", [2, 9])
+def test_what_is_measured_is_what_a_recount_finds(loss, width, few_digits, monkeypatch):
+    """By numpy, of the trained network's answers to one image at a time."""
+    classes = width + 1 if "simplex" in loss else 10
+    first = few_digits.train_labels < classes, few_digits.test_labels < classes
+    few = dataclasses.replace(
+        few_digits,
+        train_images=few_digits.train_images[first[0]],
+        train_labels=few_digits.train_labels[first[0]],
+        test_images=few_digits.test_images[first[1]],
+        test_labels=few_digits.test_labels[first[1]],
+        num_classes=classes,
+    )
+    seen, measure = [], train._measure
+    monkeypatch.setattr(train, "_measure", lambda step, *more: seen.append(step) or measure(step, *more))
+    record = run(dataclasses.replace(QUICK, width=width, loss=loss, feature="linear", epochs=4), few)
+    (step,) = seen
+    backbone, weight = step.backbone.eval(), step.loss.classifier().detach().double().numpy()
+    if loss == "w-softmax:1":
+        raw = step.loss.weight.detach().double().numpy()
+        assert weight == pytest.approx(raw / np.linalg.norm(raw, axis=1, keepdims=True), abs=1e-6)
+    for split in ("train", "test"):
+        images, labels = getattr(few, f"{split}_images"), getattr(few, f"{split}_labels").numpy()
+        with torch.no_grad():
+            rows = [backbone(image[None]) for image in normalised(few, images)]
+        embeddings = torch.cat(rows).double().numpy()
+        right = (embeddings @ weight.T).argmax(1) == labels
+        lengths = np.linalg.norm(embeddings, axis=1) * np.linalg.norm(weight, axis=1)[labels]
+        cosines = (embeddings * weight[labels]).sum(1) / lengths
+        degrees = 180 / math.pi * np.arccos(cosines)
+        assert record["final"][f"{split}_accuracy"] == pytest.approx(right.mean())
+        assert record["final"][f"{split}_angle"] == pytest.approx(degrees.mean(), rel=1e-4)
+        assert record["final"][f"{split}_inverted"] == pytest.approx((cosines < 0).mean())
+        means = [degrees[labels == label].mean() for label in range(classes)]
+        assert record["class_angles"][split] == pytest.approx(means, rel=1e-4)
+        if split == "train":
+            assert (cosines < 0).mean() != 0.5  # or its complement would do as well
+            collapse = geometry.neural_collapse(*map(torch.tensor, (embeddings, weight, labels)))
+    found = record["geometry"]
+    assert found["weight_sum_norm"] == pytest.approx(np.linalg.norm(weight.sum(0)), abs=1e-6)
+    unit = weight / np.linalg.norm(weight, axis=1, keepdims=True)
+    between = np.arccos(np.clip((unit @ unit.T)[np.triu_indices(classes, 1)], -1, 1))
+    assert found["smallest_angle"] == pytest.approx(180 / math.pi * between.min(), rel=1e-4, abs=1e-3)
+    assert {key: found[key] for key in collapse} == pytest.approx(collapse, rel=1e-3, abs=1e-5)
+    bits = np.unpackbits(np.frombuffer(base64.b64decode(record["correct"]), np.uint8))[: len(right)]
+    assert bits.tolist() == right.tolist()
+    if width == 2:
+        assert np.array(record["features"]["embeddings"]) == pytest.approx(embeddings[: train.FEATURES], rel=6e-3)
+        assert record["features"]["labels"] == labels[: train.FEATURES].tolist()
+        assert np.array(record["features"]["weight"]) == pytest.approx(weight, rel=1e-3, abs=1e-6)
+    else:
+        assert "features" not in record
+
+
+def test_an_epoch_s_test_accuracy_is_that_of_the_network_then(few_digits):
+    """Of two epochs the first is measured as the last of one epoch is."""
+    one, two = (run(dataclasses.replace(QUICK, epochs=n, softmax_epochs=1), few_digits) for n in (1, 2))
+    assert two["test_accuracy"][0] == one["final"]["test_accuracy"]
+    assert two["train_accuracy"][0] == one["train_accuracy"][0]
+
+
+def imported(name):
+    """The modules of this package that one of them imports, at whatever place."""
+    folder = Path(train.__file__).parent
+    found = set()
+    for node in ast.walk(ast.parse((folder / f"{name}.py").read_text("utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module == "fc_width":
+            found |= {each.name for each in node.names}
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("fc_width."):
+            found.add(node.module.partition(".")[2])
+    return {each for each in found if (folder / f"{each}.py").is_file()}
+
+
+def test_a_state_is_of_all_the_code_that_a_record_depends_on():
+    reached, new = set(), {"train"}
+    while new:
+        reached |= new
+        new = set().union(*map(imported, new)) - reached
+    assert set(train.TRAINS) == reached - {"store"}  # which a record only goes through
 
 
 def test_the_data_order_does_not_depend_on_the_network(few_digits, monkeypatch):
