@@ -62,7 +62,7 @@ class Batches:
 
     def images(self, images: torch.Tensor) -> torch.Tensor:
         """Normalised images of uint8 ones."""
-        normal = (images.float() - self.mean) * self.scale
+        normal = images.float().sub_(self.mean).mul_(self.scale)
         return normal.contiguous(memory_format=torch.channels_last)
 
 
@@ -240,7 +240,7 @@ class Step:
         if self.fused is not None:
             return self.fused(images, chosen, self.data.mean, self.data.scale)
         with precision(self.precision, self.device):
-            embeddings: torch.Tensor = self.backbone(self.data.images(images[chosen]))
+            embeddings: torch.Tensor = self.backbone(self.data.images(images.index_select(0, chosen)))
         return embeddings.float()
 
     def state(self) -> list[torch.Tensor]:
