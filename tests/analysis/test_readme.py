@@ -1,0 +1,90 @@
+"""What the README says of speed is what the committed tables say."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+README = " ".join(Path("README.md").read_text("utf-8").split())
+
+
+def table(name):
+    """The rows of a committed benchmark as dictionaries, and what stands above them."""
+    lines = Path(f"figures/benchmark-{name}.md").read_text("utf-8").splitlines()
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("|")]
+    return [dict(zip(cells[0], row, strict=True)) for row in cells[2:]], lines[0]
+
+
+def minus(text):
+    return text.replace("-", "−").replace("+", "")
+
+
+@pytest.mark.parametrize(("name", "seeds"), [("sweep", 12), ("sweep-mnist-small", 8)])
+def test_the_sweep_against_the_loops(name, seeds):
+    rows, above = table(name)
+    _, plain, _, engine = rows
+    ratio = float(engine["ratio"])
+    runs, rounds = re.search(r"(\d+) runs of each way in each of (\d+)", above).groups()
+    assert int(runs) * int(rounds) == seeds
+    line = next(line for line in Path("README.md").read_text("utf-8").splitlines() if "runs an hour, against" in line)
+    assert f"[{ratio:.1f} times](figures/benchmark-{name}.md)" in line
+    assert f" {ratio / float(plain['ratio']):.1f} times |" in README.partition("against the same loop")[2][:90]
+    found = re.fullmatch(r"([-+][\d.]+) \(([-+][\d.]+) to ([-+][\d.]+)\)", engine["difference (95 %)"]).groups()
+    mean, low, high = map(minus, found)
+    assert re.search(rf"{mean} \((95 % interval )?{low} to {high}\), {seeds} seeds", README)
+    if name == "sweep-mnist-small":
+        assert f"the sweep reaches {engine['of matmul'].removesuffix('%')} % of what large matrix products" in README
+
+
+def test_what_a_sweep_costs_more():
+    rows, _ = table("cost")
+    ratio = {(row["changed"], row["to"]): float(row["ratio"]) for row in rows}
+    wide, many = (round(100 * (ratio[at] - 1)) for at in (("width M", "270"), ("classes C", "1000")))
+    assert f"by {wide} % from M = 1 to 270 or {many} % from 2 to 1,000 classes" in README
+
+
+def test_where_the_time_goes():
+    share = {row["what"]: int(row["share"].removesuffix("%")) for row in table("profile")[0]}
+    both = share["convolutions, forward"] + share["convolutions, backward"]
+    prelu, norm = share["PReLU, both ways"], share["batch norm, both ways"]
+    assert f"{both} % are convolutions, {prelu} % PReLU and {norm} % batch norm" in README
+
+
+def test_other_ways_to_take_a_step():
+    rows = [row for name in ("step", "step-mnist-small") for row in table(name)[0]]
+    ends = {}
+    for way in ("in turn, compiled", "stacked"):
+        ratios = [float(row["times as fast as in turn"]) for row in rows if row["way"] == way]
+        ends[way] = f"{min(ratios):.2f} to {max(ratios):.2f}"
+    assert f"compiled by torch, at {ends['in turn, compiled']} of the speed" in README
+    assert f"`torch.func.vmap`, at {ends['stacked']} (" in README
+
+
+def test_what_the_losses_cost():
+    rows, _ = table("losses")
+    ratio = {(row["N, M, C"], row["loss"]): float(row["ratio"]) for row in rows}
+    sizes = list(dict.fromkeys(size for size, _ in ratio))
+    ours = {size: [ratio[size, f"W-Softmax α = 1, {kind}"] for kind in ("printed", "centred")] for size in sizes}
+    small = [each for size in sizes[:4] for each in ours[size]]
+    assert f"it takes {min(small):.2f} to {max(small):.2f} times as long" in README
+    assert f"{ours[sizes[4]][0]:.2f} and {ours[sizes[4]][1]:.2f} times at 10,575" in README
+    simplex = [ratio[size, "W-Softmax α = 1, fixed simplex"] for size in (sizes[0], sizes[2])]
+    assert f"on the fixed simplex {simplex[0]:.2f} times at the smallest size, {simplex[1]:.2f} at 100" in README
+    plain = [ours[size][0] / ratio[size, "softmax"] for size in sizes]
+    assert f"the printed one takes {min(plain):.1f} to {max(plain):.1f} times" in README
+    margins = ("LargeMarginSoftmaxLoss", "SphereFaceLoss", "CosFaceLoss", "ArcFaceLoss")
+    library = {(size, name): ratio[size, f"library: {name}"] for size in sizes for name in margins}
+    least = min(library[size, name] for size in sizes[:3] for name in margins)
+    assert f"margin losses take {int(10 * least) / 10} or more up to 100 classes" in README
+    above = [library[size, name] for size in sizes[3:] for name in margins[1:]]
+    large = min(library[size, margins[0]] for size in sizes[3:])
+    assert f"{min(above):.1f} to {max(above):.1f} above (LargeMargin {int(large)} and more)" in README
+    assert f"as the paper writes it {ratio[sizes[2], 'Algorithm 1, naive']:.0f} at 100 classes" in README
+    slower = [size for size in sizes if ours[size][0] >= min(library[size, name] for name in margins[:2])]
+    beaten = [size for size in sizes if ours[size][0] >= 0.95 * min(library[size, name] for name in margins[:2])]
+    assert slower == []
+    assert [f"({size})" for size in beaten] == ["(256, 512, 1000)"]
+    assert "faster than that library's L-Softmax and A-Softmax at every size but (256, 512, 1000)" in README
+    memory = {(row["N, M, C"], row["loss"]): float(row["peak, MiB"]) for row in rows}
+    more = [memory[size, "W-Softmax α = 1, printed"] / memory[size, "softmax"] for size in sizes[3:]]
+    assert f"Memory beyond the inputs is {more[0]:.1f} and {more[1]:.1f} times plain softmax's" in README
