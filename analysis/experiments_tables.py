@@ -3,7 +3,6 @@
 W-Softmax is the loss as printed. Printed accuracies are in hundredths of a percent, as in `theory.printed_tables`.
 Everything but what Fig. 4a adds is measured at M_min = C − 1, or k − 1: the tables give no M."""
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -40,14 +39,19 @@ def better(printed: Mapping[str, int]) -> Judge:
 
 
 def better_over_widths(runs: Runs, least: int = 1) -> list[Contrast]:
-    """Accuracy gained over softmax at each α, mean over all widths from `least` on, of which there are several."""
+    """Accuracy gained over softmax at each α, mean over all widths from `least` on at which both were run, of which
+    there are several, over the seeds that all of these share."""
     found = []
     for loss in W_SOFTMAX:
-        ours, theirs = (runs.over_widths(each, least, math.inf) for each in (loss, SOFTMAX))
-        both = ours.columns.intersection(theirs.columns)
-        gain = (ours[both] - theirs[both]).dropna() if len(both) > 1 else pd.DataFrame()
+        gains = {
+            width: (runs.accuracy(loss, width) - runs.accuracy(SOFTMAX, width)).dropna()
+            for width in runs.widths()
+            if width >= least
+        }
+        gain = pd.DataFrame({width: values for width, values in gains.items() if len(values)}).dropna()
         text = f"accuracy, mean over all M{f' from {least} on' * (least > 1)}: {NAMES[loss]} less softmax"
-        found.append(Contrast(text, mean(gain), bound=0, against=runs.margin))
+        values = mean(gain) if gain.shape[1] > 1 else pd.Series(dtype=float)
+        found.append(Contrast(text, values, bound=0, against=runs.margin))
     return found
 
 

@@ -31,6 +31,7 @@ COMMITTED: dict[str, tuple[str, ...]] = {
     "mnist-small": (
         "--dataset mnist --seeds 3",
         "--dataset mnist --losses softmax --seeds 5",
+        "--dataset mnist --widths 3 4 5 8 9 10 14 18 27 45 90 180 270 --losses softmax --seeds 10",
         "--dataset mnist --widths 9 18 27 45 --losses w-softmax:1 --seeds 10",
         "--dataset mnist --widths 9 --losses hinge l-softmax --seeds 3",
         f"--dataset mnist {_EVERY_KIND}",
@@ -87,7 +88,7 @@ COMMITTED: dict[str, tuple[str, ...]] = {
         "--dataset cifar100 --widths 99 --losses hinge l-softmax w-softmax:{0.5,1.5} --seeds 3",
         "--dataset cifar100 --widths 50 98 99 198 297 495 --losses softmax --seeds 20",
     ),
-    "cifar100-small-50": ("--dataset cifar100:50 --widths 12 25 48 49 98 147 245 --losses softmax --seeds 5",),
+    "cifar100-small-50": ("--dataset cifar100:50 --widths 12 25 48 49 98 147 245 --losses softmax --seeds 10",),
 }
 """The packs that the committed figures and tables rest on, each with the options of the sweeps that make its records.
 Whoever commits a pack adds its line."""

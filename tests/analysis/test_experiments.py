@@ -413,6 +413,20 @@ def test_better_over_widths_wants_several_of_them():
     assert "mean over all M from M_min on" in verdicts
 
 
+def test_more_seeds_at_some_widths_leave_the_others_in_the_mean_over_all():
+    """Ten more seeds of both losses at all widths but M = 1, where W-Softmax loses."""
+
+    def change(row):
+        if row["width"] == 1 and row["loss"] != "softmax":
+            row["test_accuracy"] -= 0.1
+        return row["seed"] < 5 or row["width"] > 1
+
+    claim = CLAIMS["better-over-widths-mnist"]
+    row = judge_experiment(claim, paper.runs(paper.needed(claim, change, seeds=15)))
+    assert {finding.seeds for finding in row.evidence[0].findings} == {5}
+    assert row.verdict == NOT_REPRODUCED
+
+
 @pytest.mark.parametrize(("width", "by"), [(9, 0.02), (8, 0.02), (8, -0.02), (9, -0.02)])
 @pytest.mark.parametrize("name", ["minimum-mnist", "minimum-for-k-cifar10"])
 def test_what_one_unit_less_lacks_counts_against_a_claim_only_if_both_references_say_so(name, width, by):
