@@ -86,13 +86,18 @@ def knees_elsewhere(path: Path) -> list[dict[str, Any]]:
     *Raises*: `OSError`, or `ValueError` naming the file, if it is none.
     """
     try:
-        found = pd.read_csv(path)
+        found = pd.read_csv(path, dtype={"dataset": str})
     except ValueError as error:
         raise ValueError(f"{path}: not a table of knees ({' '.join(str(error).split())})") from None
     numbers = [column for column in KNEE_COLUMNS[1:] if column in found and found[column].dtype.kind in "if"]
     lacking = [column for column in KNEE_COLUMNS if column not in ["dataset" if "dataset" in found else "", *numbers]]
     if lacking:
         raise ValueError(f"{path}: not a table of knees (it has no {', '.join(lacking)})")
+    decided = found["knee"].between(1, 1e9) & found["low"].between(1, 1e9)
+    whole = found["dataset"].notna() & found["classes"].between(2, 1e9) & (found["knee"].isna() | decided)
+    if not whole.all():
+        raise ValueError(f"{path}: not a table of knees (row {int(whole.argmin()) + 1} is none)")
+    found["classes"] = found["classes"].astype(int)
     rows = found[list(KNEE_COLUMNS)].to_dict("records")
     return [{str(key): None if pd.isna(value) else value for key, value in row.items()} for row in rows]
 

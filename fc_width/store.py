@@ -53,16 +53,7 @@ def check_record(record: object) -> None:
     missing = [key for key in REQUIRED if key not in record]
     if missing:
         raise ValueError(f"it lacks {', '.join(missing)}")
-    if not isinstance(record["recipe"], dict):
-        raise ValueError(f"its recipe is no object: {str(record['recipe'])[:40]}")
-    for field in dataclasses.fields(Recipe):
-        value, kind = record["recipe"].get(field.name, field.default), type(field.default)
-        if type(value) is not kind and not (kind is float and type(value) is int):
-            raise ValueError(f"its recipe is none: {field.name} must be {kind.__name__}, got {str(value)[:40]}")
-    try:
-        recipe_from(record["recipe"])
-    except (TypeError, ValueError, OverflowError) as error:
-        raise ValueError(f"its recipe is none: {error}") from None
+    _check_recipe(record["recipe"])
     if record["status"] not in STATUSES:
         raise ValueError(f"its status is {record['status']!r}, expected one of {', '.join(STATUSES)}")
     final = record.get("final")
@@ -74,6 +65,19 @@ def check_record(record: object) -> None:
         raise ValueError(f"its seconds are no number: {str(record['seconds'])[:40]}")
     if not isinstance(record.get("provenance", {}), dict):
         raise ValueError(f"its provenance is no object: {str(record['provenance'])[:40]}")
+
+
+def _check_recipe(recipe: object) -> None:
+    if not isinstance(recipe, dict):
+        raise ValueError(f"its recipe is no object: {str(recipe)[:40]}")
+    for field in dataclasses.fields(Recipe):
+        value, kind = recipe.get(field.name, field.default), type(field.default)
+        if type(value) is not kind and not (kind is float and type(value) is int):
+            raise ValueError(f"its recipe is none: {field.name} must be {kind.__name__}, got {str(value)[:40]}")
+    try:
+        recipe_from(recipe)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise ValueError(f"its recipe is none: {error}") from None
 
 
 def _finite(value: object) -> bool:
@@ -281,8 +285,12 @@ class Store:
             notice = _parse(self._read_claim(path) or b"")
             if _ended(notice):
                 path.unlink(missing_ok=True)
-            elif isinstance(notice.get("about"), dict) and not _owner().items() <= notice.items():
-                yield path, notice["about"]
+            elif isinstance(about := notice.get("about"), dict) and not _owner().items() <= notice.items():
+                try:
+                    _check_recipe(about.get("recipe"))
+                except ValueError:  # a notice that is none says nothing
+                    continue
+                yield path, about
 
     def _stale(self, run_id: str, content: bytes) -> bool:
         if _ended(_parse(content)):

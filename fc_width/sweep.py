@@ -203,7 +203,7 @@ def check_company(store: Store, about: dict[str, Any]) -> None:
     for path, other in store.notices():
         told = _told(recipe_from(about["recipe"]), other["recipe"])
         for key in ("data_sha256", "precision"):
-            if about[key] and other[key] and about[key] != other[key]:
+            if about[key] and other.get(key, about[key]) not in (None, about[key]):
                 told += f"{', ' if told else ''}{key} {other[key]}, not {about[key]}"
         if told:
             raise ValueError(

@@ -9,7 +9,7 @@ FLOORS = ("theory", "fc_width", "analysis")
 
 
 def imports(path):
-    """All that a module imports, at whatever place, but for types alone."""
+    """All that a module imports, at whatever place."""
     for node in ast.walk(ast.parse(path.read_text("utf-8"))):
         if isinstance(node, ast.Import):
             yield from (each.name for each in node.names)

@@ -208,6 +208,7 @@ FILES = {
     "words.npy": lambda path: _save(path, np.array([["a", "b"]] * 2)),
     "short.npy": lambda path: _save(path, np.arange(7)),
     "real.npy": lambda path: _save(path, np.linspace(0, 1, 8)),
+    "one.csv": lambda path: path.write_text("dataset,classes,margin,knee,low\na,2,0.5,1,1\na,1,0.5,1,1\n"),
     "words.csv": lambda path: path.write_text("dataset,classes,margin,knee,low\na,2,0.5,wide,1\n"),
     "labels.npy": lambda path: _save(path, np.arange(8) % 2),
     "single.npy": lambda path: _save(path, np.arange(8)),
@@ -245,6 +246,7 @@ FILES = {
         ("--classes 10 --features 4 --knees absent.csv", "absent.csv"),
         ("--classes 10 --features 4 --knees empty.npy", "empty.npy: not a table of knees (No columns to parse"),
         ("--classes 10 --features 4 --knees text.npy", "text.npy: not a table of knees (it has no dataset, classes, "),
+        ("--classes 10 --features 4 --knees one.csv", "one.csv: not a table of knees (row 2 is none)"),
         ("--classes 10 --features 4 --knees words.csv", "words.csv: not a table of knees (it has no knee)"),
     ],
 )

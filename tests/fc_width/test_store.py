@@ -372,14 +372,14 @@ def test_a_notice_is_seen_by_others_and_ends_with_its_sweep(store):
 
 def test_the_notice_of_a_killed_sweep_is_removed(store):
     gone = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, check=True)
-    notice = {"pid": int(gone.stdout), "started": "1", "about": {}}
+    notice = {"pid": int(gone.stdout), "started": "1", "about": {"recipe": {}}}
     for name, host in (("here", _HOST), ("there", "elsewhere")):
         (store.folder / f".{name}.sweep").write_text(json.dumps(notice | {"host": host}))
     assert [path.name for path, _ in store.notices()] == [".there.sweep"]
     assert os.listdir(store.folder) == [".there.sweep"]
 
 
-@pytest.mark.parametrize("content", [b"", b"[1]", b'{"host": "elsewhere", "pid": 1, "about": 1}'])
+@pytest.mark.parametrize("content", [b"", b"[1]", b'{"host": "a", "pid": 1, "about": 1}', b'{"about": {}}'])
 def test_a_notice_that_is_none_says_nothing(store, content):
     (store.folder / ".0.sweep").write_bytes(content)
     assert list(store.notices()) == []
