@@ -1,8 +1,10 @@
-"""What experimental claims are judged on: packed records, the times of the losses, the paper's networks by count."""
+"""What experimental claims are judged on: packed records, times of losses and of training steps, the paper's networks
+by count."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -12,22 +14,26 @@ from analysis.figures_network import NETWORKS
 from fc_width.backbone import BACKBONES, CHANGES, Backbone
 from fc_width.data import CLASSES
 from fc_width.recipes import COLD as COLD_RECIPE
+from fc_width.recipes import RECIPES
+
+LOSSES, TRAINING = "benchmark-losses.md", "benchmark-training.md"
+"""What `fc_width.benchmark` says of them, beside the figures."""
 
 
-def load(data: Path, benchmark: Path) -> list[Runs]:
+def load(out: Path) -> list[Runs]:
     """All that experiments are judged on.
 
-    *Arguments*: `data`, a folder of packed records, taken a recipe and a feature at a time (those of a person's own
-    data are passed over); `benchmark`, the table of `fc_width.benchmark losses`, passed over where it is missing. The
-    paper's networks are counted.
+    *Arguments*: `out`, a folder as `python -m analysis` leaves it: the packed records in its `data`, taken a recipe and
+    a feature at a time (those of a person's own data are passed over); the tables of `fc_width.benchmark` for `losses`
+    and `training`, passed over where they are missing. The paper's networks are counted.
 
     *Raises*: `ValueError` for a corrupt pack, one that mixes recipes or data, or a table that cannot be read."""
-    frames = [records.load(pack) for pack in sorted(data.glob(f"*{records.PACK_SUFFIX}"))]
+    frames = [records.load(pack) for pack in sorted((out / "data").glob(f"*{records.PACK_SUFFIX}"))]
     found = list(of_recipes(pd.concat(frames, ignore_index=True))) if frames else []
-    if benchmark.exists():
-        found.append(
-            Runs("the losses timed alone", "benchmark", FEATURE, {0: _benchmark(benchmark)}, 0, kind="benchmark")
-        )
+    if (losses := out / LOSSES).exists():
+        found.append(Runs("the losses timed alone", "benchmark", FEATURE, {0: _losses(losses)}, 0, kind="losses timed"))
+    if (training := out / TRAINING).exists():
+        found += _training(training)
     return found + [_network(name) for name in NETWORKS]
 
 
@@ -52,20 +58,48 @@ def of_recipes(table: pd.DataFrame) -> Iterator[Runs]:
         yield Runs(str(name), str(dataset), str(feature), frames, CLASSES[str(dataset)], changes)
 
 
-def _benchmark(file: Path) -> pd.DataFrame:
-    """The rows of the table that `fc_width.benchmark losses` writes: `size` (N, M, C), `loss`, `ms`."""
+def _losses(file: Path) -> pd.DataFrame:
+    """The table that `fc_width.benchmark losses` writes: `size` (N, M, C), `loss`, `ms`."""
+
+    def row(cells: Sequence[str]) -> dict[str, Any]:
+        return {"size": tuple(int(n) for n in cells[0].split(", ")), "loss": cells[1], "ms": float(cells[2])}
+
+    return pd.DataFrame(_rows(file, r"\d+, \d+, \d+", row, "| N, M, C | loss | ms | …"))
+
+
+def _training(file: Path) -> Iterator[Runs]:
+    """The table that `fc_width.benchmark training` writes, a recipe at a time: of each loss and width the milliseconds
+    of a training step, `ms`, with each round for a `seed`."""
+
+    def row(cells: Sequence[str]) -> dict[str, Any]:
+        return {"recipe": cells[0], "loss": cells[1], "width": int(cells[2]), "ms": [*map(float, cells[5].split(", "))]}
+
+    names = "|".join(map(re.escape, RECIPES))
+    table = pd.DataFrame(_rows(file, names, row, "| recipe | loss | M | … | … | ms in each round |")).explode("ms")
+    table = table.assign(seed=table.groupby(["recipe", "loss", "width"]).cumcount(), status="done")
+    machine = re.search(r"; ([^;]+), torch ", file.read_text("utf-8"))
+    for name, rows in table.groupby("recipe"):
+        recipe = RECIPES[str(name)].recipe
+        changes, classes = CHANGES.get(recipe.backbone, ""), CLASSES[recipe.dataset]
+        on = machine.group(1) if machine else ""
+        yield Runs(str(name), recipe.dataset, FEATURE, {classes: rows}, classes, changes, "training timed", on)
+
+
+def _rows(
+    file: Path, first: str, parse: Callable[[Sequence[str]], dict[str, Any]], expected: str
+) -> list[dict[str, Any]]:
+    """The rows of a table in Markdown whose first cell matches `first`, each parsed."""
     found = []
     for line in file.read_text("utf-8").splitlines():
         cells = [cell.strip() for cell in line.strip("|").split("|")]
-        if re.fullmatch(r"\d+, \d+, \d+", cells[0]):
+        if re.fullmatch(first, cells[0]):
             try:
-                size = tuple(int(number) for number in cells[0].split(", "))
-                found.append({"size": size, "loss": cells[1], "ms": float(cells[2])})
+                found.append(parse(cells))
             except (IndexError, ValueError) as error:
-                raise ValueError(f"{file}: expected | N, M, C | loss | ms | …, got {line!r}") from error
+                raise ValueError(f"{file}: expected {expected}, got {line!r}") from error
     if not found:
-        raise ValueError(f"{file}: no row | N, M, C | loss | ms | … in it")
-    return pd.DataFrame(found)
+        raise ValueError(f"{file}: no row {expected} in it")
+    return found
 
 
 def _network(name: str) -> Runs:

@@ -20,7 +20,8 @@ from theory import console
 class Options:
     """Join the verdicts of theory and of experiments, claim by claim, in the paper's order.
 
-    From the packed records in OUT/data, the table OUT/benchmark-losses.md and the figures in OUT.
+    From the packed records in OUT/data, the tables OUT/benchmark-losses.md and OUT/benchmark-training.md, and the
+    figures in OUT.
     """
 
     out: Path = Path("figures")
@@ -61,7 +62,7 @@ def write(out: Path, max_classes: int = 256) -> tuple[list[Row], list[Path]]:
             f"no records in {out / 'data'}: make some with  python -m fc_width.sweep  and take them in with  "
             f"python -m analysis --runs runs/digits --out {out}"
         )
-    rows = verdicts.rows(evidence.load(out / "data", out / "benchmark-losses.md"), max_classes)
+    rows = verdicts.rows(evidence.load(out), max_classes)
     files = {row.id: [file for pattern in row.figures for file in sorted(out.glob(f"{pattern}.png"))] for row in rows}
     pictures = {file: page.picture(file) for found in files.values() for file in found}
     texts = {

@@ -33,8 +33,8 @@ KINDS = {
 }
 MEANING = {
     **THEORY_MEANING,
-    REPRODUCED: "every part of the test is shown, by its 95 % interval over at least three seeds, or, of a count or a "
-    "benchmark, by itself",
+    REPRODUCED: "every part of the test is shown, by its 95 % interval over at least three seeds (of the time of a "
+    "training step: rounds), or, of a count or the times of losses, by itself",
     NOT_REPRODUCED: "a part of the test is shown to fall short of the bound that counts against it, often the gain "
     "that the paper prints (which need not mean that there is no effect)",
     INCONCLUSIVE: "neither is shown, or a part was not run",
@@ -272,11 +272,12 @@ def _rank(claim: Experiment, runs: Runs) -> tuple[bool, bool, bool, str, str]:
 
 
 def _name(runs: Runs) -> str:
-    if runs.kind != "runs":
+    if runs.kind not in ("runs", "training timed"):
         return runs.recipe
     size = "small network" if runs.changes else "the paper's network"
     feature = "" if runs.feature == FEATURE else f", feature {runs.feature}"
-    return f"{dataset_title(runs.dataset)}, {size} (recipe {runs.recipe}{feature})"
+    machine = f", timed on {runs.machine}" if runs.machine else ""
+    return f"{dataset_title(runs.dataset)}, {size} (recipe {runs.recipe}{feature}){machine}"
 
 
 def _sweeps(claim: Experiment, recipe: str, feature: str, seeds: int, runs: Runs | None = None) -> str:

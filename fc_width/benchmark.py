@@ -1,4 +1,4 @@
-"""``python -m fc_width.benchmark losses``, ``sweep``, ``cost``, ``profile`` and ``step``: what things cost here."""
+"""``python -m fc_width.benchmark losses``, ``sweep``, ``cost``, ``profile``, ``step``, ``training``: what it costs."""
 
 import json
 import platform
@@ -10,7 +10,14 @@ from typing import Any
 import torch
 import tyro
 
-from fc_width import benchmark_cost, benchmark_losses, benchmark_profile, benchmark_step, benchmark_sweep
+from fc_width import (
+    benchmark_cost,
+    benchmark_losses,
+    benchmark_profile,
+    benchmark_step,
+    benchmark_sweep,
+    benchmark_training,
+)
 from fc_width.train import device_name
 from theory import console
 
@@ -23,6 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "cost": benchmark_cost.Cost,
         "profile": benchmark_profile.Profile,
         "step": benchmark_step.StepTime,
+        "training": benchmark_training.Training,
     }
     options: Any = tyro.extras.subcommand_cli_from_dict(
         commands, args=arguments, prog="python -m fc_width.benchmark", description=__doc__

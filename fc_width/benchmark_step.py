@@ -102,12 +102,17 @@ def measure(options: StepTime, device: torch.device, say: Callable[[str], None])
 
 
 class InTurn:
-    """Networks trained by a `Step` each; the trunk `compiled` or not."""
+    """Networks trained by a `Step` each, at `alpha` where the loss has one; the trunk `compiled` or not."""
 
     def __init__(
-        self, recipes: Sequence[Recipe], dataset: Dataset, device: torch.device, compiled: bool = False
+        self,
+        recipes: Sequence[Recipe],
+        dataset: Dataset,
+        device: torch.device,
+        compiled: bool = False,
+        alpha: float = 0.0,
     ) -> None:
-        self.data = batches(dataset, device)
+        self.data, self.alpha = batches(dataset, device), alpha
         self.steps = []
         for recipe in recipes:
             backbone, loss = build(recipe, dataset)
@@ -126,7 +131,7 @@ class InTurn:
         for stream, each in zip(self.streams, self.steps, strict=True):
             with torch.cuda.stream(stream):  # of None: nothing
                 each.step.zero_()  # the rates are those of a run, and rounds are more
-        epochs = [step.epoch(order, 0.0) for step, order in zip(self.steps, orders, strict=True)]
+        epochs = [step.epoch(order, self.alpha) for step, order in zip(self.steps, orders, strict=True)]
         for _ in range(steps):
             for stream, epoch in zip(self.streams, epochs, strict=True):
                 with torch.cuda.stream(stream):

@@ -49,8 +49,6 @@ def run(name, dataset, loss, width, classes, seed, feature="prelu-bn"):
         "width": width,
         "seed": seed,
         "feature": feature,
-        "device": "one",
-        "seconds": 100 * (1 + width / (10 * least)) * (1.05 if alpha(loss) else 1) + rng.normal(0, 0.1),
         "test_accuracy": (accuracy + rng.normal(0, 0.002)) / 100,
         "best_accuracy": (accuracy + rng.normal(0, 0.002)) / 100,
         "train_accuracy": 0.5 if width == 1 else (99.9 - 2 * alpha(loss) + rng.normal(0, 0.002)) / 100,
@@ -103,3 +101,20 @@ def benchmark(w_softmax=1.1, sizes=("50, 9, 10", "256, 64, 10", "256, 99, 100"),
             f"| {size} | library: SphereFaceLoss | 9 | 1 | 1 |",
         ]
     return "\n".join(lines) + "\n"
+
+
+def training(recipes, rounds=5, spread=0.01):
+    """The lines of the table of `fc_width.benchmark training`; recipe → times over softmax's at M_min: `w` with
+    W-Softmax, `softmax_30` and `w_30` at 30 M_min. Rounds differ by a half, by `spread` within."""
+    lines = ["A training step; cpu: An Example, torch 2.13, Python 3.11", ""]
+    rng = np.random.default_rng(0)
+    for name, times in recipes.items():
+        least = CLASSES[RECIPES[name].recipe.dataset] - 1
+        cases = [("softmax", 1, 1), ("w-softmax:1", 1, times.get("w", 1))]
+        cases += [("softmax", 30, times.get("softmax_30", 1)), ("w-softmax:1", 30, times.get("w_30", 1))]
+        of_round = 100 * (1 + rng.random(rounds) / 2)
+        signs = np.resize([1, -1, 0], rounds)
+        for loss, factor, over in cases:
+            ms = ", ".join(f"{each:.3f}" for each in of_round * over * (1 + spread * signs * (factor * over != 1)))
+            lines.append(f"| {name} | {loss} | {factor * least} | 1 | 1 | {ms} |")
+    return lines

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from analysis import ledger, records, verdicts
+from analysis import evidence, ledger, records, verdicts
 from analysis.experiments import all_experiments
 from analysis.mathtext import to_html
 from analysis.verdicts import EXPERIMENT, MEANING, SECTIONS, Row, counts, section
@@ -37,7 +37,7 @@ def out(tmp_path, record):
             store.write(record(recipe, 0.98 + gain + 0.0001 * seed))
     folder = tmp_path / "figures"
     records.pack(store.folder, folder / "data" / f"mnist-small{records.PACK_SUFFIX}")
-    for name in ("benchmark-losses.md", "fig4a-accuracy-mnist-small.png", "best-angles.png"):
+    for name in (evidence.LOSSES, "fig4a-accuracy-mnist-small.png", "best-angles.png"):
         shutil.copy(Path("figures") / name, folder)
     return folder
 
@@ -168,6 +168,10 @@ def empty_benchmark(out):
     (out / "benchmark-losses.md").write_text("nothing\n", "utf-8")
 
 
+def broken_rounds(out):
+    (out / "benchmark-training.md").write_text("| mnist-small | softmax | 9 | 1 | 1 | 2, soon |\n", "utf-8")
+
+
 def mixed(out):
     pack = out / "data" / f"mnist-small{records.PACK_SUFFIX}"
     lines = gzip.decompress(pack.read_bytes()).decode().splitlines()
@@ -182,6 +186,7 @@ def mixed(out):
         (broken_pack, [], r"x\.jsonl\.gz: not a file of packed records"),
         (broken_benchmark, [], r"benchmark-losses\.md: expected \| N, M, C"),
         (empty_benchmark, [], r"benchmark-losses\.md: no row"),
+        (broken_rounds, [], r"benchmark-training\.md: expected \| recipe \| loss \| M \| .*, got .* 2, soon"),
         (mixed, [], "expected runs of one epochs, got 4, 5"),
         (lambda out: None, ["--max-classes", "3"], "max-classes must be at least 4, got 3"),
     ],

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from fc_width import benchmark_losses, benchmark_profile, benchmark_sweep, step
+from fc_width import benchmark_losses, benchmark_profile, benchmark_sweep, benchmark_training, step
 from fc_width.backbone import BACKBONES, Backbone
 from fc_width.benchmark import main
 from fc_width.benchmark_step import InTurn, Stacked
@@ -325,6 +325,52 @@ def test_the_time_of_a_step(tmp_path, capsys, monkeypatch):
     assert len(graphs) == 1
 
 
+def test_what_a_wide_layer_and_w_softmax_cost_in_training(tmp_path, capsys, monkeypatch):
+    path, taken = tmp_path / "training.json", []
+
+    def take(self, steps, orders, *, own=InTurn.take):
+        own(self, steps, orders)
+        (each,) = self.steps
+        taken.append((each.loss.weight.shape[1], getattr(each.loss, "alpha", None), steps))
+
+    monkeypatch.setattr(InTurn, "take", take)
+    options = ["--rounds", "3", "--seconds", "0.000001", "--device", "cpu", "--json", str(path)]
+    assert main(["training", "--recipes", "digits", *options]) == 0
+    found = json.loads(path.read_text())["measurements"]
+    networks = [(9, None), (9, 1.0), (270, None), (270, 1.0)]
+    assert [(each["width"], each["loss"]) for each in found] == [
+        (width, "w-softmax:1" if alpha else "softmax") for width, alpha in networks
+    ]
+    turns = [each[:2] for each in taken]  # two to see how long a turn is, one to warm up, three
+    assert turns == 2 * networks + networks[::-1] + networks + networks[::-1] + networks
+    assert {steps for *_, steps in taken} == {1}
+    for each in found:
+        assert len(each["milliseconds"]) == 3
+        ratios = [own / base for own, base in zip(each["milliseconds"], found[0]["milliseconds"], strict=True)]
+        assert each["ratio"] == pytest.approx(sorted(ratios)[1])
+    printed = capsys.readouterr().out.splitlines()
+    assert printed[0].startswith("A training step (batch, forward, backward, optimiser) in 3 interleaved rounds; cpu: ")
+    assert printed[-1].startswith("| digits | w-softmax:1 | 270 | ")
+
+
+def test_a_turn_lasts_as_long_as_asked_or_an_epoch(monkeypatch):
+    now, taken = [0.0], []
+
+    def take(self, steps, orders):
+        taken.append(steps)
+        now[0] += 0.01 * steps * self.steps[0].loss.weight.shape[1]  # 90 ms a step at M = 9, 2.7 s at 270
+
+    monkeypatch.setattr(InTurn, "take", take)
+    monkeypatch.setattr(benchmark_training.time, "perf_counter", lambda: now[0])
+    for seconds, steps in ((10, 4), (1000, 26)):
+        taken.clear()
+        options = benchmark_training.Training(rounds=1, seconds=seconds)
+        found = benchmark_training.measure(options, torch.device("cpu"), lambda text: None)
+        assert taken == [1] * 8 + [steps] * 8
+        assert [each.milliseconds for each in found] == [pytest.approx((1000 * t,)) for t in (0.09, 0.09, 2.7, 2.7)]
+        assert [each.ratio for each in found] == pytest.approx([1, 1, 30, 30])
+
+
 def test_where_the_time_of_a_run_goes(tmp_path, capsys):
     path = tmp_path / "profile.json"
     assert main(["profile", "--device", "cpu", "--json", str(path)]) == 0
@@ -357,6 +403,10 @@ def test_where_the_time_of_a_run_goes(tmp_path, capsys):
         (["profile", "--recipe", "best"], "unknown recipe 'best': expected one of digits, "),
         (["step", "--networks", "2", "0"], "networks and steps must be at least 1, got (2, 0) and 20"),
         (["step", "--steps", "27"], "steps must be at most 26, those of an epoch of digits, got 27"),
+        (["training", "--recipes"], "recipes must be one at least, got none"),
+        (["training", "--recipes", "digits", "best"], "unknown recipe 'best': expected one of digits, "),
+        (["training", "--seconds", "inf"], "seconds must be finite and above 0, got inf"),
+        (["training", "--rounds", "0"], "rounds must be at least 1, got 0"),
         (["cost", "--recipe", "best"], "unknown recipe 'best': expected one of digits, "),
         (["cost", "--runs", "4", "0"], "runs must be at least 1, got (4, 0)"),
         (["cost", "--classes", "0"], "classes must be at least 2, got (0,)"),
