@@ -1,9 +1,9 @@
 """What a wide layer, and W-Softmax, cost in training: ``python -m fc_width.benchmark training``.
 
 Networks of one recipe, with softmax and with W-Softmax (α = 1, as printed), at M_min = C − 1 units and at 30 M_min,
-take the same training steps (batch, forward, backward, optimiser) on the same images. In every round all four have a
-turn, in every other round in the opposite order; each round is told, so that a reader may compare within rounds. On a
-CPU one thread."""
+take the same training steps (batch, forward, backward, optimiser) on the same images, in short turns, every other time
+in the opposite order, as a machine may be slower for seconds. A round is many turns of each, its time their median;
+each round is told, so that a reader may compare within rounds. On a CPU one thread."""
 
 import dataclasses
 import time
@@ -26,6 +26,9 @@ LOSSES = ("softmax", "w-softmax:1")
 FACTORS = (1, 30)
 """Widths over M_min."""
 
+TURN = 0.1
+"""Seconds of a turn at least, by estimate, in whole steps, an epoch's at most."""
+
 
 @dataclass(frozen=True)
 class Training:
@@ -38,7 +41,7 @@ class Training:
     rounds: int = 5
     """Rounds, after one to warm up."""
     seconds: float = 2.0
-    """How long a network's turn lasts at least, by estimate, in whole steps, an epoch's at most."""
+    """Time to spend on one network in one round, by estimate, one turn at least."""
     data_dir: Path | None = None
     """Folder that holds the data sets' original files."""
     json: Path | None = None
@@ -87,15 +90,18 @@ def _of_recipe(
         _turn(network, 1, order, device)
     slowest = max(_turn(network, 1, order, device) for network in networks)
     most = max(1, len(dataset.train_labels) // recipe.batch_size)
-    steps = min(most, ceil(options.seconds / slowest))
-    spent: list[list[float]] = [[] for _ in networks]
-    for turn in range(options.rounds + 1):  # the first one warms up
-        say(f"{recipe.name}: round {turn} of {options.rounds} …")
+    steps = min(most, ceil(TURN / slowest))
+    turns = ceil(options.seconds / (steps * slowest))
+    timed: list[tuple[float, ...]] = [() for _ in networks]
+    for done in range(1, options.rounds + 1):
+        say(f"{recipe.name}: round {done} of {options.rounds} …")
         order = torch.randperm(len(dataset.train_labels))[None]
-        pairs = list(zip(networks, spent, strict=True))
-        for network, times in pairs if turn % 2 else reversed(pairs):
-            times.append(1000 * _turn(network, steps, order, device) / steps)
-    timed = [tuple(times[1:]) for times in spent]
+        spent: list[list[float]] = [[] for _ in networks]
+        for turn in range(turns):
+            pairs = list(zip(networks, spent, strict=True))
+            for network, times in pairs if (turn + done) % 2 else reversed(pairs):
+                times.append(1000 * _turn(network, steps, order, device) / steps)
+        timed = [(*rounds, median(times)) for rounds, times in zip(timed, spent, strict=True)]
     return [
         Measurement(
             recipe.name,
