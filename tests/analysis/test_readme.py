@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from analysis import contrasts, evidence
+
 README = " ".join(Path("README.md").read_text("utf-8").split())
 
 
@@ -88,3 +90,26 @@ def test_what_the_losses_cost():
     memory = {(row["N, M, C"], row["loss"]): float(row["peak, MiB"]) for row in rows}
     more = [memory[size, "W-Softmax α = 1, printed"] / memory[size, "softmax"] for size in sizes[3:]]
     assert f"Memory beyond the inputs is {more[0]:.1f} and {more[1]:.1f} times plain softmax's" in README
+
+
+def test_what_a_wide_layer_and_w_softmax_cost_in_training():
+    timed = {runs.recipe: runs for runs in evidence._training(Path("figures") / evidence.TRAINING)}
+
+    def said(recipe, one, other):
+        """By how many % a step with `one`, a loss and a width over M_min, takes longer than with `other`."""
+        runs = timed[recipe]
+        least = runs.classes - 1
+        slower = runs.slower(*((loss, factor * least) for loss, factor in (one, other)))
+        found = contrasts.find(contrasts.Contrast("x", slower, 0))
+        return [minus(f"{number:.{0 if found.mean > 10 else 1}f}") for number in (found.mean, found.low, found.high)]
+
+    paper, (wide, narrow) = ("paper-mnist", "paper-cifar10", "paper-cifar100"), (("softmax", 30), ("softmax", 1))
+    text = README.partition("**Time.**")[2].partition("```")[0]
+    for loss in (wide, ("w-softmax:1", 1)):
+        first, *others = (said(recipe, loss, narrow) for recipe in paper)
+        expected = [rf"{first[0]} %.{{0,10}} \((?:95 % interval )?{first[1]} to {first[2]}\)"]
+        expected += [rf"{mean} %.{{0,12}} \({low} to {high}\)" for mean, low, high in others]
+        assert re.search(".{0,20}".join(expected), text)
+        assert all(float(low.replace("−", "-")) < 0 < float(high) for _, low, high in (first, *others))
+    mean, low, high = said("cifar100-small", wide, narrow)
+    assert f"{mean} % longer ({low} to {high})" in text
