@@ -362,8 +362,9 @@ def test_a_sweep_that_began_and_ended_meanwhile_is_seen_by_its_records(undisturb
 
 def test_killed_thirty_times_it_finds_every_record_once(tmp_path):
     """SIGKILL of everything, of the parent alone or of a worker, at random moments from a sweep's first instruction on,
-    ten of the thirty while it has runs at work; and in the end the records of a sweep that nothing happened to."""
-    more = ["--seeds", "40", "--epochs", "2", "--workers", "2"]
+    ten of the thirty when it has ended a run and is at others; and in the end the records of a sweep that nothing
+    happened to."""
+    more = ["--seeds", "30", "--workers", "2"]
     subprocess.run(command(tmp_path / "undisturbed", *more), check=True, timeout=300, **quiet())
     out = tmp_path / "runs"
     rng = random.Random(0)
@@ -375,26 +376,26 @@ def test_killed_thirty_times_it_finds_every_record_once(tmp_path):
             return [pid for pid in owners(out) if parent_of(pid) == process.pid]
 
         if kill % 3 == 0:
-            wait_for(at_work, process)
+            wait_for(lambda: Store(out).run_ids() - set().union(*seen) and at_work(), process)
         time.sleep(rng.uniform(0, 0.3 if kill % 3 == 0 else 4))
         cut_short += bool(at_work())
-        whom = rng.choices(("all", "worker", "parent"), weights=(2, 2, 1))[0]
+        whom = rng.choices(("all", "worker", "parent"), weights=(2, 2, 1))[0]  # without a parent workers go on a while
         if whom == "worker":
             for pid in at_work()[:1]:
                 os.kill(pid, signal.SIGKILL)
             time.sleep(rng.uniform(0, 1))
         if whom == "parent":
-            process.kill()  # and its workers find out by themselves
+            process.kill()
         else:
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
         seen.append(set(Store(out).run_ids()))
     assert all(before <= after for before, after in itertools.pairwise(seen))
-    assert cut_short >= 10
-    assert 0 < len(seen[-1]) < 120
+    assert cut_short >= 8  # between two runs a worker has none
+    assert 10 <= len(seen[-1]) < 90
     subprocess.run(command(out, *more), check=True, timeout=300, **quiet())
     assert records(out) == records(tmp_path / "undisturbed")
-    assert len(records(out)) == 120
+    assert len(records(out)) == 90
     assert not list(out.glob("*.claim"))
 
 
