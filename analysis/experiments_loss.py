@@ -45,11 +45,14 @@ def at_other_widths(judge: Callable[[Runs, int], list[Contrast]]) -> Beside:
 
 
 def training_speed(runs: Runs) -> list[Contrast]:
-    """Time of a training step that W-Softmax costs more than softmax."""
+    """Time of a training step that W-Softmax costs more than softmax. That it costs less does not count against it."""
     least = runs.classes - 1
     slower = runs.slower((MIDDLE, least), (SOFTMAX, least))
     text = f"training time, M = {least}: {NAMES[MIDDLE]} more than softmax by"
-    return [Contrast(text, slower, SPEED_MARGIN, more=False, unit="%", over="round")]
+    return [
+        Contrast(text, slower, SPEED_MARGIN, more=False, unit="%", over="round"),
+        Contrast(text, slower, -SPEED_MARGIN, against=-math.inf, unit="%", over="round"),
+    ]
 
 
 def loss_speed(others: Mapping[str, str], bound: float, own: str = PRINTED) -> Judge:
@@ -192,7 +195,9 @@ def _general(dataset: str, stated: str = "") -> tuple[Experiment, ...]:
             "Sec. 1",
             f"{name}: training with W-Softmax is as efficient as with softmax",
             f"A training step with W-Softmax takes at most {SPEED_MARGIN} % longer than one with softmax, M = M_min, "
-            f"by the clock. {TIMED}",
+            f"by the clock, and at most {SPEED_MARGIN} % less; against: longer only. (W-Softmax has more to compute: "
+            "where it takes less, the machine had other work, which neither shows the claim nor counts against it.) "
+            f"{TIMED}",
             dataset,
             training_speed,
             also="efficiency",

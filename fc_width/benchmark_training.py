@@ -39,7 +39,7 @@ class Training:
     device: str = "auto"
     """cuda, cpu, or auto: CUDA where there is one."""
     rounds: int = 5
-    """Rounds, after one to warm up."""
+    """Rounds, each with a time of its own."""
     seconds: float = 2.0
     """Time to spend on one network in one round, by estimate, one turn at least."""
     data_dir: Path | None = None

@@ -22,7 +22,6 @@ from fc_width.store import Store
 from fc_width.sweep import Options, main, plan
 
 pytest.importorskip("ray")
-pytestmark = pytest.mark.xdist_group("cluster")  # one cluster for all
 
 ROOT = Path(__file__).parents[2]
 TINY = ["--widths", "1", "9", "--losses", "softmax", "w-softmax-simplex", "--seeds", "3", "--epochs", "2"]
