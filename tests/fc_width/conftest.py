@@ -1,18 +1,8 @@
-"""One thread, as in a worker, so that records are reproducible; and a data set small enough to train on in a
-blink."""
+"""A data set small enough to train on in a blink."""
 
 import pytest
-import torch
 
 from fc_width.data import Dataset, load
-
-
-@pytest.fixture(autouse=True)
-def _one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="session")
