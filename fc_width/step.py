@@ -32,6 +32,11 @@ CAPTURED = (SoftmaxLoss, WSoftmaxLoss, SimplexWSoftmaxLoss)
 REHEARSALS = 3
 """Steps before a capture, in which libraries choose their algorithms and take their workspaces."""
 
+CPU_INFO = Path("/proc/cpuinfo")
+
+BFLOAT16_FLAGS = frozenset({"amx_bf16", "avx512_bf16"})
+"""By which `CPU_INFO` says that a CPU multiplies bfloat16: matrices, or vectors."""
+
 
 class CaptureError(RuntimeError):
     """A step that could not be recorded as a graph. What torch allocates then may be lost to this process."""
@@ -98,12 +103,12 @@ def precision(wanted: str, device: torch.device) -> contextlib.AbstractContextMa
 
 
 def in_bfloat16(wanted: str, device: torch.device) -> bool:
-    """Whether `precision` is bfloat16: only where the device has units for it (CUDA from Ampere on, CPUs with AMX;
-    others would emulate it, many times as slowly), unless a recipe wants `float32`; and, as small networks gain nothing
-    on a CPU, there only if it wants `bfloat16`, not `auto`."""
+    """Whether `precision` is bfloat16: only where the device has units for it (CUDA from Ampere on, CPUs with AMX or
+    AVX-512 for it; others would emulate it, many times as slowly), unless a recipe wants `float32`; and, as small
+    networks gain nothing on a CPU, there only if it wants `bfloat16`, not `auto`."""
     if device.type == "cuda":
         return wanted != "float32" and torch.cuda.get_device_capability(device)[0] >= 8
-    return wanted == "bfloat16" and device.type == "cpu" and has_amx()
+    return wanted == "bfloat16" and device.type == "cpu" and multiplies_bfloat16()
 
 
 def computed_in(wanted: str, device: torch.device) -> str:
@@ -112,10 +117,10 @@ def computed_in(wanted: str, device: torch.device) -> str:
 
 
 @functools.cache
-def has_amx() -> bool:
-    """Whether this CPU multiplies matrices of bfloat16 by itself, as far as the system tells."""
+def multiplies_bfloat16() -> bool:
+    """Whether this CPU multiplies numbers of bfloat16 by itself, as far as the system tells."""
     try:
-        return " amx_bf16 " in Path("/proc/cpuinfo").read_text()
+        return not BFLOAT16_FLAGS.isdisjoint(CPU_INFO.read_text().split())
     except OSError:
         return False
 

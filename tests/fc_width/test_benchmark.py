@@ -257,7 +257,7 @@ def test_networks_stacked_by_vmap_learn_what_each_learns_alone():
 
 
 def test_networks_are_stacked_in_bfloat16_too(monkeypatch):
-    monkeypatch.setattr(step, "has_amx", lambda: True)
+    monkeypatch.setattr(step, "multiplies_bfloat16", lambda: True)
     dataset = load("digits")
     recipe = dataclasses.replace(of_known_data("digits"), loss="softmax", precision="bfloat16")
     orders = torch.arange(len(dataset.train_labels))[None]

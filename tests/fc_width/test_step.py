@@ -197,7 +197,7 @@ def test_two_data_sets_of_the_same_tensors_are_two(few_digits):
 
 
 @pytest.mark.parametrize(
-    ("wanted", "device", "capability", "amx", "expected"),
+    ("wanted", "device", "capability", "units", "expected"),
     [
         ("auto", "cuda", 8, False, True),
         ("auto", "cuda", 7, False, False),
@@ -210,11 +210,28 @@ def test_two_data_sets_of_the_same_tensors_are_two(few_digits):
         ("bfloat16", "cpu", 0, False, False),
     ],
 )
-def test_bfloat16_is_for_devices_that_have_units_for_it(wanted, device, capability, amx, expected, monkeypatch):
+def test_bfloat16_is_for_devices_that_have_units_for_it(wanted, device, capability, units, expected, monkeypatch):
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (capability, 0))
-    monkeypatch.setattr(module, "has_amx", lambda: amx)
+    monkeypatch.setattr(module, "multiplies_bfloat16", lambda: units)
     assert module.in_bfloat16(wanted, torch.device(device)) is expected
     assert module.computed_in(wanted, torch.device(device)) == ("bfloat16 autocast" if expected else "float32")
+
+
+@pytest.mark.parametrize(
+    ("flags", "expected"),
+    [
+        ("flags : sse2 amx_tile amx_bf16 amx_int8", True),
+        ("flags : avx512f avx512_bf16", True),
+        ("flags : avx512f avx2", False),
+        (None, False),
+    ],
+)
+def test_which_cpus_multiply_bfloat16(flags, expected, tmp_path, monkeypatch):
+    path = tmp_path / "cpuinfo"
+    if flags is not None:
+        path.write_text(f"processor : 0\n{flags}\nbugs :\n")
+    monkeypatch.setattr(module, "CPU_INFO", path)
+    assert module.multiplies_bfloat16.__wrapped__() is expected
 
 
 def test_under_autocast_the_trunk_alone_is_in_less():

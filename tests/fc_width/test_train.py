@@ -249,7 +249,7 @@ def test_the_named_recipe_learns_digits(digits):
 
 
 def test_the_precision_is_the_recipe_s(few_digits, monkeypatch):
-    monkeypatch.setattr(step, "has_amx", lambda: True)  # without, it is emulated
+    monkeypatch.setattr(step, "multiplies_bfloat16", lambda: True)  # without, it is emulated
     named = dataclasses.replace(QUICK, epochs=4)
     found = {each: run(dataclasses.replace(named, precision=each), few_digits) for each in PRECISIONS}
     told = {each: record["provenance"]["precision"] for each, record in found.items()}
