@@ -32,7 +32,7 @@ COMMITTED: dict[str, tuple[str, ...]] = {
         "--dataset mnist --seeds 3",
         "--dataset mnist --losses softmax --seeds 5",
         "--dataset mnist --widths 3 4 5 8 9 10 14 18 27 45 90 180 270 --losses softmax --seeds 10",
-        "--dataset mnist --widths 9 18 27 45 --losses w-softmax:1 --seeds 10",
+        "--dataset mnist --widths 5 8 9 10 14 18 27 45 90 180 270 --losses w-softmax:1 --seeds 10",
         "--dataset mnist --widths 9 --losses hinge l-softmax --seeds 3",
         f"--dataset mnist {_EVERY_KIND}",
     ),
