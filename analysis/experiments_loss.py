@@ -1,6 +1,7 @@
 """What the paper measures of the loss: Sec. 1, 4.3, 5.1, Fig. 5, and Tables 3 and 4, which are not run.
 
-W-Softmax is the loss as printed. Everything is measured at M_min = C − 1; what other widths say is shown beside it."""
+W-Softmax is the loss as printed. Everything but the times of the losses alone is measured at M_min = C − 1; what
+other widths say is shown beside it."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence

@@ -1,5 +1,4 @@
-"""Figures beyond the paper: does the knee of accuracy follow C − 1, what the learned weights' angles are against the
-best possible, and whether wide layers overfit.
+"""Figures beyond the paper: does the knee of accuracy follow C − 1, and how does accuracy rise to its plateau, C by C.
 
 Drawn like `analysis.figures`: colours safe for the colour-blind, markers and dashes that a grey print tells apart."""
 

@@ -138,7 +138,10 @@ def test_the_plateau_has_a_lower_end_over_seeds():
 
 @pytest.mark.parametrize(
     ("looks", "errs"),
-    [((3,), 5), ((5,), 5), ((3, 5), 8), ((3, 10), 9), ((3, 5, 10), 11), ((3, 5, 15), 11.5)],
+    [
+        *(((3,), 5), ((5,), 5), ((3, 5), 8), ((5, 10), 8), ((3, 10), 9)),
+        *(((3, 5, 10), 11), ((3, 10, 20), 11.5), ((3, 5, 15), 11.5)),
+    ],
 )
 def test_more_looks_err_as_often_as_is_said(looks, errs):
     """Of a width that loses just the margin: shown to lose less, after any look that the ones before left open. The

@@ -1,5 +1,5 @@
-"""The sweep on a real Ray cluster on this machine, which loses a node, workers and the driver; and the rules by which
-runs are submitted again, without Ray."""
+"""The sweep on a real Ray cluster on this machine, which loses a node, workers, the driver and the network; and the
+rules by which runs are submitted again, without Ray."""
 
 import os
 import shutil
@@ -27,6 +27,7 @@ ROOT = Path(__file__).parents[2]
 TINY = ["--widths", "1", "9", "--losses", "softmax", "w-softmax-simplex", "--seeds", "3", "--epochs", "2"]
 TINY_RUNS = 9
 START_SECONDS = 60.0
+SMALL = ["--num-cpus=1", "--num-gpus=0", "--object-store-memory=100000000", "--disable-usage-stats"]
 
 
 class Machines:
@@ -44,8 +45,7 @@ class Machines:
         before = self.raylets()
         environment = clean_environment() | {"PYTHONPATH": str(ROOT)}
         log = self.folder / f"{len(self.sessions)}.log"
-        small = ["--num-cpus=1", "--num-gpus=0", "--object-store-memory=100000000", "--disable-usage-stats"]
-        ray = [sys.executable, "-m", "ray.scripts.scripts", "start", "--block", *where, *small]
+        ray = [sys.executable, "-m", "ray.scripts.scripts", "start", "--block", *where, *SMALL]
         with open(log, "wb") as stream:
             process = subprocess.Popen(ray, stdout=stream, stderr=stream, env=environment, start_new_session=True)
         self.sessions[process.pid] = process
@@ -128,6 +128,84 @@ def test_a_node_that_dies_in_mid_sweep_costs_no_record(machines, undisturbed, tm
     assert sorted(path.name for path in out.iterdir()) == sorted(f"{run_id}.json" for run_id in undisturbed)
     assert "Traceback" not in error
     assert sum(line.startswith("M = ") for line in error.splitlines()) == TINY_RUNS  # each result shown, once
+
+
+HOSTS = """
+set -eu
+mount -t tmpfs tmpfs /run
+ip link set lo up
+ip link add bridge type bridge
+ip link set bridge up
+number=0
+for host in first second; do
+  number=$((number + 1))
+  ip netns add $host
+  ip link add $host type veth peer name eth0 netns $host
+  ip link set $host master bridge up
+  ip -n $host addr add 10.0.0.$number/24 dev eth0
+  ip -n $host link set eth0 up
+  ip -n $host link set lo up
+done
+first="ip netns exec first"
+second="ip netns exec second"
+until_it_runs() { until grep -q "Ray runtime started" "$1"; do sleep 0.1; done 2> /dev/null; }
+$first $RAY --head --port=6379 --node-ip-address=10.0.0.1 --include-dashboard=false --temp-dir="$RAY_FOLDER" \\
+  > head.log 2>&1 &
+until_it_runs head.log
+$second unshare -m sh -c 'mount -t tmpfs tmpfs "$OUT"; mount -t tmpfs tmpfs "$RAY_FOLDER"; exec "$@"' sh \\
+  $RAY --address=10.0.0.1:6379 --node-ip-address=10.0.0.2 > second.log 2>&1 &
+until_it_runs second.log
+$first "$@" --cluster 10.0.0.1:6379 &
+sweep=$!
+until ip netns pids second | xargs ps -o args= -p | grep -q "^ray::digits_"; do sleep 0.05; done
+ip link set second down
+ls "$OUT" > before
+wait $sweep
+"""
+SILENT = {  # how soon Ray gives up a machine that says nothing more, to which it gives minutes
+    "RAY_health_check_initial_delay_ms": "1000",
+    "RAY_health_check_period_ms": "1000",
+    "RAY_health_check_timeout_ms": "1000",
+    "RAY_health_check_failure_threshold": "3",
+    "RAY_grpc_client_keepalive_time_ms": "2000",
+    "RAY_grpc_client_keepalive_timeout_ms": "2000",
+}
+OWN_NETWORK = ["unshare", "-rmnpf", "--mount-proc", "--kill-child"]
+
+
+def can_have_hosts():
+    if not (shutil.which("unshare") and shutil.which("ip")):
+        return False
+    tried = "mount -t tmpfs tmpfs /run && ip netns add first && ip link add first type veth peer name eth0 netns first"
+    return subprocess.run([*OWN_NETWORK, "sh", "-c", tried], capture_output=True).returncode == 0
+
+
+@pytest.mark.skipif(not can_have_hosts(), reason="needs networks of its own (unshare -rmnpf, ip)")
+def test_a_host_that_falls_silent_costs_no_record(undisturbed, tmp_path):
+    """Two hosts, each with a network of its own, which share no folder; the cable of the second is cut while it has a
+    run, so that nobody tells the first."""
+    out = tmp_path / "runs"
+    out.mkdir()
+    ray = f"{sys.executable} -m ray.scripts.scripts start --block {' '.join(SMALL)}"
+    folder = tempfile.mkdtemp(prefix="fcw", dir="/tmp")
+    places = {"OUT": str(out), "RAY": ray, "RAY_FOLDER": folder, "PYTHONPATH": str(ROOT)}
+    try:
+        ended = subprocess.run(
+            [*OWN_NETWORK, "bash", "-c", HOSTS, "bash", *command(out)],
+            env=clean_environment() | SILENT | places,
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=200,
+        )
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    assert ended.returncode == 0, ended.stderr
+    assert "with 2 at once on cpu" in ended.stdout
+    assert (tmp_path / "before").read_text().count(".json") < TINY_RUNS
+    assert records(out) == undisturbed
+    assert len(list(out.iterdir())) == TINY_RUNS
+    assert "Traceback" not in ended.stderr
 
 
 def test_a_driver_killed_and_started_again_goes_on_and_shares_with_a_sweep_here(machines, undisturbed, tmp_path):
