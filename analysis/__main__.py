@@ -64,7 +64,7 @@ def _accuracy_stem(runs: Runs) -> str:
 
 
 def _several_widths(runs: Runs) -> bool:
-    return bool(done(runs)["width"].nunique() > 1)
+    return bool(shown(runs)["width"].nunique() > 1)
 
 
 def _all_classes(runs: Runs) -> bool:
@@ -77,7 +77,7 @@ def _all_widths(runs: Runs) -> bool:
 
 def _per_class(runs: Runs) -> bool:
     """The trunk's feature, and linear, which shows the loophole best; `loophole` has the means of all."""
-    at_simplex = (done(runs)["width"] == done(runs)["classes"] - 1).any()
+    at_simplex = (shown(runs)["width"] == shown(runs)["classes"] - 1).any()
     return bool(at_simplex) and _all_classes(runs) and runs["feature"].iloc[0] in ("prelu-bn", "linear")
 
 
@@ -142,23 +142,29 @@ OF_ALL: list[Entry] = [
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line; returns the exit status: 0, or 2 where there is nothing to draw from."""
     options = tyro.cli(Options, args=arguments, prog="python -m analysis", description=Options.__doc__)
-    if options.commands:
-        taken = [
-            records.load(pack)["seconds"] for pack in sorted((options.out / "data").glob(f"*{records.PACK_SUFFIX}"))
-        ]
-        if taken:
-            hours = sum(seconds.sum() for seconds in taken) / 3600
-            print(f"# {sum(map(len, taken)):,} runs, which took {hours:.0f} core hours as they are recorded")
-        print("\n".join(line for name, sweeps in records.COMMITTED.items() for line in records.commands(name, sweeps)))
-        return 0
-    needed = records.COMMITTED if options == Options() else {}
     try:
-        written = draw_all(options.out, options.runs, needed)
+        console.check_once(arguments)
+        if options.commands:
+            told = _commands(options.out)
+        else:
+            told = list(
+                map(str, draw_all(options.out, options.runs, records.COMMITTED if options == Options() else {}))
+            )
     except (OSError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    print("\n".join(map(str, written)))
+    print("\n".join(told))
     return 0
+
+
+def _commands(out: Path) -> list[str]:
+    """The commands that make every pack, after a comment on how long those in `out` took."""
+    taken = [records.load(pack)["seconds"] for pack in sorted((out / "data").glob(f"*{records.PACK_SUFFIX}"))]
+    hours = sum(seconds.sum() for seconds in taken) / 3600
+    told = f"# {sum(map(len, taken)):,} runs, which took {hours:.0f} core hours as they are recorded"
+    return ([told] if taken else []) + [
+        line for name, sweeps in records.COMMITTED.items() for line in records.commands(name, sweeps)
+    ]
 
 
 def draw_all(out: Path, runs: Path | None = None, needed: Mapping[str, Sequence[str]] | None = None) -> list[Path]:

@@ -172,6 +172,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """The command line; returns the exit status: 0, or 2 for a mistake in the options or the files."""
     options = tyro.cli(Options, args=arguments, prog="python -m analysis.advise", description=Options.__doc__)
     try:
+        console.check_once(arguments)
         advice = advise(options)
         if options.json is not None:
             content = dataclasses.asdict(advice) | {"recommendation": recommendation(advice)}

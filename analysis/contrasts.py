@@ -211,10 +211,11 @@ class Runs:
         return 100 * column.where(rows["status"] == "done", guessing).astype(float)
 
     def over_widths(
-        self, loss: str, low: int, high: float, classes: int | None = None, whole: bool = False
+        self, loss: str, low: int, high: float, classes: int | None = None, whole: bool = False, least: int = 1
     ) -> pd.DataFrame:
         """Accuracy in % at the widths low ≤ M < high: a row a seed, a column a width, no hole; where runs are missing,
-        the widths and seeds that keep most of them; `whole`, without the widths at which a run diverged or failed."""
+        the widths, `least` or more, and seeds that keep most of them; `whole`, without the widths at which a run
+        diverged or failed."""
         frame = self.frames.get(classes or self.classes)
         if frame is None:
             return pd.DataFrame()
@@ -225,15 +226,16 @@ class Runs:
                 w: values for w, values in found.items() if (self.rows(loss, w, classes)["status"] == "done").all()
             }
         blocks = [
-            pd.DataFrame({width: values for width, values in found.items() if len(values) >= least}).dropna()
-            for least in sorted({len(values) for values in found.values()}, reverse=True)
+            pd.DataFrame({width: values for width, values in found.items() if len(values) >= seeds}).dropna()
+            for seeds in sorted({len(values) for values in found.values()}, reverse=True)
         ]
+        blocks = [block for block in blocks if block.shape[1] >= least]
         return max(blocks, key=lambda block: block.size, default=pd.DataFrame())
 
     def plateau(self, loss: str, classes: int | None = None) -> "pd.Series[float]":
         """Mean accuracy in % over the widths 2 M_min ≤ M < 10 M_min, by seed, as in `plateau`."""
-        least = (classes or self.classes) - 1
-        return mean(self.over_widths(loss, 2 * least, 10 * least, classes, whole=True))
+        minimum = (classes or self.classes) - 1
+        return mean(self.over_widths(loss, 2 * minimum, 10 * minimum, classes, whole=True, least=2))
 
     def slower(self, one: tuple[str, int], other: tuple[str, int]) -> "pd.Series[float]":
         """By how many % a training step of one loss and width took longer than of another, by round."""

@@ -7,7 +7,6 @@ in dash, so that a grey print tells them apart; markers that would cover each ot
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-import matplotlib
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
@@ -266,6 +265,3 @@ def legend_above(figure: Figure, axes: Axes, heading: str) -> None:
     """One legend for all panels, that of `axes`, above them, under the heading of the figure."""
     handles, labels = axes.get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper center", ncols=3, fontsize=8, title=heading, title_fontsize=10)
-
-
-matplotlib.rcParams["svg.hashsalt"] = "fc-width"

@@ -20,6 +20,7 @@ from sklearn.metrics import pairwise_distances_argmin
 from sklearn.model_selection import StratifiedKFold
 
 from analysis.plateau import LEVEL
+from fc_width.formats import NPZ_ERRORS
 
 Array = npt.NDArray[Any]
 Classifier = Literal["nearest-mean", "logistic"]
@@ -211,7 +212,7 @@ def _array(path: Path) -> Array:
         found = np.load(path, mmap_mode="r", allow_pickle=False)
     except FileNotFoundError:
         raise FileNotFoundError(f"no file {path}") from None
-    except (OSError, EOFError, ValueError) as error:
+    except (*NPZ_ERRORS, SyntaxError, TypeError) as error:
         raise ValueError(
             f"{path}: not a .npy file ({str(error).splitlines()[0] if str(error) else 'empty'})"
         ) from error

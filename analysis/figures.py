@@ -1,5 +1,4 @@
-"""Fig. 4 from records, and the names that the other figures share: a table of runs in, a figure and its source data
-out."""
+"""Fig. 4 from records: a table of runs in, a figure and its source data out."""
 
 import numpy as np
 import numpy.typing as npt
@@ -10,13 +9,10 @@ from matplotlib.ticker import NullFormatter
 
 from analysis.drawing import (
     STAR,
-    STYLES,
-    VARIANTS,
     Drawing,
     caption,
     deviation,
     done,
-    in_order,
     lines,
     minimum,
     positions,
@@ -28,16 +24,6 @@ from analysis.drawing import (
     told,
     width_axis,
 )
-
-__all__ = [
-    "STYLES",
-    "VARIANTS",
-    "Drawing",
-    "accuracy_against_width",
-    "in_order",
-    "memory_against_width",
-    "shown",
-]
 
 DIGITS = (1, 2, 5, 3, 7, 4, 6, 8, 9, 1.5, 2.5, 3.5, 4.5)
 """Leading digits of the errors that get a tick on the accuracy axis, those first that are to be kept where there is no

@@ -82,8 +82,8 @@ def compare(one: pd.DataFrame, other: pd.DataFrame) -> Comparison:
     gains = 100 * (first["test_accuracy"] - second["test_accuracy"]).to_numpy(np.float64)
     failed = [int((runs["status"] != "done").sum()) for runs in (one, other)]
     found = Comparison(*mean_interval(gains), tuple(map(int, seeds)), *failed)
-    bits = correctness(first), correctness(second)
-    return found if bits[0] is None or bits[1] is None else _mcnemar(found, bits[0], bits[1])
+    bits = correctness(pd.concat([first, second]))
+    return found if bits is None else _mcnemar(found, bits[: len(seeds)], bits[len(seeds) :])
 
 
 def mean_interval(values: "Sequence[float] | npt.NDArray[np.float64] | pd.Series[float]") -> tuple[float, float, float]:
@@ -118,10 +118,20 @@ def correctness(runs: pd.DataFrame) -> npt.NDArray[np.bool_] | None:
         _bits(text, accuracy, run_id)
         for text, accuracy, run_id in zip(runs["correct"], runs["test_accuracy"], runs["run_id"], strict=True)
     ]
+    count = min(map(len, rows))
+    # a row without a hit does not say how many of its last byte's bits are images
+    rows = [row[:count] if not row.any() and len(row) - count < 8 else row for row in rows]
     sizes = sorted({len(row) for row in rows})
     if len(sizes) != 1:
         raise ValueError(f"the runs are tested on different numbers of images: {sizes}")
     return np.array(rows)
+
+
+def test_images(runs: pd.DataFrame) -> int | None:
+    """How many test images runs were tested on, as the one that gets the most right tells; None if it does not."""
+    done = runs[runs["status"] == "done"].sort_values("test_accuracy")
+    bits = correctness(done[-1:]) if len(done) else None
+    return None if bits is None else bits.shape[1]
 
 
 def smallest_detectable(images: int, discordant: float, power: float = 0.8) -> float:
@@ -187,8 +197,6 @@ def single_seeds(runs: pd.DataFrame) -> None:
 
 
 def _mcnemar(found: Comparison, one: npt.NDArray[np.bool_], other: npt.NDArray[np.bool_]) -> Comparison:
-    if one.shape != other.shape:
-        raise ValueError(f"the runs are tested on {one.shape[1]} and {other.shape[1]} images")
     gains = one.astype(np.int64) - other
     only_one, only_other = int((gains > 0).sum()), int((gains < 0).sum())
     of_image = gains.sum(0)

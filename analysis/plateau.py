@@ -11,7 +11,9 @@ the narrower widths pull the plateau down: a knee is then a lower bound of where
 
 *Equivalent* is a width whose mean difference over seeds is shown to be above −margin: the lower end of a one-sided 95 %
 t interval is. *Below* is one that is shown to be under −margin: the upper end is. Else nothing is shown; below
-`MIN_SEEDS` seeds nothing ever is, as two may well be equal, and their interval of no width says nothing.
+`MIN_SEEDS` seeds nothing ever is, as two may well be equal, and their interval of no width says nothing. As more may
+be on a small test set, the interval is at least as wide as n equal seeds leave room for: that of another seed's
+network one test image is lost or won, with the probability 1 − 0.05^(1/n).
 
 *The knee* is the smallest width that is equivalent, as are all wider ones below 10(C−1), of which there is one at
 least: that the widest width is as good as itself says nothing. It errs to the safe side: if the width just below the
@@ -142,10 +144,11 @@ def _fullest(present: pd.DataFrame) -> tuple[list[int], pd.Index]:
     return best
 
 
-def judge(differences: pd.DataFrame, margin: float) -> pd.DataFrame:
+def judge(differences: pd.DataFrame, margin: float, image: float = 0.0) -> pd.DataFrame:
     """What is shown of each width.
 
-    *Arguments*: `differences`, as `against_plateau` gives them; `margin`, points.
+    *Arguments*: `differences`, as `against_plateau` gives them; `margin`, points; `image`, the points that one test
+    image counts.
 
     *Returns*: a row a width: `mean`, `low` and `high` (the ends of the two one-sided 95 % intervals), `seeds`,
     `verdict` (`equivalent`, `below` or `open`, which it is below `MIN_SEEDS` seeds).
@@ -158,6 +161,7 @@ def judge(differences: pd.DataFrame, margin: float) -> pd.DataFrame:
     for width, column in differences.items():
         values = column.dropna().to_numpy(np.float64)
         mean, half = float(values.mean()) if len(values) else math.nan, paired.half_width(values, LEVEL)
+        half = max(half, image * (1 - (1 - LEVEL) ** (1 / len(values)))) if len(values) else half
         verdict = "equivalent" if mean - half > -margin else "below" if mean + half < -margin else "open"
         verdict = verdict if len(values) >= MIN_SEEDS else "open"
         rows[width] = {"mean": mean, "low": mean - half, "high": mean + half, "seeds": len(values), "verdict": verdict}
@@ -175,7 +179,8 @@ def knee(runs: pd.DataFrame, margin: float) -> Knee:
     end = PLATEAU[1] * (found.classes - 1)
     differences = found.differences.dropna(axis=1, how="all")  # without widths that no seed of the plateau has
     widths = [width for width in map(int, differences.columns) if width < end]
-    judged = judge(differences[widths], margin)
+    images = paired.test_images(runs)
+    judged = judge(differences[widths], margin, 100 / images if images else 0.0)
     width = _first(widths, (judged["verdict"] == "equivalent").to_numpy())
     possible = (judged["verdict"] != "below").to_numpy()
     plateau, seeds = float(found.plateau.mean()), len(found.plateau)

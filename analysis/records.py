@@ -5,6 +5,7 @@ import dataclasses
 import gzip
 import json
 import math
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from statistics import fmean
@@ -107,13 +108,14 @@ def load(source: str | Path) -> pd.DataFrame:
 
     *Arguments*: `source`, a folder that `fc_width.sweep` wrote, or a file that `pack` wrote.
 
-    *Returns*: a DataFrame with the columns `run_id`, `status`, every field of the recipe, `classes` (C), the
-    final measurements (`test_accuracy` and the like, accuracies and shares in 0…1, angles in degrees),
-    `met_accuracy` (the share of all samples met in training that were right when met), `best_accuracy` (the test
-    accuracy of the epoch that has the highest), the geometry (`nc1`, …), `fc_parameters`, `classifier_parameters`,
-    `seconds`, `error` (why a run failed), the provenance (its precision as `computed_in`), and, as objects,
-    `class_angles` (split → list of degrees), `correct` (base64 of packed bits) and `features` (M ≤ 3). What a run does
-    not have (a diverged one, say) is NaN or None; the columns of `MEASURED` are there though no run has them.
+    *Returns*: a DataFrame with the columns `run_id`, `status`, every field of the recipe, `classes` (C), the final
+    measurements (`test_accuracy` and the like, accuracies and shares in 0…1, angles in degrees), `met_accuracy` (the
+    share of all samples met in training that were right when met: the features from before the step on them, the
+    classifier from after it), `best_accuracy` (the test accuracy of the epoch that has the highest), the geometry
+    (`nc1`, …), `fc_parameters`, `classifier_parameters`, `seconds`, `error` (why a run failed), the provenance (its
+    precision as `computed_in`), and, as objects, `class_angles` (split → list of degrees), `correct` (base64 of packed
+    bits) and `features` (M ≤ 3). What a run does not have (a diverged one, say) is NaN or None; the columns of
+    `MEASURED` are there though no run has them.
 
     *Raises*: `FileNotFoundError` if there is no record, naming the command that makes them; `ValueError` if a
     record or the file is corrupt."""
@@ -122,6 +124,9 @@ def load(source: str | Path) -> pd.DataFrame:
     if not rows:
         raise FileNotFoundError(f"no records in {source}: make them with  python -m fc_width.sweep --out {source}")
     frame = pd.DataFrame(rows).sort_values("run_id", ignore_index=True)
+    classes = pd.to_numeric(frame["classes"])  # a failed run of a person's own pictures does not say how many
+    classes = classes.fillna(classes.groupby(frame["dataset"]).transform("max"))
+    frame["classes"] = classes if classes.isna().any() else classes.astype(int)
     return frame.assign(**{name: math.nan for name in MEASURED if name not in frame})
 
 
@@ -236,7 +241,7 @@ def _records(source: Path) -> Iterator[dict[str, Any]]:
                 record = json.loads(line)
                 check_record(record)
                 yield record
-    except (OSError, EOFError, ValueError) as error:
+    except (OSError, EOFError, ValueError, zlib.error) as error:
         raise CorruptRecordError(f"{source}: not a file of packed records ({error})") from error
 
 

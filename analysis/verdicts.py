@@ -285,7 +285,7 @@ def _sweeps(claim: Experiment, recipe: str, feature: str, seeds: int, runs: Runs
     have, and so many at most."""
     if recipe not in RECIPES:
         return ""
-    base = RECIPES[recipe].recipe.dataset
+    base = runs.dataset if runs is not None else RECIPES[recipe].recipe.dataset
     found: dict[tuple[str, str, int], list[int]] = {}  # the recipe, losses and seeds of a command → its classes
     for classes in claim.classes or (CLASSES[base],):
         of_seeds: dict[tuple[str, int], list[str]] = {}
@@ -325,4 +325,5 @@ def _of_classes(
         yield f"for k in {first}; do {start} --dataset {base}:$k{width} {options}; done"
     if CLASSES[base] in classes:
         widths = f" --widths {' '.join(map(str, claim.widths(CLASSES[base])))}" if claim.widths else ""
-        yield f"{start}{widths} {options}"
+        dataset = f" --dataset {base}" if RECIPES[name].recipe.dataset != base else ""
+        yield f"{start}{dataset}{widths} {options}"

@@ -49,8 +49,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise ValueError(f"rounds must be at least 1, got {options.rounds}")
         device = torch.device(name)
         if options.json is not None:
-            made = None if options.json.exists() else options.json
+            new = not options.json.exists()
             options.json.open("a").close()  # which fails on a folder, as `touch` does not
+            made = options.json if new else None
         found = module.measure(options, device, lambda text: print(text, file=sys.stderr))
         made = None
     except (ValueError, OSError, RuntimeError, OverflowError, MemoryError) as error:

@@ -188,7 +188,7 @@ class Stacked:
         images: torch.Tensor,
         labels: torch.Tensor,
     ) -> tuple[torch.Tensor, tuple[torch.Tensor, torch.Tensor]]:
-        """One network's loss, and what `Step` counts."""
+        """One network's loss, and which images are right before the step; `Step` asks its classifier after it."""
         value, right = functional_call(self.network, (parameters, buffers), (images, labels))
         return value, (value.detach(), right)
 

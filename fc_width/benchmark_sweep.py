@@ -11,6 +11,7 @@ import multiprocessing
 import os
 import resource
 import signal
+import sys
 import tempfile
 import threading
 import time
@@ -34,6 +35,9 @@ from fc_width.recipes import Recipe, of_known_data
 from fc_width.step import channel_statistics, in_bfloat16, optimizer_of
 from fc_width.store import Store
 from fc_width.train import build, derived_seed
+
+RSS_UNIT = 1024 if sys.platform == "darwin" else 1
+"""Of `ru_maxrss` in a KiB: macOS counts in bytes."""
 
 LOADERS = 2
 LOOPS: dict[str, tuple[str, dict[str, Any]]] = {
@@ -192,7 +196,7 @@ def _child(send: Any, way: Any, recipes: list[Recipe], dataset: Dataset, device:
     started = time.perf_counter()
     found = way(recipes, dataset, device, **options)
     seconds = time.perf_counter() - started
-    most = max(_own_peak(), resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss) / 1024
+    most = max(_own_peak(), resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // RSS_UNIT) / 1024
     send.send((seconds, found, most))
 
 
@@ -209,7 +213,7 @@ def _own_peak() -> int:
     try:
         status = Path("/proc/self/status").read_text("utf-8")
     except OSError:
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // RSS_UNIT
     return int(status.partition("VmHWM:")[2].split()[0])
 
 

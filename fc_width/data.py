@@ -7,6 +7,7 @@ name says and have the SHA-256 below.
 
 import hashlib
 import io
+import os
 import re
 import tarfile
 import zlib
@@ -260,6 +261,8 @@ def _load_own(path: Path) -> tuple[list[Array], int]:
         empty = np.flatnonzero(np.bincount(found, minlength=classes) == 0)
         if len(empty):
             raise ValueError(f"{path}: class {empty[0]} has no {split} image, of the classes 0…{classes - 1}")
+    if train_images.min() == train_images.max():
+        raise ValueError(f"{path}: every pixel of every train image is {train_images.max()}: there is nothing to learn")
     if train_images.shape[1:] != test_images.shape[1:]:
         raise ValueError(
             f"{path}: train images are {train_images.shape[1:]}, test images {test_images.shape[1:]} (channels, H, W)"
@@ -300,25 +303,29 @@ def unpack(archive: Path, wanted: Mapping[str, str], folder: Path, limit: int = 
     whatever folders it has them in.
 
     *Raises*: `ValueError`, naming the archive, if it is corrupt, lacks a file, or holds one larger than `limit`
-    bytes."""
-    missing = set(wanted)
+    bytes; `OSError` if a file cannot be written."""
+    found: dict[str, bytes] = {}
     try:
         with tarfile.open(archive, "r:gz") as members:
             for member in members:
                 name = member.name.rpartition("/")[2]
-                if name in missing and member.isfile():
+                if name in wanted and name not in found and member.isfile():
                     if member.size > limit:
                         raise ValueError(f"{name} has {member.size:,} bytes, expected at most {limit:,}")
                     content = (members.extractfile(member) or io.BytesIO()).read(limit)
                     formats.check_sha256(Path(name), content, wanted[name])
-                    part = folder / f"{name}.part"
-                    part.write_bytes(content)
-                    part.replace(folder / name)
-                    missing.discard(name)
+                    found[name] = content
     except (tarfile.TarError, OSError, EOFError, ValueError, zlib.error) as error:
         raise ValueError(f"{archive}: not the archive expected ({error})") from error
-    if missing:
+    if missing := wanted.keys() - found:
         raise ValueError(f"{archive}: lacks {', '.join(sorted(missing))}")
+    for name, content in found.items():
+        part = folder / f"{name}.{os.getpid()}.part"  # another sweep may do the same
+        try:
+            part.write_bytes(content)
+            part.replace(folder / name)
+        finally:
+            part.unlink(missing_ok=True)
 
 
 def _cache() -> Path:

@@ -22,6 +22,7 @@ from dataclasses import asdict, dataclass, field, replace
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
+import joblib
 import threadpoolctl
 import torch
 import torch.multiprocessing
@@ -81,10 +82,11 @@ class Status:
 
 
 def default_workers(device: torch.device) -> int:
-    """How many runs at once: one a core that this process may use; `PACKED` on a GPU."""
+    """How many runs at once: one a core that this process may use, by its affinity and the limits of its container;
+    `PACKED` on a GPU."""
     if device.type != "cpu":
         return PACKED
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return int(joblib.cpu_count())
 
 
 def run_all(

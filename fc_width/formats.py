@@ -202,14 +202,22 @@ def read_picture_folder(folder: Path, classes: tuple[str, ...] | None = None) ->
 
 
 def _pixels(picture: Any) -> Array:
-    """A picture's pixels as uint8, (H, W) if it is grey, else (H, W, 3); of 16 bits the upper eight."""
+    """A picture's pixels as uint8, (H, W) if it is grey, else (H, W, 3); of 16 bits the upper eight, on white where it
+    is transparent."""
     if picture.mode.startswith("I;16"):
         return (np.asarray(picture) >> 8).astype(np.uint8)
     if picture.mode == "I" and picture.format == "PPM":  # which Pillow scales to 0…65535
         return (np.asarray(picture) >> 8).astype(np.uint8)
     if picture.mode in ("I", "F"):
         raise ValueError(f"its pixels are of mode {picture.mode}, which has no range; expected 8 or 16 bits")
-    return np.asarray(picture.convert("L" if picture.mode in ("1", "L", "LA") else "RGB"))
+    grey = picture.mode in ("1", "L", "LA")
+    if picture.has_transparency_data:
+        from PIL import Image
+
+        page = Image.new("RGBA", picture.size, "white")
+        page.alpha_composite(picture.convert("RGBA"))
+        picture = page
+    return np.asarray(picture.convert("L" if grey else "RGB"))
 
 
 def _read(path: Path, expected: str, limit: int = -1) -> bytes:

@@ -213,6 +213,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the rows")
     options = parser.parse_args(argv)
     try:
+        console.check_once(argv)
         _check(options.classes, 1)
         rows = table(options.classes, sorted(set(options.widths or default_widths(options.classes))))
         if options.json is not None:

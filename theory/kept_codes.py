@@ -77,21 +77,25 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--symmetry", type=int, nargs="+", default=[1], metavar="P", help="orders of symmetry (default: 1, none)"
     )
     options = parser.parse_args(argv)
-    if options.classes < 2 or min(options.widths) < 2 or options.tries < 1:
-        print("error: --classes and --widths must be at least 2, --tries at least 1", file=sys.stderr)
+    try:
+        console.check_once(argv)
+        if options.classes < 2 or min(options.widths) < 2 or options.tries < 1:
+            raise ValueError("--classes and --widths must be at least 2, --tries at least 1")
+        _improve_all(options)
+    except (ValueError, OSError, MemoryError) as error:  # the last of what is too large to certify, write or hold
+        print(f"error: {error}", file=sys.stderr)
         return 2
+    return 0
+
+
+def _improve_all(options: argparse.Namespace) -> None:
     for M in options.widths:
         for symmetry in options.symmetry:
-            try:
-                before, now = improve(FILE, options.classes, M, options.tries, symmetry)
-            except (ValueError, OSError, MemoryError) as error:  # of what is too large to certify, write or hold
-                print(f"error: {error}", file=sys.stderr)
-                return 2
+            before, now = improve(FILE, options.classes, M, options.tries, symmetry)
             degrees = [math.degrees(math.acos(cosine)) for cosine in (before, now)]
             text = "" if symmetry == 1 else f" with symmetry {symmetry}"
             said = f"{options.classes} vectors in R^{M}{text}: {degrees[0]:.4f}° kept before, {degrees[1]:.4f}° now"
             print(said, flush=True)
-    return 0
 
 
 if __name__ == "__main__":

@@ -51,6 +51,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = parser.parse_args(argv)
     started = time.perf_counter()
     try:
+        console.check_once(argv)
         judgements = verdicts(options.max_classes, options.claim)
         difference = floating_difference(options.max_classes)
         if options.json is not None:

@@ -16,7 +16,7 @@ import pytest
 import tyro
 from scipy import stats
 
-from analysis import contrasts, evidence
+from analysis import contrasts, evidence, plateau
 from analysis.contrasts import INCONCLUSIVE, NOT_REPRODUCED, NOT_RUN, REPRODUCED, Contrast, find
 from analysis.experiments import all_experiments
 from analysis.verdicts import judge_experiment
@@ -643,3 +643,29 @@ def test_the_bounds_are_those_that_the_test_says(name, tmp_path):
     bounds = {abs(bound) for each in findings for bound in (each.contrast.bound, each.contrast.short_of)}
     unsaid = [bound for bound in bounds if not any(math.isclose(bound, each, abs_tol=1e-9) for each in said)]
     assert not unsaid
+
+
+def test_the_plateau_is_that_of_the_knee_where_seeds_are_missing():
+    """Ten seeds at one width and three at the others: a plateau of one width is none."""
+    rng = np.random.default_rng(3)
+    table = pd.DataFrame(
+        paper.run("mnist-small", "mnist", "softmax", width, 10, seed) | {"test_accuracy": 0.9 + 0.02 * rng.random()}
+        for width, seeds in {9: 10, 18: 10, 27: 3, 45: 3}.items()
+        for seed in range(seeds)
+    )
+    (runs,) = paper.runs(table)
+    found = plateau.against_plateau(table)
+    assert found.widths == (18, 27, 45)
+    assert runs.plateau("softmax").to_numpy() == pytest.approx(100 * found.plateau.to_numpy())
+    alone = table[table["width"] != 27]
+    (runs,) = paper.runs(alone[alone["width"] != 45])
+    assert runs.plateau("softmax").empty
+
+
+@pytest.mark.parametrize("name", ["better-mnist", "minimum-for-k-mnist", "rises-mnist"])
+def test_a_recipe_for_pictures_of_one_s_own_is_judged_on_known_data_too(name):
+    table = paper.needed(CLAIMS[name], name="mnist-small").assign(name="own-small")
+    row = judge_experiment(CLAIMS[name], paper.runs(table))
+    assert row.verdict != NOT_RUN
+    (command,) = {each.command for each in row.evidence if each.recipe == "own-small"}
+    assert 0 < command.count("fc_width.sweep") == command.count("--recipe own-small --dataset mnist")

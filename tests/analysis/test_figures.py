@@ -515,3 +515,26 @@ def test_the_commands_of_all_runs_are_printed(capsys):
     assert [line for line in lines if "analysis" in line] == [
         f"python -m analysis --runs runs/figures/{name}" for name in records.COMMITTED
     ]
+
+
+@pytest.mark.parametrize(
+    ("losses", "widths"),
+    [
+        (["hinge"], [9]),
+        (["w-softmax:2"], [9]),
+        (["w-softmax-simplex:0.5"], [9]),
+        (["w-softmax:2", "w-softmax-simplex:2"], [4, 9]),
+        (["hinge"], [4, 9, 18]),
+    ],
+)
+def test_runs_of_losses_that_no_figure_shows_end_in_no_traceback(losses, widths, tmp_path, record):
+    store = Store(tmp_path / "runs")
+    store.create()
+    for loss in losses:
+        for width in [9] if "simplex" in loss else widths:
+            for seed in range(3):
+                store.write(record(Recipe(name="digits", width=width, loss=loss, seed=seed), 0.9 + 0.01 * seed))
+    frames = {"digits": records.load(store.folder)}
+    for _, made in drawings(frames, alone=True):
+        made.figure.canvas.draw()
+    assert dict(texts(frames, alone=True))

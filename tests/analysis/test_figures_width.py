@@ -117,7 +117,7 @@ def test_what_is_not_decided_is_drawn_as_an_arrow_not_as_a_knee():
 
 
 def test_the_signs_of_the_knees_are_told_and_a_short_bar_has_a_cap():
-    frame = runs(10, seeds=1).assign(test_accuracy=lambda rows: np.where(rows["width"] < 4, 0.95, 0.99))
+    frame = runs(10, seeds=1).assign(test_accuracy=lambda rows: np.where(rows["width"] < 4, 0.95, 0.99), correct=None)
     drawing = figures_width.knee_against_classes([frame])
     (axes,) = drawing.figure.axes
     (legend,) = drawing.figure.legends

@@ -120,7 +120,7 @@ def test_the_images_test_is_not_fooled_by_seeds_that_share_images():
         (runs(coin(), computed_in="float32"), runs(coin(), computed_in="bf16"), "one computed_in, got bf16, float32"),
         (runs(coin()), runs(coin(), seeds=[7, 8, 9, 10]), r"no seed is done in both.*\[0, 1, 2, 3\].*\[7, 8, 9, 10\]"),
         (runs(coin()), pd.concat([runs(coin())] * 2), "more for M=9 seed=0"),
-        (runs(coin()), runs(coin(images=120)), "tested on 101 and 120 images"),
+        (runs(coin()), runs(coin(images=120)), r"tested on different numbers of images: \[101, 120\]"),
         (runs(coin()).assign(correct="*"), runs(coin()), "softmax_M9_s0.*no base64"),
         (runs(coin()).assign(correct="//8="), runs(coin()), "softmax_M9_s0.*16 of 9 to 16 images are right"),
     ],
@@ -163,3 +163,14 @@ def test_with_few_discordant_images_six_of_one_side_are_needed():
 def test_what_cannot_be_shown_is_refused(arguments, message):
     with pytest.raises(ValueError, match=message):
         paired.smallest_detectable(*arguments)
+
+
+@pytest.mark.parametrize("images", [5, 450, 457])
+def test_a_run_that_gets_nothing_right_has_as_many_images_as_the_others(images):
+    """Its packed bits do not say how many of the last byte's are images."""
+    none, some = runs(np.zeros((2, images), bool)), runs(coin(2, images), loss="hinge")
+    found = paired.compare(some, none)
+    assert (found.images, found.only_other) == (images, 0)
+    assert found.only_one == round(images * some["test_accuracy"].sum())
+    assert paired.test_images(pd.concat([none, some])) == images
+    assert paired.test_images(some.assign(status="diverged")) is None

@@ -1,5 +1,6 @@
 """The knee: against curves whose knee is known, and against its own promise of how often it is wrong."""
 
+import base64
 import re
 
 import numpy as np
@@ -253,3 +254,30 @@ def test_each_end_is_wrong_as_rarely_as_it_says(curve, seeds):
     for wrong in (early, late):
         assert stats.binomtest(wrong, trials, 0.05, alternative="greater").pvalue > 1e-3
     assert early + late > 0  # the promise is not kept by an interval that says nothing
+
+
+@pytest.mark.parametrize("seeds", [3, 5, 10])
+def test_equal_seeds_on_few_images_show_little(seeds):
+    """A width that loses one of 20 test images with probability 0.2 a seed, 1 point of accuracy: that no seed of the
+    sweep lost it shows no less, to 95 %."""
+    rng = np.random.default_rng(5)
+    image, trials = 5.0, 2000
+    lost = -image * (rng.random((seeds, trials)) < 0.2)
+    judged = plateau.judge(pd.DataFrame(lost), 0.999, image)
+    equal = (lost == 0).all(0)
+    assert equal.any()
+    allowed = image * (1 - 0.05 ** (1 / seeds))
+    assert (judged["verdict"].to_numpy()[equal] == ("equivalent" if allowed < 0.999 else "open")).all()
+    assert judged["low"].to_numpy()[equal] == pytest.approx(-allowed)
+    assert (judged["verdict"] == "equivalent").mean() < 0.08
+    alike = plateau.judge(pd.DataFrame({4: [0.0] * seeds}), 0.5, 0.01)
+    assert alike["verdict"].tolist() == ["equivalent"]
+
+
+def test_the_knee_knows_how_much_an_image_counts():
+    bits = np.arange(20) < 19
+    text = base64.b64encode(np.packbits(bits).tobytes()).decode()
+    few = runs(dict.fromkeys(WIDTHS, 95.0), seeds=3, correct=text)
+    assert plateau.knee(few.drop(columns="correct"), 0.5).width == 1
+    assert plateau.knee(few, 0.5).width is None
+    assert plateau.knee(few, 4.0).width == 1

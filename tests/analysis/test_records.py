@@ -4,7 +4,8 @@ import dataclasses
 
 import pytest
 
-from analysis import records
+from analysis import __main__ as analysis_main
+from analysis import advise, ledger, records
 from analysis.__main__ import main
 from fc_width.recipes import Recipe
 from fc_width.store import Store
@@ -60,3 +61,42 @@ def test_a_pack_none_of_whose_runs_is_done_is_named_too(lost, tmp_path, capsys):
     records.pack(lost("diverged", "diverged"), tmp_path / "out" / "data" / "digits.jsonl.gz")
     assert main(["--out", str(tmp_path / "out")]) == 2
     assert "none of 2 runs in " in capsys.readouterr().err
+
+
+def test_a_failed_run_of_pictures_of_one_s_own_has_as_many_classes_as_the_others(lost, record, monkeypatch):
+    folder = lost("failed")
+    (failed,) = Store(folder).records()
+    Store(folder).discard(failed["run_id"])
+    recipe = Recipe(name="own-small", dataset="own-pets", width=18)
+    Store(folder).write(failed | {"run_id": recipe.run_id, "recipe": dataclasses.asdict(recipe)})
+    assert records.load(folder)["classes"].isna().all()
+    other = dataclasses.replace(recipe, width=1)
+    Store(folder).write(record(dataclasses.replace(other, dataset="digits"), 0.5) | {
+        "run_id": other.run_id, "recipe": dataclasses.asdict(other), "classes": 4,
+    })  # fmt: skip
+    classes = records.load(folder)["classes"]
+    assert classes.tolist() == [4, 4]
+    assert classes.dtype == int
+
+
+def test_a_pack_with_a_bit_that_flipped_is_named(lost, tmp_path, capsys):
+    pack = tmp_path / "out" / "data" / "digits.jsonl.gz"
+    records.pack(lost(*["diverged"] * 40), pack)
+    whole = pack.read_bytes()
+    seen = set()
+    for place in range(20, len(whole) - 8, 7):
+        pack.write_bytes(whole[:place] + bytes([whole[place] ^ 0x10]) + whole[place + 1 :])
+        for more in ([], ["--commands"]):
+            assert main(["--out", str(tmp_path / "out"), *more]) == 2
+            error = capsys.readouterr().err
+            assert error.startswith(f"error: {pack}: not a file of packed records (")
+            assert error.count("\n") == 1
+            seen.add(error.rpartition("(")[2][:9])
+    assert len(seen) > 1
+
+
+@pytest.mark.parametrize("module", [analysis_main, advise, ledger])
+def test_no_option_is_given_twice(module, tmp_path, capsys):
+    options = ["--json", "a", "--json", "b"] if module is advise else ["--out", "a", "--out", "b"]
+    assert module.main([*options[:2], *options[2:]]) == 2
+    assert capsys.readouterr().err == f"error: {options[0]} is given twice: put all its values after one {options[0]}\n"

@@ -396,6 +396,7 @@ def test_where_the_time_of_a_run_goes(tmp_path, capsys):
         (["losses", "--seconds", "nan"], "seconds must be finite and above 0, got nan"),
         (["losses", "--seconds", "0"], "seconds must be finite and above 0, got 0.0"),
         (["losses", "--json", "/"], "[Errno 21] Is a directory: '/'"),
+        (["losses", "--json", "/dev/null/x.json"], "[Errno 20] Not a directory: '/dev/null/x.json'"),
         (["losses", "--device", "tpu"], "device must be auto, cpu, or cuda where there is one, got 'tpu'"),
         (["sweep", "--recipe", "best"], "unknown recipe 'best': expected one of digits, "),
         (["sweep", "--runs", "0"], "runs must be at least 1, got 0"),

@@ -1,16 +1,19 @@
 """Data sets: the embedded one, and gzipped IDX files, whole and broken."""
 
+import errno
 import gzip
 import hashlib
 import io
 import json
 import lzma
+import os
 import shutil
 import struct
 import tarfile
 import tokenize
 import zipfile
 import zlib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -630,3 +633,88 @@ def test_an_archive_that_is_none_is_fetched_again(tmp_path, monkeypatch):
     with pytest.raises(ValueError, match=r"cifar10\.tar\.gz: not the archive expected"):
         data.load("cifar10")
     assert not list((tmp_path / "cifar10").iterdir())
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA"])
+def test_what_shows_through_a_picture_is_white(mode, tmp_path):
+    """Black strokes on black that nobody sees, as drawing programs leave them."""
+    from PIL import Image
+
+    for label, name in enumerate(("one", "two")):
+        (tmp_path / "signs" / name).mkdir(parents=True)
+        for n in range(5):
+            pixels = np.zeros((8, 9, len(mode)), np.uint8)
+            pixels[:, 2 + 3 * label, -1] = 255
+            pixels[n, 0, -1] = 51  # a fifth of black over white
+            Image.fromarray(pixels, mode).save(tmp_path / "signs" / name / f"{n}.png")
+    loaded = data.load(str(tmp_path / "signs"))
+    assert loaded.train_images.unique().tolist() == [0, 204, 255]
+    assert len(loaded.train_images.unique(dim=0)) == 8
+    assert loaded.image_shape[0] == (3 if mode == "RGBA" else 1)
+
+
+def test_a_picture_that_hides_nothing_is_as_without_alpha(tmp_path):
+    from PIL import Image
+
+    for mode in ("RGB", "RGBA"):
+        for label, name in enumerate(("cat", "dog")):
+            (tmp_path / mode / name).mkdir(parents=True)
+            for n in range(3):
+                noise = np.random.default_rng(10 * label + n).integers(256, size=(8, 9, 3), dtype=np.uint8)
+                Image.fromarray(noise).convert(mode).save(tmp_path / mode / name / f"{n}.png")
+    plain, alpha = (data.load(str(tmp_path / mode)) for mode in ("RGB", "RGBA"))
+    assert plain.checksum == alpha.checksum
+
+
+def test_pictures_that_are_all_the_same_grey_are_refused(tmp_path):
+    from PIL import Image
+
+    for name in ("cat", "dog"):
+        (tmp_path / "pets" / name).mkdir(parents=True)
+        for n in range(3):
+            Image.new("L", (9, 8), 7).save(tmp_path / "pets" / name / f"{n}.png")
+    with pytest.raises(ValueError, match="pets: every pixel of every train image is 7: there is nothing to learn"):
+        data.load(str(tmp_path / "pets"))
+
+
+def test_a_full_disk_is_not_the_archive_s_fault(tmp_path, monkeypatch):
+    """The archive stays for the next time, and no part of a file."""
+    import pooch
+
+    files = {name.partition("/")[2]: name for name in data.SHA256 if name.startswith("cifar10/")}
+    contents = {name: name.encode() for name in files}
+    monkeypatch.setattr(data, "SHA256", {files[name]: sums(**{name: c})[name] for name, c in contents.items()})
+    monkeypatch.setattr(data, "_cache", lambda: tmp_path)
+
+    def fetched(url, known_hash, fname, path):
+        path.mkdir(parents=True, exist_ok=True)
+        archive(path / fname, contents)
+        return str(path / fname)
+
+    def full(path, content):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+
+    monkeypatch.setattr(pooch, "retrieve", fetched)
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "write_bytes", full)
+        with pytest.raises(OSError, match="No space left"):
+            data._download_cifar("cifar10")
+    assert [path.name for path in (tmp_path / "cifar10").iterdir()] == ["cifar10.tar.gz"]
+    folder = data._download_cifar("cifar10")
+    assert {path.name: path.read_bytes() for path in folder.iterdir() if path.name in contents} == contents
+
+
+def test_two_that_unpack_the_same_archive_do_not_mind_each_other(tmp_path, monkeypatch):
+    content = {"train.bin": b"train"}
+    archive(tmp_path / "a.tgz", content)
+    replace = Path.replace
+
+    def other_first(path, target):
+        monkeypatch.setattr(Path, "replace", replace)
+        monkeypatch.setattr(data.os, "getpid", lambda: 1)
+        data.unpack(tmp_path / "a.tgz", sums(**content), tmp_path)
+        return replace(path, target)
+
+    monkeypatch.setattr(Path, "replace", other_first)
+    data.unpack(tmp_path / "a.tgz", sums(**content), tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.tgz", "train.bin"]

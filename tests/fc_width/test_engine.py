@@ -303,8 +303,18 @@ def test_places(monkeypatch):
     assert _places(torch.device("cuda"), 8) == ["cuda:0", "cuda:1"]
     assert _places(torch.device("cuda:1"), 8) == ["cuda:1"]
     assert default_workers(torch.device("cuda")) == engine.PACKED
-    monkeypatch.setattr(os, "sched_getaffinity", lambda process: {0, 1, 2}, raising=False)
+    monkeypatch.setattr(engine.joblib, "cpu_count", lambda: 3)
     assert default_workers(torch.device("cpu")) == 3
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="no process may be bound to a core here")
+def test_a_core_that_this_process_may_not_use_has_no_worker():
+    before = os.sched_getaffinity(0)
+    try:
+        os.sched_setaffinity(0, {min(before)})
+        assert default_workers(torch.device("cpu")) == 1
+    finally:
+        os.sched_setaffinity(0, before)
 
 
 @pytest.mark.cuda

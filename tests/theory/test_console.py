@@ -8,6 +8,7 @@ import time
 
 import pytest
 
+from theory import bounds, kept_codes, verify
 from theory.console import check_once
 
 
@@ -54,6 +55,14 @@ def test_an_option_given_twice_is_named():
     check_once(["--widths", "1", "2", "--losses=softmax"])
     with pytest.raises(ValueError, match="--data-dir is given twice: put all its values after one --data-dir"):
         check_once(["--data-dir", "x", "--data_dir=y"])
+
+
+@pytest.mark.parametrize("main", [verify.main, bounds.main, kept_codes.main])
+def test_every_command_of_the_theory_says_so(main, capsys):
+    needed = [] if main is verify.main else ["--classes", "4"]
+    given = ["--claim", "eq-1", "--claim", "eq-2"] if main is verify.main else ["--widths", "2", "--widths", "3"]
+    assert main([*needed, *given]) == 2
+    assert capsys.readouterr() == ("", f"error: {given[0]} is given twice: put all its values after one {given[0]}\n")
 
 
 @pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-"])
