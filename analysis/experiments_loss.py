@@ -230,6 +230,7 @@ def _general(dataset: str, stated: str = "") -> tuple[Experiment, ...]:
             convergence,
             (LOW, HIGH),
             at_minimum,
+            also="stronger",
         ),
     )
 

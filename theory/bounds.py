@@ -27,8 +27,8 @@ SEARCHED = 600_000
 LAYERED = 4
 """Largest M for `spherical_codes.layered_angle`."""
 
-FEW = 10**7
-"""Largest C for it: its cost grows with the number of layers, to seconds there."""
+MOST = 10**7
+"""Largest C: the cost of some bounds grows with it, to half a minute there."""
 
 
 @dataclass(frozen=True)
@@ -57,9 +57,11 @@ def largest_min_angle(C: int, M: int) -> AngleBound:
 
     *Arguments*: `C` ≥ 2 vectors; `M` ≥ 1 dimensions.
 
-    *Raises*: `ValueError` for C < 2 or M < 1.
+    *Raises*: `ValueError` for C < 2, C > `MOST` or M < 1.
     """
     _check(C, M)
+    if C > MOST:
+        raise ValueError(f"C must be at most {MOST:,} for the best possible angle, got C={C}")
     if M >= C - 1:
         return _known(math.acos(-1 / (C - 1)), "simplex")
     if M == 1:
@@ -106,7 +108,7 @@ def _best_code(C: int, M: int) -> tuple[float, str]:
             break
     if (shell := codes.integer_shell(C, M)) is not None:
         best = max(best, (math.acos(1 - 1 / shell) - TINY, f"{C} integer vectors of norm² {shell}"))
-    if 3 <= M <= LAYERED and C <= FEW:
+    if 3 <= M <= LAYERED:
         best = max(best, (codes.layered_angle(C, M), "layers of latitude"))
     vectors = kept_codes.kept(C, M)
     if vectors is None and C * C * M <= SEARCHED:

@@ -7,7 +7,7 @@ import sympy
 
 from theory import exact
 from theory.claim import Claim
-from theory.plane import ACUTE, ALPHA, EAST, ON_SIMPLEX, G, K, N, biased, units
+from theory.plane import ACUTE, ALPHA, COS, EAST, ON_SIMPLEX, G, K, N, biased, units
 from theory.proof import CONDITIONAL, Step, above_zero, equal, positive
 
 
@@ -52,10 +52,14 @@ def closer(max_classes: int, alpha: Any = 1, w_j: Any = ACUTE, others: Any = -1,
         ),
         equal(
             r"$\varphi$ falls as $\alpha$ grows: $h = (\alpha + g)/n$ has the derivative $(n^2 - (\alpha + g)^2)/n^3 = "
-            r"(1 - g^2)/n^3 > 0$. So the feature of least loss moves *away* from $w_c$, from $90° - \theta/2$ at "
-            r"$\alpha = 0$ towards $90°$.",
+            r"(1 - g^2)/n^3$,",
             sympy.diff((ALPHA + G) / sympy.sqrt(1 + ALPHA**2 + 2 * ALPHA * G), ALPHA),
             square / sympy.sqrt(1 + ALPHA**2 + 2 * ALPHA * G) ** 3,
+        ),
+        above_zero(
+            r"which is above 0 unless the weights are parallel, $g = \cos\theta$ with $0 < \theta < \pi$. So the "
+            r"feature of least loss moves *away* from $w_c$, from $90° - \theta/2$ at $\alpha = 0$ towards $90°$.",
+            (1 - COS**2) / N**3,
         ),
         Step(
             r"Against it: $w_c = (1, 0)$, $w_j = (7/25, 24/25)$. At $\alpha = 0$ the loss is least along $(3, -4)$, at "
@@ -83,6 +87,7 @@ def kept_apart(
     size: Any = Fraction(3, 4),
     pairs: Any = K,
     upper: Any = 1 + ALPHA,
+    between: Any = Fraction(-1, 3),
 ) -> list[Step]:
     """ "Decision boundaries between any two classes get separated", "by a large angular margin"."""
     one = Fraction(1)
@@ -115,6 +120,12 @@ def kept_apart(
         cosine = exact.dot(x_1, x_2) / exact.root(exact.dot(x_1, x_1) * exact.dot(x_2, x_2))
         return both_right and cosine > exact.dot(w_1, biased(w_1, w_2, one))
 
+    def free_direction() -> bool:
+        t, g = sympy.Symbol("t", positive=True), sympy.Rational(between)
+        of_norm_1 = ON_SIMPLEX.subs({ALPHA: sympy.Rational(2, 3), K: 3}) == 1
+        right = Fraction(2, 3) + between < 1
+        return bool(of_norm_1 and right and sympy.limit((t**2 + g) / (t**2 + 1), t, sympy.oo) == 1)
+
     return [
         equal(
             r"**If some positive combination of the weights is 0**, and no two are parallel: $z_c \sum_{j \ne c} "
@@ -127,9 +138,9 @@ def kept_apart(
         equal(
             r"If $z_c > 0$, every $z_j \le (n_j - \alpha) z_c < z_c$, as $(1 + \alpha)^2 - n^2 = 2\alpha(1 - g) > 0$; "
             r"if $z_c = 0$, every $z_j \le 0$ and a positive combination of them is 0, so all are 0. So two classes "
-            r"share no $x$ but where all logits are 0, on the simplex none but $x = 0$. Directions are a compact set: "
-            r"**on the simplex features that are right in training for two classes are at least some angle apart, one "
-            r"for each $C$ and $\alpha$.**",
+            r"share no $x$ but where all logits are 0, on the simplex in $\mathbb{R}^{C-1}$, $C \ge 3$, none but $x = "
+            r"0$. Directions are a compact set: **on that simplex features that are right in training for two classes "
+            r"are at least some angle apart, one for each $C$ and $\alpha$.**",
             upper**2 - square,
             2 * ALPHA * (1 - G),
         ),
@@ -161,7 +172,7 @@ def kept_apart(
             },
         ),
         equal(
-            r"**It pays to turn the weights to one side.** $C = k + 1$ unit weights with the common inner product $g$ "
+            r"**It pays to leave the simplex.** $C = k + 1$ unit weights with the common inner product $g$ "
             r"have $\|\sum_j w_j\|^2 = C + Ckg = C(1 + kg)$, so each has the product $s = \sqrt{(1 + kg)/C}$ with the "
             r"direction $u$ of their sum: 0 on the simplex, $g = -1/k$, and above 0 for every larger $g$.",
             (K + 1) + (K + 1) * pairs * G,
@@ -192,6 +203,13 @@ def kept_apart(
                 "alpha": "1",
             },
         ),
+        Step(
+            r"The simplex is no exception where features have a direction $u$ that all weights leave free: $C = 4$, "
+            r"$\alpha = 2/3$, $n = 1$. $x_c = w_c + tu$ has $z_c = 1 > z'_j = 2/3 - 1/3$ for every $t$, and two such "
+            r"features the cosine $(t^2 - 1/3)/(t^2 + 1)$, which tends to 1.",
+            free_direction,
+            "counterexample",
+        ),
     ]
 
 
@@ -205,7 +223,7 @@ CLAIMS = (
         ({"alpha": Fraction(0)}, {"w_j": EAST}, {"others": 1}, {"square": 1 - G}),
         "On the simplex (C ≥ 3) the loss is least along the class's weight, at every norm and every α, 0 included: so "
         "a larger α does not move that point; and softmax with normalised weights, which by Sec. 4.1 cannot lead to "
-        "more discriminative features, asks for it too. For two weights that are not antipodes a larger α moves the "
+        "more discriminative features, asks for it too. For two weights that are not parallel a larger α moves the "
         "point away.",
     ),
     Claim(
@@ -220,8 +238,9 @@ CLAIMS = (
             {"size": 0},
             {"pairs": K - 1},
             {"upper": ALPHA},
+            {"between": 1},
         ),
-        "On the simplex, and in the plane of two weights on their side. With other weights the printed loss can go to "
-        "0 on one and the same feature for every image; more so, the further the weights are turned to one side.",
+        "On the simplex in C − 1 dimensions (C ≥ 3), and in the plane of two weights on their side. With other weights "
+        "the printed loss can go to 0 on one and the same feature for every image.",
     ),
 )

@@ -37,8 +37,8 @@ def softmax_norms(
             for norm, percent in printed
         ),
         Step(
-            '4096 units for 20 classes are 204.8 times as many; "up to 200 times" is that, rounded.',
-            lambda: 200 <= Fraction(4096, 20) < 210,
+            '4096 units for 20 classes are 204.8 times as many; "up to 200 times" is that, rounded to hundreds.',
+            lambda: round(Fraction(4096, 20), -2) == 200,
             "finite",
         ),
     ]
@@ -276,13 +276,12 @@ CLAIMS = (
     Claim(
         "large-norm",
         "Sec. 1",
-        "A feature with a large norm drives the softmax loss to 0, even if θ_1 is close to θ_2",
+        "Where θ_1 < θ_2, a feature with a large norm drives the softmax loss to 0, even if θ_1 is close to θ_2",
         PROVED,
         large_norm,
         ({"sign": -1}, {"tie": (2, 1)}, {"closer": -1}),
-        "As the paper means it, of a feature whose class is strictly the closest, however close the next; and of no "
-        "other. W-Softmax does the same at its own boundary, between w_c and w'_j: the problem is moved there, not "
-        "solved.",
+        "The paper does not say θ_1 < θ_2; of other features it is not true. W-Softmax does the same at its own "
+        "boundary, between w_c and w'_j: the problem is moved there, not solved.",
     ),
     Claim(
         "eq-1",

@@ -8,7 +8,7 @@ import sympy
 from theory import exact
 from theory.claim import Claim
 from theory.plane import ACUTE, ALPHA, COS, EAST, ON_SIMPLEX, SIN, G, K, N, T, biased, pair, units
-from theory.proof import CONDITIONAL, PROVED, Step, above_zero, equal
+from theory.proof import CONDITIONAL, PROVED, Step, above_zero, equal, is_zero
 
 
 def eq_12(max_classes: int, sign: int = 1) -> list[Step]:
@@ -102,10 +102,13 @@ def boundary(max_classes: int, at_one: Any = Fraction(1, 2), limit: Any = 1, ant
         equal(
             r"so $\varphi = \theta/2$ and $m = \theta/2$.", margin.subs(phi, theta / 2), sympy.Rational(at_one) * theta
         ),
-        equal(
-            r"As $\alpha \to \infty$, $\varphi \to 0$ and $m \to \theta$, which it does not reach.",
-            margin.subs(phi, 0),
-            sympy.Rational(limit) * theta,
+        Step(
+            r"As $\alpha \to \infty$, $\cot\varphi \to \infty$, so $\varphi \to 0$ and $m \to \theta$, which it does "
+            r"not reach, as $\cot\varphi$ is finite.",
+            lambda: (
+                sympy.limit(cot, ALPHA, sympy.oo) is sympy.oo
+                and is_zero(margin.subs(phi, 0) - sympy.Rational(limit) * theta)
+            ),
         ),
         Step(
             r"Against it at $\theta = \pi$, where $w_j = -w_c$, as for $W_2 = [1, -1]$: at $\alpha = 1/4$ and at $1/2$ "
@@ -144,10 +147,10 @@ def near_boundary(
             2 * ALPHA * (1 - G),
         ),
         equal(
-            r"**On the simplex**, $k = C - 1 \ge 2$, let $z_c = z_j = z$ be the largest logits and $x \ne 0$: they sum "
-            r"to 0, so $z > 0$, and $z_i \ge -kz$ for every other class $i$. $z'_i \ge z_i$ means $\alpha z \ge (n-1) "
-            r"z_i$: by $n - 1 \le \alpha$ or by signs, unless $n < 1$ and $z_i < 0$, where $\alpha/(1-n) \ge k$ "
-            r"(chain) shows it. So no negative logit falls and $z'_j$ is above $z_j$: the loss is larger than "
+            r"**On the simplex**, $k = C - 1 \ge 2$, let $z_c = z_j = z$ be the largest logits, and not all be 0: "
+            r"they sum to 0, so $z > 0$, and $z_i \ge -kz$ for every other class $i$. $z'_i \ge z_i$ means $\alpha z "
+            r"\ge (n-1) z_i$: by $n - 1 \le \alpha$ or by signs, unless $n < 1$ and $z_i < 0$, where $\alpha/(1-n) "
+            r"\ge k$ (chain) shows it. So no negative logit falls and $z'_j$ is above $z_j$: the loss is larger than "
             r"softmax's, for every $C \ge 3$.",
             ON_SIMPLEX - least**2,
             ALPHA * (K**2 - 1) * (2 / K - ALPHA),
@@ -182,7 +185,8 @@ CLAIMS = (
         near_boundary,
         ({"x": (Fraction(4, 5), Fraction(3, 5))}, {"upper": ALPHA}, {"least": 1 - 2 * K * ALPHA}),
         "With the same weights, for two classes on the side of their weights, z_c = z_j > 0; on the far side it is "
-        "smaller. On the simplex (C ≥ 3), between the two classes of the largest logits, always.",
+        "smaller. On the simplex (C ≥ 3), between the two classes of the largest logits, always, if not all "
+        "logits are 0.",
     ),
     Claim(
         "eq-12",

@@ -8,7 +8,7 @@ import sympy
 from theory import exact
 from theory.claim import Claim
 from theory.plane import ACUTE, ALPHA, COS, EAST, OBTUSE, ON_SIMPLEX, SIN, G, K, N, biased, pair, units
-from theory.proof import CONDITIONAL, Step, above_zero, equal
+from theory.proof import CONDITIONAL, Step, above_zero, equal, is_zero
 
 
 def sum_of_angles(max_classes: int, x: Any = (Fraction(96, 125), Fraction(-3, 125), Fraction(80, 125))) -> list[Step]:
@@ -58,6 +58,7 @@ def train_test(
     lower: Any = ALPHA + G,
     across: Any = 0,
     positive: bool = True,
+    arc: Any = 1,
 ) -> list[Step]:
     """Classified correctly in training ⇒ correctly at test, by a margin."""
     feature = [Fraction(value) for value in x]
@@ -71,6 +72,14 @@ def train_test(
     def inverted() -> bool:
         own, other = exact.dot(EAST, feature), exact.dot(ACUTE, feature)
         return units(EAST, ACUTE) and exact.dot(biased(EAST, ACUTE, Fraction(1)), feature) < own <= other
+
+    def fills_the_arc() -> bool:
+        def right(y: Fraction) -> bool:  # (α z_c + z_j)/n < z_c with z_c = −1, z_j = −y
+            return bool((arc + y) ** 2 > 1 + arc**2)
+
+        ends = is_zero(sympy.sqrt(1 + sympy.Integer(arc) ** 2) - arc - sympy.tan(sympy.pi / 8))
+        inside = right(Fraction(1, 2)) and right(Fraction(1)) and not right(Fraction(2, 5))
+        return ends and inside and sympy.tan(sympy.pi / 4) == 1
 
     return [
         equal(
@@ -117,18 +126,22 @@ def train_test(
         ),
         Step(
             r"At 90° and $\alpha = 1$ the features that are right in training and wrong at test fill the arc from "
-            r"$180° + 22.5°$ to $225°$: "
-            r"$n - \alpha = \sqrt2 - 1 = \tan 22.5°$, and $z_j = z_c$ at 45°.",
-            lambda: sympy.simplify(sympy.tan(sympy.pi / 8) - (sympy.sqrt(2) - 1)) == 0 and sympy.tan(sympy.pi / 4) == 1,
+            r"$180° + 22.5°$ to $225°$: $x = -(w_c + yw_j)$ has $z_c = -1$ and $z_j = -y$, so it is right in training "
+            r"if $y > n - \alpha = \sqrt2 - 1 = \tan 22.5°$, and wrong at test if $y \le 1 = \tan 45°$; no other "
+            r"feature is both, as $z_c < 0$ for one that is.",
+            fills_the_arc,
             "counterexample",
             {"kind": "arc", "w_c": ["1", "0"], "w_j": ["0", "1"], "alpha": "1", "tangent": ["-1", "1"]},
         ),
     ]
 
 
-def chain(max_classes: int, x: Any = (1, -10), w_j: Any = OBTUSE, least: Any = 1 - K * ALPHA) -> list[Step]:
+def chain(
+    max_classes: int, x: Any = (1, -10), w_j: Any = OBTUSE, least: Any = 1 - K * ALPHA, antipode: Any = -1
+) -> list[Step]:
     """ "cos θ₁ > cos θ₂' > cos θ₂": the middle of the chain."""
     feature = [Fraction(value) for value in x]
+    east, opposite, half = [Fraction(1)], [Fraction(antipode)], Fraction(1, 2)
 
     def broken() -> bool:
         moved = biased(EAST, w_j, Fraction(1))
@@ -168,6 +181,50 @@ def chain(max_classes: int, x: Any = (1, -10), w_j: Any = OBTUSE, least: Any = 1
             "counterexample",
             pair("chain", EAST, w_j, feature),
         ),
+        Step(
+            r"And for the paper's own $W_2 = [1, -1]$, at every $\alpha < 1$: $w'_2 = (\alpha - 1)/(1 - \alpha) = "
+            r"w_2$, so that $\theta_{w'_2,w_2} = 0$, which by the paper it is only at $\alpha = 0$, and $\theta'_2 = "
+            r"\theta_2$: at $\alpha = 1/2$, $x = 1$ has $z_1 = 1 > z'_2 = z_2 = -1$.",
+            lambda: biased(east, opposite, half) == opposite and opposite[0] < east[0],
+            "counterexample",
+            {"kind": "antipode", "w_c": "1", "w_j": exact.text(opposite[0])},
+        ),
+    ]
+
+
+def stronger(max_classes: int, x: Any = (-1, Fraction(-1, 2)), lower: Any = ALPHA + G, slope: Any = -1) -> list[Step]:
+    """A big α "imposes a stronger constraint on the spatial distribution of learned features"."""
+    feature = [Fraction(value) for value in x]
+    square = 1 + ALPHA**2 + 2 * ALPHA * G
+    root = sympy.sqrt(square)
+
+    def weaker() -> bool:
+        z_c, z_j = exact.dot(EAST, feature), exact.dot(ACUTE, feature)
+        return units(EAST, ACUTE) and z_j >= z_c > exact.dot(biased(EAST, ACUTE, Fraction(1)), feature)
+
+    return [
+        equal(
+            r"Right in training means $z_j < (n_j - \alpha) z_c$ for every $j \ne c$. $n - \alpha$ has the derivative "
+            r"$(\alpha + g)/n - 1$ in $\alpha$,",
+            sympy.diff(root - ALPHA, ALPHA),
+            (ALPHA + G) / root + slope,
+        ),
+        equal(
+            r"which is not above 0, as $n^2 - (\alpha + g)^2 = 1 - g^2 \ge 0$: $n - \alpha$ falls, or stays, as "
+            r"$\alpha$ grows. So **if $z_c \ge 0$** a feature that is right in training at one $\alpha$ is so at every "
+            r"smaller one, 0 included: the constraint gets stronger. Where a positive combination of the weights is 0, "
+            r"as on the simplex, $z_c > 0$ for all that are right in training (train-test), so there it is true.",
+            square - lower**2,
+            1 - G**2,
+        ),
+        Step(
+            r"Against it on the far side, where a larger $\alpha$ asks for less: $w_c = (1, 0)$, $w_j = (7/25, "
+            r"24/25)$, $x = (-1, -1/2)$ has $z_j = -19/25 > z_c = -1$ and is wrong at $\alpha = 0$, softmax; at "
+            r"$\alpha = 1$ $z' = -11/10 < -1$: right.",
+            weaker,
+            "counterexample",
+            pair("weaker", EAST, ACUTE, feature),
+        ),
     ]
 
 
@@ -194,6 +251,7 @@ CLAIMS = (
             {"lower": ALPHA - G},
             {"across": 1},
             {"positive": False},
+            {"arc": 2},
         ),
         "True if cos θ_c ≥ 0. True for every feature, every α and every C if a positive combination of the "
         "weights is 0: on the simplex, and for weights centred before they are normalised, if none is 0 then; wherever "
@@ -205,8 +263,19 @@ CLAIMS = (
         "Right in training ⇒ cos θ₁ > cos θ₂' > cos θ₂ at test",
         CONDITIONAL,
         chain,
-        ({"x": (1, 1)}, {"w_j": ACUTE}, {"least": 1 - 2 * K * ALPHA}),
+        ({"x": (1, 1)}, {"w_j": ACUTE}, {"least": 1 - 2 * K * ALPHA}, {"antipode": 1}),
         "True on the simplex (C ≥ 3), for every α > 0 and every feature right in training against all classes. Else if "
-        "cos θ₁ > 0 and (w_1·w_2 ≥ −α/2 or cos θ₂ ≥ 0); with neither of the two, θ₂' can be the larger angle.",
+        "cos θ₁ > 0 and (w_1·w_2 ≥ −α/2 or cos θ₂ ≥ 0); with neither of the two, θ₂' can be the larger angle. For two "
+        "antipodes, the simplex of C = 2, and α < 1 the two are equal.",
+    ),
+    Claim(
+        "stronger",
+        "Sec. 4.3",
+        "A bigger α imposes a stronger constraint on the spatial distribution of learned features",
+        CONDITIONAL,
+        stronger,
+        ({"x": (1, -1)}, {"x": (-1, -2)}, {"lower": ALPHA}, {"slope": 1}),
+        "On the side of the class's weight, so everywhere if a positive combination of the weights is 0, as on the "
+        "simplex. On the far side a larger α accepts more.",
     ),
 )

@@ -36,14 +36,17 @@ def biased_weights(weight: npt.ArrayLike, c: int, alpha: float) -> Floats:
     if not 0 <= c < len(rows):
         raise ValueError(f"c must be in 0…{len(rows) - 1}, got c={c}")
     _check_alpha(alpha)
-    norms = np.linalg.norm(rows, axis=1, keepdims=True)
-    if not (norms > 0).all():
-        raise ValueError(f"row {int(norms.argmin())} of weight is zero or not finite")
-    unit = rows / norms
-    biased = alpha * unit[c] + unit
+    largest = np.abs(rows).max(axis=1, keepdims=True)  # so that no square is too large or too small
+    if not (np.isfinite(largest) & (largest > 0)).all():
+        wrong = int(np.argmin(np.isfinite(largest) & (largest > 0)))
+        raise ValueError(f"row {wrong} of weight is zero or not finite")
+    unit = rows / largest
+    unit /= np.linalg.norm(unit, axis=1, keepdims=True)
+    scale = max(1.0, alpha)
+    biased = (alpha / scale) * unit[c] + unit / scale
     biased[c] = unit[c]
     lengths = np.linalg.norm(biased, axis=1, keepdims=True)
-    if not (lengths > ANTIPODAL).all():
+    if not (lengths > ANTIPODAL / scale).all():
         raise ValueError(
             f"αw_c + w_j is 0, or too near it, for j = {int(lengths.argmin())}: antipodal weights at alpha={alpha}"
         )

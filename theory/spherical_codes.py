@@ -140,7 +140,7 @@ class GraphCode:
         With B = pI + qA + r(J − I − A), where q/p and r/p are the inner products of adjacent and other vertices, B² =
         (pv/M) B makes B a multiple of a projection, and its trace gives the rank.
 
-        *Returns*: (M, r, p): the dimension, and the cosine as the fraction r/p.
+        *Returns*: (M, a, b): the dimension, and the larger of the two inner products as the fraction a/b.
 
         *Raises*: `ValueError` naming the identity that fails.
         """
@@ -156,8 +156,9 @@ class GraphCode:
         factor = int(square[0, 0]) // p
         if not np.array_equal(square, factor * B):
             raise ValueError(f"B² is not {factor}B")
-        shared = math.gcd(r, p)
-        return p * v // factor, r // shared, p // shared
+        larger = max(q, r)
+        shared = math.gcd(larger, p)
+        return p * v // factor, larger // shared, p // shared
 
 
 def petersen() -> GraphCode:

@@ -117,6 +117,12 @@ def arc(e):
     assert ((a + alpha) ** 2 + 2 * b * b, 2 * (a + alpha) * b) == (1 + alpha * alpha, 0)  # t + α = n
 
 
+def weaker(e):
+    """Right in training, and wrong at α = 0."""
+    w_c, w_j, x, moved = triple(e)
+    assert dot(moved, x) < dot(w_c, x) <= dot(w_j, x)
+
+
 def chain(e):
     """On its own side, right in training and at test, and z_j ≥ z' all the same."""
     w_c, w_j, x, moved = triple(e)
@@ -212,6 +218,7 @@ KINDS = {
     "sum-of-angles": sum_of_angles,
     "inverted": inverted,
     "arc": arc,
+    "weaker": weaker,
     "chain": chain,
     "cheaper": cheaper,
     "misclassified": misclassified,

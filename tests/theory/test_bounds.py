@@ -218,6 +218,17 @@ def test_graphs_are_checked_in_integers(graph, code):
         dataclasses.replace(made, eigenvalue=made.eigenvalue + 1).check()
 
 
+def test_the_larger_inner_product_of_a_graph_may_be_that_of_neighbours():
+    graph = codes.petersen()
+    found = dataclasses.replace(graph, eigenvalue=1).check()
+    values, vectors = np.linalg.eigh(graph.adjacency)
+    space = vectors[:, np.isclose(values, 1)]
+    gram = space @ space.T
+    gram /= gram[0, 0]
+    assert found == (space.shape[1], 1, 3)
+    assert (gram - np.eye(10)).max() == pytest.approx(1 / 3)
+
+
 def test_the_graphs_within_the_higman_sims_graph_are_checked_in_integers():
     whole = codes.higman_sims().adjacency
     blocks = whole[23:, 23:]
@@ -642,6 +653,7 @@ def test_mistakes(arguments, message, capsys):
     ("call", "message"),
     [
         (lambda: largest_min_angle(1, 1), "C must be at least 2, got C=1"),
+        (lambda: largest_min_angle(10**20, 5), "C must be at most 10,000,000 for the best possible angle, got C=1000"),
         (lambda: largest_min_angle(3, 0), "M must be at least 1, got M=0"),
         (lambda: last_width_gain(3), "C must be at least 4, got C=3"),
         (lambda: code_bounds.levenshtein(2, 0.1), "M must be at least 3, got M=2"),

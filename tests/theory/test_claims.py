@@ -90,6 +90,7 @@ def test_the_checker_of_the_evidence_shares_no_code():
 
 AWAY = {
     "inverted": ["1", "0"],
+    "weaker": ["1", "0"],
     "chain": ["1", "0"],
     "cheaper": ["1", "0"],
     "misclassified": ["1", "0"],
@@ -156,6 +157,8 @@ def test_tampered_evidence_fails():
         ("train-test", "inverted", "-1 -2", "right at test"),
         ("train-test", "inverted", "1 -1", "on its own side"),
         ("train-test", "inverted", "0 1", "wrong in training"),
+        ("stronger", "weaker", "-1 -2", "right at α = 0"),
+        ("stronger", "weaker", "0 1", "wrong at both"),
         ("negatives", "misclassified", "24 7", "right at test"),
         ("negatives", "misclassified", "9 10", "where the loss is larger"),
         ("negatives", "probability-falls", "-1 0", "where a logit falls"),

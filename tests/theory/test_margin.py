@@ -98,3 +98,17 @@ def test_on_the_simplex_every_biased_weight_is_at_one_angle():
 def test_bad_arguments(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+@pytest.mark.parametrize("alpha", [0.0, 0.5, 1.0, 3.0, 1e200])
+@pytest.mark.parametrize("size", [1e-300, 1e-200, 1.0, 1e200, 1e300])
+def test_neither_long_rows_nor_a_large_alpha_overflow(size, alpha):
+    rows = np.array([[3.0, 4.0], [-4.0, 3.0], [4.0, 3.0]])
+    found = biased_weights(size * rows, 0, alpha)
+    assert np.linalg.norm(found, axis=1) == pytest.approx(np.ones(3))
+    if alpha < 1e9:
+        expected = alpha * rows[0] + rows
+        expected[0] = rows[0]
+        assert found == pytest.approx(expected / np.linalg.norm(expected, axis=1, keepdims=True))
+    else:
+        assert found == pytest.approx(np.repeat(rows[:1] / 5, 3, axis=0))
