@@ -1,6 +1,9 @@
-"""Commands for tests."""
+"""Commands for tests, and what they leave."""
 
+import subprocess
 import sys
+
+from fc_width.store import Store
 
 
 def sweep(*options):
@@ -17,3 +20,24 @@ def sweep(*options):
         "fc_width.sweep",
         *(word for name, values in given.items() for word in (name, *values)),
     ]
+
+
+def records(folder):
+    """Records by id, less what may differ between two identical runs."""
+    found = {record["run_id"]: record for record in Store(folder).records()}
+    return {
+        run_id: {key: value for key, value in record.items() if key not in ("seconds", "provenance")}
+        for run_id, record in found.items()
+    }
+
+
+def quiet():
+    return {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+
+
+def parent_of(pid):
+    try:
+        with open(f"/proc/{pid}/stat") as stream:
+            return int(stream.read().rpartition(")")[2].split()[1])
+    except OSError:
+        return None

@@ -15,6 +15,7 @@ from types import SimpleNamespace
 import commands
 import pytest
 import torch
+from commands import parent_of, quiet, records
 
 from fc_width import cluster
 from fc_width.cluster import Cluster
@@ -474,19 +475,6 @@ def clean_environment():
     return {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
 
 
-def quiet():
-    return {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-
-
-def records(folder):
-    """Records by id, less what may differ between two identical runs."""
-    found = {record["run_id"]: record for record in Store(folder).records()}
-    return {
-        run_id: {key: value for key, value in record.items() if key not in ("seconds", "provenance")}
-        for run_id, record in found.items()
-    }
-
-
 def unfinished(out):
     """Ids of the runs that are claimed and have no record."""
     return {path.stem for path in out.glob("*.claim")} - Store(out).run_ids()
@@ -499,10 +487,3 @@ def wait_for(condition, seconds, said=None, process=None):
         assert time.monotonic() < deadline, said and said()
         time.sleep(0.02)
     return found
-
-
-def parent_of(pid):
-    try:
-        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
-    except OSError:
-        return None

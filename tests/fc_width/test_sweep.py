@@ -16,6 +16,7 @@ import time
 import commands
 import numpy as np
 import pytest
+from commands import parent_of, quiet, records
 
 from fc_width import loss_names, sweep
 from fc_width.data import canonical_name, num_classes
@@ -30,15 +31,6 @@ TINY_RUNS = 9
 
 def command(out, *more):
     return commands.sweep(*TINY, "--out", str(out), *more)
-
-
-def records(folder):
-    """Records by id, less what may differ between two identical runs."""
-    found = {record["run_id"]: record for record in Store(folder).records()}
-    return {
-        run_id: {key: value for key, value in record.items() if key not in ("seconds", "provenance")}
-        for run_id, record in found.items()
-    }
 
 
 @pytest.fixture(scope="module")
@@ -548,10 +540,6 @@ def owners(out):
     return found
 
 
-def quiet():
-    return {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-
-
 def wait_for(condition, process, seconds=60.0):
     deadline = time.monotonic() + seconds
     while not (found := condition()):
@@ -559,14 +547,6 @@ def wait_for(condition, process, seconds=60.0):
         assert time.monotonic() < deadline
         time.sleep(0.02)
     return found
-
-
-def parent_of(pid):
-    try:
-        with open(f"/proc/{pid}/stat") as stream:
-            return int(stream.read().rpartition(")")[2].split()[1])
-    except OSError:
-        return None
 
 
 def own(path, seed=0):
