@@ -53,8 +53,9 @@ STATED = (
     "MNIST from 3 units on to ten, at 3, 4, 10 and 14 when those at the other widths had been seen), and where they "
     "had left claims open the fourth and fifth of W-Softmax on CIFAR10 (ten had been planned; none was seen when time "
     "ran out), the fourth to tenth of W-Softmax α = 1 on MNIST at M = 9, 18, 27 and 45, and later at 5, 8, 10, 14, "
-    "90, 180 and 270, and the third of softmax and α = 1.5 in the paper's network, which no level counts. Intervals "
-    "are over seeds, all on the same test images: *shown* is of these images, not of others drawn like them."
+    "90, 180 and 270, and the third in the paper's network (of α = 0.5 and 1 when that of softmax and α = 1.5 had "
+    "been judged), which no level counts. Intervals are over seeds, all on the same test images: *shown* is of these "
+    "images, not of others drawn like them."
 )
 
 SECTIONS = {
