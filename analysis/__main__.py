@@ -147,9 +147,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.commands:
             told = _commands(options.out)
         else:
-            told = list(
-                map(str, draw_all(options.out, options.runs, records.COMMITTED if options == Options() else {}))
-            )
+            needed = records.COMMITTED if options == Options() else {}
+            told = [str(path) for path in draw_all(options.out, options.runs, needed)]
     except (OSError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

@@ -127,7 +127,7 @@ def correctness(runs: pd.DataFrame) -> npt.NDArray[np.bool_] | None:
     return np.array(rows)
 
 
-def test_images(runs: pd.DataFrame) -> int | None:
+def images_tested(runs: pd.DataFrame) -> int | None:
     """How many test images runs were tested on, as the one that gets the most right tells; None if it does not."""
     done = runs[runs["status"] == "done"].sort_values("test_accuracy")
     bits = correctness(done[-1:]) if len(done) else None

@@ -179,7 +179,7 @@ def knee(runs: pd.DataFrame, margin: float) -> Knee:
     end = PLATEAU[1] * (found.classes - 1)
     differences = found.differences.dropna(axis=1, how="all")  # without widths that no seed of the plateau has
     widths = [width for width in map(int, differences.columns) if width < end]
-    images = paired.test_images(runs)
+    images = paired.images_tested(runs)
     judged = judge(differences[widths], margin, 100 / images if images else 0.0)
     width = _first(widths, (judged["verdict"] == "equivalent").to_numpy())
     possible = (judged["verdict"] != "below").to_numpy()

@@ -45,7 +45,7 @@ def knees_or_remedy(runs: pd.DataFrame, source: Path) -> list[dict[str, Any]]:
 
 def _judged(row: dict[str, Any], own: pd.DataFrame, source: Path) -> dict[str, Any]:
     """A row of `widths.knees` with what more is known of its runs."""
-    images = paired.test_images(own)
+    images = paired.images_tested(own)
     low, plateau_, chance = row["plateau_low"], row["plateau"], 1 / row["classes"]
     above = low is not None and low > chance
     if images is not None:  # networks that name one class every time are all of them right as often as it is there

@@ -172,5 +172,5 @@ def test_a_run_that_gets_nothing_right_has_as_many_images_as_the_others(images):
     found = paired.compare(some, none)
     assert (found.images, found.only_other) == (images, 0)
     assert found.only_one == round(images * some["test_accuracy"].sum())
-    assert paired.test_images(pd.concat([none, some])) == images
-    assert paired.test_images(some.assign(status="diverged")) is None
+    assert paired.images_tested(pd.concat([none, some])) == images
+    assert paired.images_tested(some.assign(status="diverged")) is None

@@ -175,13 +175,13 @@ OWN_NETWORK = ["unshare", "-rmnpf", "--mount-proc", "--kill-child"]
 
 
 def can_have_hosts():
-    if not (shutil.which("unshare") and shutil.which("ip")):
+    if not all(map(shutil.which, ("unshare", "ip", "ps"))):
         return False
     tried = "mount -t tmpfs tmpfs /run && ip netns add first && ip link add first type veth peer name eth0 netns first"
     return subprocess.run([*OWN_NETWORK, "sh", "-c", tried], capture_output=True).returncode == 0
 
 
-@pytest.mark.skipif(not can_have_hosts(), reason="needs networks of its own (unshare -rmnpf, ip)")
+@pytest.mark.skipif(not can_have_hosts(), reason="needs networks of its own (unshare -rmnpf, ip, ps)")
 def test_a_host_that_falls_silent_costs_no_record(undisturbed, tmp_path):
     """Two hosts, each with a network of its own, which share no folder; the cable of the second is cut while it has a
     run, so that nobody tells the first."""
