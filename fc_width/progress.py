@@ -12,7 +12,7 @@ from tqdm import tqdm
 from fc_width.engine import Status
 from fc_width.recipes import Recipe
 from fc_width.report import duration
-from fc_width.store import CorruptRecordError, Store
+from fc_width.store import Store
 
 LOG_SECONDS = 30.0
 """Between two lines on where it stands, in a log file."""
@@ -30,7 +30,7 @@ class Progress:
         self._known = store.run_ids() & self._runs.keys()  # reported already
         self._todo = len(self._runs) - len(self._known)
         self._counts: Counter[str] = Counter()
-        self._resumed: dict[str, float] = {}  # what was done of the runs before this sweep
+        self._before: dict[str, float] | None = None  # what was done of runs that this sweep found begun
         self._started = self._last_line = time.monotonic()
         terminal = sys.stderr.isatty()
         self._bar = tqdm(total=self._todo, bar_format="{percentage:3.0f}% |{bar}| {desc}", disable=not terminal)
@@ -45,7 +45,9 @@ class Progress:
 
     def __call__(self, status: Status) -> None:
         """Show what is new."""
-        self._resumed |= status.resumed
+        if self._before is None:  # what is running by now is another sweep's
+            self._before = dict(status.running)
+        self._before = status.resumed | self._before  # first taken up: whoever dies here goes on from this sweep's work
         for run_id in sorted(status.finished - self._known):
             self._known.add(run_id)
             tqdm.write(self._result(run_id), file=sys.stderr)
@@ -64,7 +66,7 @@ class Progress:
         parts = [f"{ended} of {self._todo} runs", f"{len(running)} running"]
         parts += [f"{self._counts[name]} {name}" for name in ("diverged", "failed") if self._counts[name]]
         seconds, done = time.monotonic() - self._started, self._done(running)
-        here = done - sum(self._resumed.values())
+        here = done - sum((self._before or {}).values())
         if here > 0 and seconds:
             epochs = next(iter(self._runs.values())).epochs
             parts.append(f"{here * epochs * self._images / seconds:,.0f} images/s")
@@ -76,10 +78,7 @@ class Progress:
 
     def _result(self, run_id: str) -> str:
         run = self._runs[run_id]
-        try:
-            record = self._store.read(run_id)
-        except (FileNotFoundError, CorruptRecordError):  # another sweep on the folder is about to make it again
-            record = {"status": "gone"}
+        record = self._store.whole(run_id) or {"status": "gone"}  # another sweep is about to make it again
         self._counts[record["status"]] += 1
         if record["status"] == "done":
             said = f"{100 * record['final']['test_accuracy']:.2f} %"

@@ -63,6 +63,10 @@ def check_record(record: object) -> None:
         raise ValueError("it has failed and has no error")
     if not _finite(record.get("seconds", 0)):
         raise ValueError(f"its seconds are no number: {str(record['seconds'])[:40]}")
+    for name in ("train_accuracy", "test_accuracy"):
+        values = record.get(name, [])
+        if not (isinstance(values, list) and all(map(_finite, values))):
+            raise ValueError(f"its {name} are no numbers: {str(values)[:40]}")
     if not isinstance(record.get("provenance", {}), dict):
         raise ValueError(f"its provenance is no object: {str(record['provenance'])[:40]}")
 
@@ -121,9 +125,8 @@ class Store:
             if self._record_path(run_id).exists():  # still: it may have been discarded to be made again
                 self.release(run_id)
         for run_id in self.saved_ids() & self.run_ids():
-            with contextlib.suppress(FileNotFoundError, CorruptRecordError):
-                if self.read(run_id)["status"] != "failed":
-                    self._state_path(run_id).unlink(missing_ok=True)
+            if (record := self.whole(run_id)) is not None and record["status"] != "failed":
+                self._state_path(run_id).unlink(missing_ok=True)
 
     def run_ids(self) -> set[str]:
         """The ids of all records in the folder: files named like one; `OSError` if it cannot be looked into."""
@@ -146,6 +149,13 @@ class Store:
             raise CorruptRecordError(f"{path}: not a record ({error})") from error
         whole: Record = record
         return whole
+
+    def whole(self, run_id: str) -> Record | None:
+        """One record; None if it is gone (it is made again) or corrupt."""
+        try:
+            return self.read(run_id)
+        except (FileNotFoundError, CorruptRecordError):
+            return None
 
     def records(self) -> Iterator[Record]:
         """All records, in the order of their ids; one that is gone when its turn comes (it is made again) is left
@@ -185,16 +195,7 @@ class Store:
         return {path.stem for path in self.folder.glob("*.state")}
 
     def _put(self, run_id: str, path: Path, content: bytes) -> None:
-        temporary = self._temporary(run_id)
-        try:
-            with open(temporary, "wb") as stream:
-                stream.write(content)
-                stream.flush()
-                os.fsync(stream.fileno())
-            os.replace(temporary, path)
-        finally:
-            temporary.unlink(missing_ok=True)
-        _sync_folder(self.folder)
+        put(path, content, self._temporary(run_id))
 
     def discard(self, run_id: str) -> None:
         """Remove a record, so that the run is made again."""
@@ -352,6 +353,23 @@ class Store:
 
     def _temporary(self, run_id: str) -> Path:
         return self.folder / f".{run_id}.{secrets.token_hex(4)}~{_HOST}@{os.getpid()}.tmp"
+
+
+def put(path: Path, content: bytes, temporary: Path | None = None) -> None:
+    """Put a file in place, whole and on the disk, or not at all.
+
+    *Arguments*: `path`, `content`, of the file; `temporary`, where it is written first, in the same folder.
+    """
+    temporary = temporary or path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    try:
+        with open(temporary, "wb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    _sync_folder(path.parent)
 
 
 def _parse(content: bytes) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import statistics
 import sys
 import warnings
 from collections.abc import Sequence
-from contextlib import nullcontext, suppress
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -51,7 +51,7 @@ class Options:
     """softmax, w-softmax:ALPHA (as printed), w-softmax-centred:ALPHA, w-softmax-simplex:ALPHA (runs at M = C − 1 only,
     whatever the widths); of the extra baselines hinge, l-softmax, a-softmax, cosface, arcface, center, contrastive,
     triplet, sphereface+ (default: the recipe's)."""
-    features: tuple[str, ...] = ("prelu-bn",)
+    features: tuple[str, ...] = (Recipe.feature,)
     """What follows the M units: linear, bn, prelu-bn, bn-relu."""
     seeds: int | None = None
     """Number of seeds (default: the recipe's)."""
@@ -140,7 +140,7 @@ def plan(options: Options, classes: int) -> list[Recipe]:
     runs = [
         dataclasses.replace(base, width=width, loss=loss, feature=feature, seed=seed)
         for seed in range(seeds)
-        for feature in options.features or ("prelu-bn",)
+        for feature in options.features or (Recipe.feature,)
         for loss in losses
         for width in ([classes - 1] if parse_loss(loss)[0] == "w-softmax-simplex" else widths)
     ]
@@ -178,10 +178,7 @@ def check_data(store: Store, dataset: Dataset, computed: str | None = None) -> N
     """See that a folder's records were made from the same data, and computed in the same precision, unless that is not
     known here; `ValueError` if one was not."""
     for run_id in sorted(store.run_ids()):
-        try:
-            made = store.read(run_id).get("provenance", {})
-        except (FileNotFoundError, CorruptRecordError):  # made again, here or by another sweep on the folder
-            continue
+        made = (store.whole(run_id) or {}).get("provenance", {})
         if made.get("data_sha256", dataset.checksum) != dataset.checksum:
             raise ValueError(
                 f"{store.folder}: {run_id} was made from other data of the name {dataset.name} "
@@ -234,12 +231,8 @@ def _share(recipe: Recipe) -> float:
 def expected_seconds(runs: Sequence[Recipe], store: Store, own: Dataset | None = None) -> float:
     """Seconds of one run: the median of the folder's, else what its recipe says, which for a person's `own` data is
     that of 50,000 images of 32×32."""
-    measured = []
-    for run_id in store.run_ids():
-        with suppress(FileNotFoundError, CorruptRecordError):
-            if (seconds := store.read(run_id).get("seconds")) is not None:
-                measured.append(seconds)
-    if measured:
+    found = [(store.whole(run_id) or {}).get("seconds") for run_id in store.run_ids()]
+    if measured := [seconds for seconds in found if seconds is not None]:
         return float(statistics.median(measured))
     pixels = own.train_images[:, 0].numel() / (50_000 * 32**2) if own is not None else 1.0
     return RECIPES[runs[0].name].seconds * _share(runs[0]) * pixels
@@ -313,12 +306,14 @@ def _run(options: Options, base: Recipe, there: cluster.Cluster | None) -> int:
         where = store.folder / f"{run_id}.json" if options.dry_run else store.set_aside(run_id)
         again = " and run again" if run_id in wanted else ""
         print(f"{where}: corrupt record, {'to be ' if options.dry_run else ''}set aside{again}")
-    left = report.duration(math.ceil(todo / workers) * expected_seconds(runs, store, dataset))
+    gpus = 1 if device.type == "cpu" else there.gpus if there else torch.cuda.device_count()
+    at_once = workers * max(gpus, 1)
+    left = report.duration(math.ceil(todo / at_once) * expected_seconds(runs, store, dataset))
     begun = len(store.saved_ids() & wanted - done)
     print(
         f"{len(runs)} runs of {runs[0].name} in {store.folder}: {len(runs) - todo} done, {todo} to do"
         + (f" ({begun} of them begun)" if begun else "")
-        + (f", about {left} with {workers} at once on {device.type}" if todo else "")
+        + (f", about {left} with {at_once} at once on {device.type}" if todo else "")
     )
     if options.dry_run:
         return 0
@@ -362,9 +357,7 @@ def _load(name: str, data_dir: Path | None) -> Dataset:
 
 
 def _failed(store: Store, run_id: str) -> bool:
-    with suppress(FileNotFoundError, CorruptRecordError):
-        return bool(store.read(run_id)["status"] == "failed")
-    return False
+    return (store.whole(run_id) or {}).get("status") == "failed"
 
 
 def _device(name: str) -> str:

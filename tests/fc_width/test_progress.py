@@ -29,7 +29,7 @@ def test_a_log_has_every_result_once_and_a_line_now_and_then(store, capsys, monk
     now = 1000.0
     monkeypatch.setattr(module.time, "monotonic", lambda: now)
     with Progress(RUNS, store, 1000) as show:
-        show(Status(frozenset({RUNS[0].run_id}), {RUNS[1].run_id: 0.5}))
+        show(Status(frozenset({RUNS[0].run_id}), {}))
         assert capsys.readouterr().err == ""
         store.write(record(RUNS[1], final={"test_accuracy": 0.9893}))
         store.write(record(RUNS[2], status="failed", error="worker ended by SIGKILL, 3 times"))
@@ -68,10 +68,36 @@ def test_what_was_done_before_is_not_this_sweep_s_speed(store, capsys, monkeypat
     now = 1000.0
     monkeypatch.setattr(module.time, "monotonic", lambda: now)
     with Progress(RUNS, store, 1000) as show:
+        show(Status(frozenset({RUNS[0].run_id}), {}))
         now += 60
         running = {RUNS[1].run_id: 0.9, RUNS[2].run_id: 0.5}
         show(Status(frozenset({RUNS[0].run_id}), running, {RUNS[1].run_id: 0.8, RUNS[2].run_id: 0.0}))
     assert capsys.readouterr().err.splitlines() == ["0 of 3 runs, 2 running, 30 images/s, 3 min left"]
+
+
+def test_a_run_that_another_sweep_had_begun_is_not_this_sweep_s_speed(store, capsys, monkeypatch):
+    """Found at 0.8 and at 0.9 now, one new and at 0.5."""
+    now = 1000.0
+    monkeypatch.setattr(module.time, "monotonic", lambda: now)
+    finished = frozenset({RUNS[0].run_id})
+    with Progress(RUNS, store, 1000) as show:
+        show(Status(finished, {RUNS[1].run_id: 0.8}, {RUNS[1].run_id: 0.0}))
+        now += 60
+        show(Status(finished, {RUNS[1].run_id: 0.9, RUNS[2].run_id: 0.5}, {RUNS[1].run_id: 0.0, RUNS[2].run_id: 0.0}))
+    assert capsys.readouterr().err.splitlines() == ["0 of 3 runs, 2 running, 30 images/s, 3 min left"]
+
+
+def test_what_this_sweep_did_before_a_worker_died_counts(store, capsys, monkeypatch):
+    """Taken up again at 0.4, where this sweep had saved it, and at 0.5 now: half a run in a minute."""
+    now = 1000.0
+    monkeypatch.setattr(module.time, "monotonic", lambda: now)
+    finished = frozenset({RUNS[0].run_id})
+    with Progress(RUNS, store, 1000) as show:
+        show(Status(finished, {}))
+        show(Status(finished, {RUNS[1].run_id: 0.45}, {RUNS[1].run_id: 0.0}))
+        now += 60
+        show(Status(finished, {RUNS[1].run_id: 0.5}, {RUNS[1].run_id: 0.4}))
+    assert capsys.readouterr().err.splitlines() == ["0 of 3 runs, 1 running, 25 images/s, 5 min left"]
 
 
 def test_a_record_that_does_not_say_how_long_it_took(store, capsys):

@@ -95,6 +95,8 @@ def test_a_failed_write_leaves_the_old_record_whole(store, monkeypatch):
         (json.dumps(RECORD | {"final": {"test_accuracy": 10**400}}).encode(), "no test accuracy"),
         (json.dumps(RECORD | {"seconds": "abc"}).encode(), "its seconds are no number"),
         (json.dumps(RECORD | {"seconds": None}).encode(), "its seconds are no number"),
+        (json.dumps(RECORD | {"train_accuracy": "abc"}).encode(), "its train_accuracy are no numbers"),
+        (json.dumps(RECORD | {"test_accuracy": [0.5, None]}).encode(), "its test_accuracy are no numbers"),
         (json.dumps(RECORD | {"provenance": None}).encode(), "its provenance is no object"),
         (json.dumps(RECORD | {"provenance": []}).encode(), "its provenance is no object"),
     ],

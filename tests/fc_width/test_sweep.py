@@ -16,9 +16,10 @@ import time
 import commands
 import numpy as np
 import pytest
+import torch
 from commands import parent_of, quiet, records
 
-from fc_width import loss_names, sweep
+from fc_width import loss_names, report, sweep
 from fc_width.data import canonical_name, num_classes
 from fc_width.recipes import RECIPES, Recipe
 from fc_width.store import Store
@@ -621,3 +622,12 @@ def test_no_memory_is_one_line(monkeypatch, capsys):
     monkeypatch.setattr(sweep, "_sweep", full)
     assert main([]) == 2
     assert capsys.readouterr().err == "error: MemoryError\n"
+
+
+def test_the_time_expected_counts_every_gpu(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 4)
+    options = ["--recipe", "mnist-small", "--widths", "9", "--losses", "softmax", "--seeds", "16", "--workers", "2"]
+    assert main([*options, "--dry-run", "--device", "cuda", "--out", str(tmp_path / "runs")]) == 0
+    left = report.duration(2 * RECIPES["mnist-small"].seconds)
+    assert f"16 to do, about {left} with 8 at once on cuda" in capsys.readouterr().out
