@@ -126,7 +126,8 @@ def measure(options: Losses, device: torch.device, say: Callable[[str], None]) -
 
 def describe(options: Losses, device: torch.device) -> str:
     """What was measured, for a heading."""
-    return f"Forward and backward, median of {options.rounds} interleaved rounds"
+    how = ", operators launched one by one, not as a graph" if device.type == "cuda" else ""
+    return f"Forward and backward, median of {options.rounds} interleaved rounds{how}"
 
 
 def compare(size: tuple[int, int, int], device: torch.device, rounds: int, seconds: float) -> list[Measurement]:

@@ -30,7 +30,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from fc_width.backbone import PReLU
 from fc_width.data import Dataset, load
-from fc_width.engine import default_workers, run_all
+from fc_width.engine import default_workers, described, run_all
 from fc_width.recipes import Recipe, of_known_data
 from fc_width.step import channel_statistics, in_bfloat16, optimizer_of
 from fc_width.store import Store
@@ -141,6 +141,7 @@ def measure(options: Sweep, device: torch.device, say: Callable[[str], None]) ->
                 for seed in (*seeds, *(further if way["way"] is engine_runs else ()))
             ]
             took, found, most = _in_a_process(recipes, dataset, str(device), **way)
+            say(f"  {took / len(recipes):.1f} s a run, {100 * mean(found):.2f} % right")
             seconds[name].append(took / len(recipes))
             accuracy[name] += found[: options.runs]
             peak[name] = max(peak[name], most)
@@ -179,7 +180,7 @@ def _in_a_process(
         while not receive.poll(0.1):
             if free:
                 free.append(torch.cuda.mem_get_info(device)[0])
-        seconds, found, most = receive.recv()
+        outcome = receive.recv()
     except EOFError:
         raise OSError("a benchmark process died") from None
     except BaseException:
@@ -187,6 +188,9 @@ def _in_a_process(
         raise
     finally:
         process.join()
+    if isinstance(outcome, str):
+        raise RuntimeError(outcome)
+    seconds, found, most = outcome
     return seconds, found, (free[0] - min(free)) / 2**20 if free else most
 
 
@@ -194,7 +198,11 @@ def _child(send: Any, way: Any, recipes: list[Recipe], dataset: Dataset, device:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent, which has it too, ends this process
     threading.Thread(target=_end_with_parent, daemon=True).start()
     started = time.perf_counter()
-    found = way(recipes, dataset, device, **options)
+    try:
+        found = way(recipes, dataset, device, **options)
+    except Exception as error:
+        send.send(described(error))
+        return
     seconds = time.perf_counter() - started
     most = max(_own_peak(), resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // RSS_UNIT) / 1024
     send.send((seconds, found, most))
@@ -308,12 +316,16 @@ def of_torch_alone(network: nn.Module) -> nn.Module:
 
 
 def engine_runs(recipes: Sequence[Recipe], dataset: Dataset, device: str, workers: int) -> list[float]:
-    """Test accuracies after the last epoch, of runs by the engine."""
+    """Test accuracies after the last epoch, of runs by the engine; `RuntimeError` if one is not done."""
     with tempfile.TemporaryDirectory() as folder:
         store = Store(Path(folder) / "runs")
         store.create()
         run_all(recipes, dataset, store, torch.device(device), workers, lambda status: None)
-        return [store.read(recipe.run_id)["final"]["test_accuracy"] for recipe in recipes]
+        records = [store.read(recipe.run_id) for recipe in recipes]
+    for record in records:
+        if record["status"] != "done":
+            raise RuntimeError(f"{record['run_id']}: {record['status']} {record.get('error', '')}".rstrip())
+    return [record["final"]["test_accuracy"] for record in records]
 
 
 def _flops(recipe: Recipe, dataset: Dataset) -> float:
@@ -361,9 +373,10 @@ def _difference(found: Sequence[float], base: Sequence[float]) -> tuple[float, f
 def describe(options: Sweep, device: torch.device) -> str:
     """What was measured, for a heading."""
     more = f", {options.more} more of the engine," if options.more else ""
+    tf32 = "; convolutions of the ordinary loop in TF32, torch's default" if device.type == "cuda" else ""
     return (
         f"{options.recipe}, softmax, {options.runs} runs of each way{more} in each of {options.rounds} interleaved "
-        f"rounds; {default_workers(torch.device('cpu'))} cores"
+        f"rounds; {default_workers(torch.device('cpu'))} cores{tf32}"
     )
 
 

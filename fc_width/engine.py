@@ -15,6 +15,7 @@ import os
 import signal
 import time
 import traceback
+import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
@@ -309,6 +310,8 @@ class _Worker:
             alone, full = len(self.running) == 1, is_out_of_memory(error)
             captured = isinstance(error, CaptureError)
             if captured and not full and (alone or not Step.recorded):  # else the GPU can, and lacked room for one more
+                reasons = "; after ".join(map(described, _chain(error)))
+                warnings.warn(f"steps are launched as they are, which is slower: {reasons}", stacklevel=1)
                 os._exit(CAPTURE_FAILED)
             lost = captured or (_says(error, BROKEN) and not full)  # the GPU, to this process
             crowded = full and not lost and not alone
@@ -342,7 +345,7 @@ class _Worker:
         torch.cuda.empty_cache()
 
 
-def described(error: Exception) -> str:
+def described(error: BaseException) -> str:
     """An exception in one line, its first, with the place it comes from."""
     where = traceback.extract_tb(error.__traceback__)[-1]
     said = str(error).strip().partition("\n")[0]  # torch adds the stack of its C++

@@ -41,7 +41,7 @@ TRAINS = (
     *("simplex_head", "step", "train", "w_softmax"),
 )
 """The modules that a record depends on."""
-FEATURES = 300  # of the test set, in the record of a run with M ≤ 3
+FEATURES_KEPT = 300  # of the test set, in the record of a run with M ≤ 3
 HISTORY = "train_accuracy", "test_accuracy", "batch_inverted", "batch_angle"
 
 
@@ -54,13 +54,14 @@ def run(
     fraction done.
 
     *Returns*: a record with the keys `run_id`, `recipe`, `classes` (C), `status` (`done`, or `diverged` if the loss
-    was not finite), `train_accuracy` (per epoch, a running mean while training) and `test_accuracy` (per epoch), both
-    in 0…1 and at the test-time weights; `batch_inverted` and `batch_angle` (the loss's `health` on the last batch of
-    each epoch); `final` (accuracies, mean angles in degrees and the inverted share, on train and test);
-    `class_angles` (Eq. 14, degrees, per class, on train and test); `geometry` (smallest angle of the weights,
-    NC1–NC3, norm of the weights' sum); where M ≤ 3, `features` (the first test embeddings, their labels, and the
-    classifier); `correct` (the test predictions' correctness, packed bits in base64); `parameters` and `bytes` of the
-    FC layer and of the classifier; `seconds`; `provenance`.
+    of an epoch, a feature or a weight was not finite), `train_accuracy` (per epoch, a running mean while training)
+    and `test_accuracy` (per epoch), both in 0…1 and at the test-time weights; `batch_inverted` and `batch_angle`
+    (the loss's `health` on the last batch of each epoch); `final` (accuracies, mean angles in degrees and the
+    inverted share, on train and test); `class_angles` (Eq. 14, degrees, per class, on train and test); `geometry`
+    (smallest angle of the weights, NC1–NC3, norm of the weights' sum); where M ≤ 3, `features` (the first test
+    embeddings, their labels, and the classifier); `correct` (the test predictions' correctness, packed bits in
+    base64); `largest_class` (the share of the test images that are of their largest class: what naming it every
+    time gets right); `parameters` and `bytes` of the FC layer and of the classifier; `seconds`; `provenance`.
 
     *Raises*: `ValueError` if the data set is not the recipe's, or a field of the recipe does not fit it.
     """
@@ -81,7 +82,8 @@ class Running:
     *Attributes*: `recipe`; `fraction`, how much is done; `resumed`, how much was when it was taken up, known from the
     first piece on; `record`, once the run has ended.
 
-    *Raises*: as `run`; `OSError` if the state cannot be saved or read."""
+    *Raises*: `ValueError` if the data set is not the recipe's; `advance` what else `run` does, and `OSError` if the
+    state cannot be saved or read."""
 
     def __init__(
         self, recipe: Recipe, dataset: Dataset, device: torch.device | str = "cpu", store: Store | None = None
@@ -161,6 +163,8 @@ def _pieces(
         **history,
         **(measured or {}),
     }
+    if device.type == "cuda":
+        made["steps"] = "launched as they are" if step.graph is None else "a graph"
     parameters = {"fc": backbone.fc_parameters(), "classifier": sum(p.numel() for p in loss.parameters())}
     return record | {
         "parameters": parameters,
@@ -270,6 +274,7 @@ def _measure(step: Step, num_classes: int) -> Generator[float, None, Record | No
         "class_angles": class_angles,
         # JSON has no NaN: a quantity that does not exist (all class means equal, say) is null
         "geometry": {key: value if math.isfinite(value) else None for key, value in shape.items()},
+        "largest_class": float(step.data.test[1].bincount().max()) / len(correct),
         "correct": base64.b64encode(np.packbits(correct.cpu().numpy() > 0).tobytes()).decode(),
     }
 
@@ -278,10 +283,10 @@ def _features(
     embeddings: torch.Tensor, labels: torch.Tensor, weight: torch.Tensor
 ) -> dict[str, list[list[float]] | list[int]]:
     """What a picture of a plane or a space needs: the first test features, to three digits."""
-    rows = embeddings[:FEATURES].double()
+    rows = embeddings[:FEATURES_KEPT].double()
     return {
         "embeddings": [[float(f"{value:.3g}") for value in row] for row in rows.tolist()],
-        "labels": labels[:FEATURES].tolist(),
+        "labels": labels[:FEATURES_KEPT].tolist(),
         "weight": [[float(f"{value:.4g}") for value in row] for row in weight.double().tolist()],
     }
 

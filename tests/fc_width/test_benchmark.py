@@ -137,6 +137,12 @@ def test_the_engine_may_have_more_runs_than_the_loop(monkeypatch):
     )
 
 
+def test_a_run_that_is_not_done_is_told_not_counted(digits):
+    recipe = dataclasses.replace(RECIPES["digits"].recipe, epochs=1, softmax_epochs=0, lr=1e30)
+    with pytest.raises(RuntimeError, match=f"{recipe.run_id}: diverged "):
+        benchmark_sweep._in_a_process([recipe], digits, "cpu", way=benchmark_sweep.engine_runs, workers=1)
+
+
 def test_the_ordinary_loop_trains_in_bfloat16_on_a_cpu(digits, monkeypatch):
     seen, prelu = set(), torch.nn.PReLU.forward
     monkeypatch.setattr(torch.nn.PReLU, "forward", lambda self, x: seen.add((self.training, x.dtype)) or prelu(self, x))

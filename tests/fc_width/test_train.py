@@ -112,8 +112,8 @@ def test_what_is_measured_is_what_a_recount_finds(loss, width, few_digits, monke
     bits = np.unpackbits(np.frombuffer(base64.b64decode(record["correct"]), np.uint8))[: len(right)]
     assert bits.tolist() == right.tolist()
     if width == 2:
-        assert np.array(record["features"]["embeddings"]) == pytest.approx(embeddings[: train.FEATURES], rel=6e-3)
-        assert record["features"]["labels"] == labels[: train.FEATURES].tolist()
+        assert np.array(record["features"]["embeddings"]) == pytest.approx(embeddings[: train.FEATURES_KEPT], rel=6e-3)
+        assert record["features"]["labels"] == labels[: train.FEATURES_KEPT].tolist()
         assert np.array(record["features"]["weight"]) == pytest.approx(weight, rel=1e-3, abs=1e-6)
     else:
         assert "features" not in record
