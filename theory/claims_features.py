@@ -7,7 +7,7 @@ import sympy
 
 from theory import exact
 from theory.claim import Claim
-from theory.plane import ACUTE, ALPHA, COS, EAST, ON_SIMPLEX, G, K, N, biased, units
+from theory.plane import ACUTE, ALPHA, COS, EAST, ON_SIMPLEX, SIN, G, K, N, T, biased, units
 from theory.proof import CONDITIONAL, Step, above_zero, equal, positive
 
 
@@ -213,6 +213,90 @@ def kept_apart(
     ]
 
 
+def mean_angle(
+    max_classes: int, within: Any = 1, slope: Any = SIN, far: Any = (Fraction(-4, 5), Fraction(3, 5)), longer: Any = 3
+) -> list[Step]:
+    """ "Lower mean angle corresponds to the compactness of intra-class", so that softmax, whose angle is larger, "can
+    not encourage the intra-class compactness"."""
+    square, c = sympy.symbols("S c", real=True)
+    angle = sympy.Symbol("theta", positive=True)
+    p_i, p_j, a_i, a_j = sympy.symbols("p_i p_j a_i a_j", real=True)
+    one = [tuple(map(Fraction, far))] * 2
+    up, down = (Fraction(4, 5), Fraction(3, 5)), (Fraction(4, 5), Fraction(-3, 5))
+
+    def spread(features: Any) -> Fraction:
+        """The mean square of the distances from the mean."""
+        count = len(features)
+        centre = [sum(each) / count for each in zip(*features, strict=True)]
+        apart = [exact.plus(x, centre, Fraction(-1)) for x in features]
+        return sum((exact.dot(x, x) for x in apart), Fraction(0)) / count
+
+    def farther_and_more_compact(other: Any) -> bool:
+        """Whether every angle of `one` is larger than every one of the other class, and its variance smaller."""
+        cosines = [[exact.dot(EAST, x) / exact.root(exact.dot(x, x)) for x in each] for each in (one, other)]
+        return max(cosines[0]) < min(cosines[1]) and spread(one) < spread(other)
+
+    def evidence(other: Any) -> dict[str, Any]:
+        classes = {name: [exact.texts(x) for x in each] for name, each in (("one", one), ("other", other))}
+        return (
+            {"kind": "compact", "w": exact.texts(EAST)}
+            | classes
+            | {"variances": exact.texts([spread(one), spread(other)])}
+        )
+
+    directions, lengths = [up, down], [EAST, (Fraction(longer), Fraction(0))]
+    return [
+        equal(
+            r"**Of directions it is true.** $N$ unit features with the mean $m$, $S = \|m\|^2$, have the variance "
+            r"$\frac1N \sum \|u - m\|^2 = 1 - 2S + S = 1 - S$,",
+            within - 2 * square + square,
+            1 - square,
+        ),
+        equal(
+            r"and with the mean cosine $c = w^T m$ to their unit weight $\|m - cw\|^2 = S - 2c^2 + c^2 = S - c^2 \ge "
+            r"0$: the variance is $1 - c^2$ at most.",
+            square - 2 * c * c + c**2,
+            square - c**2,
+        ),
+        equal(
+            r"$1 - \cos\theta \le \theta$, as both are 0 at 0 and the derivative of $\theta - 1 + \cos\theta$ is, with "
+            r"$t = \tan(\theta/2)$, $1 - \sin\theta = (1 - t)^2/(1 + t^2) \ge 0$: so $c \ge 1 - \bar\theta$,",
+            1 - slope,
+            (1 - T) ** 2 / (1 + T**2),
+        ),
+        equal(
+            r"and with a mean angle $\bar\theta \le 1$ (57.3°) the variance is $1 - (1 - \bar\theta)^2 = 2\bar\theta - "
+            r"\bar\theta^2$ at most, which goes to 0 with it.",
+            1 - (1 - angle) ** 2,
+            2 * angle - angle**2,
+        ),
+        Step(
+            r"Against the converse: a class whose features are all $(-4/5, 3/5)$, at 143.1° from $w = (1, 0)$, has no "
+            r"variance; one whose features are $(4/5, \pm 3/5)$, half of them each, at 36.9°, has the variance $9/25$.",
+            lambda: farther_and_more_compact(directions),
+            "counterexample",
+            evidence(directions),
+        ),
+        Step(
+            r"Against it of features with lengths: with $w$ and $3w$, half each, the angle is 0 and the variance 1: "
+            r"more than that of the class at 143.1°.",
+            lambda: farther_and_more_compact(lengths),
+            "counterexample",
+            evidence(lengths),
+        ),
+        equal(
+            r"**Softmax asks for one feature a class.** The second derivative of $-\log p_c$ along $v$ is the variance "
+            r"under $p$ of $a_j = w_j^T v$: $\sum_j p_j a_j^2 - (\sum_j p_j a_j)^2 = \frac12 \sum_{i,j} p_i p_j (a_i - "
+            r"a_j)^2$, term by term with $\sum_i p_i = 1$. It is above 0 unless all $a_j$ are equal: where the "
+            r"differences of the weights span the space, as on the simplex in $C - 1$ dimensions, the loss is strictly "
+            r"convex, and of all features no longer than $r$ one alone has the least. The same holds of W-Softmax, "
+            r"with $w_c$ and the $w'_j$ for weights.",
+            p_i * p_j * (a_i - a_j) ** 2,
+            p_i * p_j * a_i**2 + p_i * p_j * a_j**2 - 2 * (p_i * a_i) * (p_j * a_j),
+        ),
+    ]
+
+
 CLAIMS = (
     Claim(
         "closer",
@@ -222,9 +306,9 @@ CLAIMS = (
         closer,
         ({"alpha": Fraction(0)}, {"w_j": EAST}, {"others": 1}, {"square": 1 - G}),
         "On the simplex (C ≥ 3) the loss is least along the class's weight, at every norm and every α, 0 included: so "
-        "a larger α does not move that point; and softmax with normalised weights, which by Sec. 4.1 cannot lead to "
-        "more discriminative features, asks for it too. For two weights that are not parallel a larger α moves the "
-        "point away.",
+        "a larger α does not move that point; and softmax with normalised weights asks for it too, whose boundary is "
+        "as coincident as that of the conventional softmax, which by Sec. 4.1 therefore cannot lead to more "
+        "discriminative features. For two weights that are not parallel a larger α moves the point away.",
     ),
     Claim(
         "kept-apart",
@@ -242,5 +326,21 @@ CLAIMS = (
         ),
         "On the simplex in C − 1 dimensions (C ≥ 3), and in the plane of two weights on their side. With other weights "
         "the printed loss can go to 0 on one and the same feature for every image.",
+    ),
+    Claim(
+        "mean-angle",
+        "Sec. 5.3",
+        "A lower mean angle means a more compact class; softmax, whose angle is larger, cannot encourage compactness",
+        CONDITIONAL,
+        mean_angle,
+        (
+            {"within": 2},
+            {"slope": COS},
+            {"far": (1, 0)},
+            {"longer": 1},
+        ),
+        "A small mean angle makes the directions of a class compact. A large one does not make them spread: all may be "
+        "one, far from the weight. And softmax too asks for one feature a class, up to a length, where the differences "
+        "of the weights span the space.",
     ),
 )

@@ -268,7 +268,7 @@ CLAIMS = (
     Claim(
         "norms",
         "Sec. 1",
-        "softmax at ‖x‖ = 1, 10, 30, 50 with cos θ = ±0.05; up to 200 times as many units as classes",
+        "softmax at ‖x‖ = 1, 10, 30, 50 with cos θ = ±0.05; up to 200 times as many units as classes (204.8)",
         VERIFIED,
         softmax_norms,
         ({"cosine": "0.06"}, {"printed": ((1, 53),)}, {"printed": ((30, 96),)}),
@@ -280,8 +280,8 @@ CLAIMS = (
         PROVED,
         large_norm,
         ({"sign": -1}, {"tie": (2, 1)}, {"closer": -1}),
-        "The paper does not say θ_1 < θ_2; of other features it is not true. W-Softmax does the same at its own "
-        "boundary, between w_c and w'_j: the problem is moved there, not solved.",
+        "The paper's example has θ_1 < θ_2; its conclusion does not repeat that, and of other features it is not true. "
+        "W-Softmax does the same at its own boundary, between w_c and w'_j: the problem is moved there, not solved.",
     ),
     Claim(
         "eq-1",
@@ -310,7 +310,12 @@ CLAIMS = (
         "more, one can fall even there.",
     ),
     Claim(
-        "parameters", "Sec. 1", "W-Softmax has no extra parameters", PROVED, parameters, ({"extra": sympy.Symbol("C")},)
+        "parameters",
+        "Sec. 1",
+        "W-Softmax has no extra trainable parameters",
+        PROVED,
+        parameters,
+        ({"extra": sympy.Symbol("C")},),
     ),
     Claim(
         "efficiency",

@@ -192,6 +192,20 @@ def close(e):
     assert dot(one, other) / dot(one, one) > dot(w_c, moved)
 
 
+def compact(e):
+    """Every angle to w of the one class is larger than every one of the other, and its variance is smaller."""
+    w, classes = vector(e["w"]), [list(map(vector, e[name])) for name in ("one", "other")]
+    assert dot(w, w) == 1
+    cosines = [[dot(w, x) / rational_root(dot(x, x)) for x in each] for each in classes]
+    assert max(cosines[0]) < min(cosines[1])
+    variances = []
+    for each in classes:
+        centre = [sum(entries) / len(each) for entries in zip(*each, strict=True)]
+        variances.append(sum(dot(x, x) for x in each) / len(each) - dot(centre, centre))
+    assert variances == vector(e["variances"])
+    assert variances[0] < variances[1]
+
+
 def bias(e):
     """With x = 0 softmax with the bias (log odds, 0) gives p_1 = odds/(odds + 1); without a bias it is 1/2."""
     odds, share = F(e["odds"]), F(e["share"])
@@ -226,6 +240,7 @@ KINDS = {
     "farther": farther,
     "shared": shared,
     "close": close,
+    "compact": compact,
     "bias": bias,
     "accuracies": accuracies,
 }
