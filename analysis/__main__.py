@@ -24,6 +24,7 @@ from analysis import (
     tables,
 )
 from analysis.drawing import Drawing, done, shown
+from fc_width.recipes import Recipe
 from theory import console
 
 
@@ -78,7 +79,7 @@ def _all_widths(runs: Runs) -> bool:
 def _per_class(runs: Runs) -> bool:
     """The trunk's feature, and linear, which shows the loophole best; `loophole` has the means of all."""
     at_simplex = (shown(runs)["width"] == shown(runs)["classes"] - 1).any()
-    return bool(at_simplex) and _all_classes(runs) and runs["feature"].iloc[0] in ("prelu-bn", "linear")
+    return bool(at_simplex) and _all_classes(runs) and runs["feature"].iloc[0] in (Recipe.feature, "linear")
 
 
 def _wide(runs: Runs) -> bool:
@@ -127,13 +128,13 @@ OF_A_RECIPE: list[Entry] = [
 ]
 # here if it compares numbers of classes: it gets the runs of all packs of one recipe in one table (STEM-RECIPE),
 OF_ALL_CLASSES: list[Entry] = [
-    Entry(_named("rise"), lambda runs: figures_width.rise_to_the_plateau([runs]), figures_width.any_plateau),
+    Entry(_named("rise"), figures_width.rise_to_the_plateau, figures_width.any_plateau),
 ]
 # and here if it compares recipes: it gets the runs of all packs in one table (STEM).
 OF_ALL: list[Entry] = [
     Entry(
         _named("knee"),
-        lambda runs: figures_width.knee_against_classes([_compared(runs)]),
+        lambda runs: figures_width.knee_against_classes(_compared(runs)),
         lambda runs: figures_width.any_plateau(_compared(runs)),
     ),
 ]
@@ -200,7 +201,7 @@ def drawings(frames: Mapping[str, Runs], alone: bool = False) -> Iterator[tuple[
             yield from ((f"{e.stem(runs)}-{name}", e.draw(runs)) for e in OF_ALL_CLASSES if e.applies(runs))
     for name, frame in frames.items():
         for feature, runs in frame.groupby("feature") if alone or _all_classes(frame) else ():
-            suffix = name if feature == "prelu-bn" else f"{name}-{feature}"
+            suffix = name if feature == Recipe.feature else f"{name}-{feature}"
             yield from ((f"{e.stem(runs)}-{suffix}", e.draw(runs)) for e in OF_A_FEATURE if e.applies(runs))
         yield from ((f"{e.stem(frame)}-{name}", e.draw(frame)) for e in OF_A_RECIPE if e.applies(frame))
 

@@ -19,7 +19,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import pairwise_distances_argmin
 from sklearn.model_selection import StratifiedKFold
 
-from analysis.plateau import LEVEL
+from analysis.plateau import CONFIDENCE
 from fc_width.formats import NPZ_ERRORS
 
 Array = npt.NDArray[Any]
@@ -184,7 +184,7 @@ def shown_to_lose_less(margin: float, rows: int, lost: int, gained: int) -> bool
     linear = 2 * (rows - lost) * delta - (lost + gained) * (1 - delta)
     share = (math.sqrt(linear**2 + 8 * rows * gained * delta * (1 - delta)) - linear) / (4 * rows)
     spread = math.sqrt(rows * (2 * share + delta * (1 - delta)))
-    return (rows * delta - lost + gained) / spread > float(stats.norm.ppf(LEVEL))
+    return (rows * delta - lost + gained) / spread > float(stats.norm.ppf(CONFIDENCE))
 
 
 def _scaled(embeddings: Array) -> Array:

@@ -41,7 +41,8 @@ def geometry_against_bound(runs: pd.DataFrame) -> Drawing:
             _bound(axes, best["upper"])
         elif measure.startswith("nc2"):
             _bound(axes, best["nc2_floor"])
-        _lines(axes, source[source[measure].notna()], measure, widths)
+        drawable = source[measure].notna() & ((source[measure] > 0) | (measure != "nc1"))  # which is on a log axis
+        _lines(axes, source[drawable], measure, widths)
         axes.set_ylabel(GEOMETRY[measure], fontsize=9)
         axes.set_xticks(range(len(widths)), list(map(str, widths)), fontsize=7, rotation=90 if len(widths) > 10 else 0)
         axes.set_xlim(-0.6, len(widths) - 0.4)

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 
 from analysis import drawing, paired
 from analysis.drawing import Drawing
+from analysis.paired import MIN_SEEDS
 
 FACTORS = (10, 20, 30)
 """Multiples of C − 1 at which the paper sees overfitting (Sec. 5.2)."""
@@ -73,10 +74,17 @@ def changes(done: pd.DataFrame) -> pd.DataFrame:
             row = {"loss": loss, "factor": factor, "width": factor * simplex, "seeds": len(found.seeds)}
             row |= {"change": found.difference, "low": found.low, "high": found.high}
             row |= {"p_pooled": found.p_pooled, "p_images": found.p_images, "discordant": found.discordant}
-            detectable = paired.smallest_detectable(found.images, found.discordant) if found.images else math.nan
-            row |= {"smallest_detectable": detectable} | _in_training(at[factor], at[1], found.seeds)
+            row |= {"smallest_detectable": _smallest(found)} | _in_training(at[factor], at[1], found.seeds)
             rows.append(row | _against_softmax(done, loss, factor, simplex))
     return pd.DataFrame(rows)
+
+
+def _smallest(found: paired.Comparison) -> float:
+    """`paired.smallest_detectable`; NaN where the images are unknown, or too few to show any difference."""
+    try:
+        return paired.smallest_detectable(found.images, found.discordant)
+    except ValueError:
+        return math.nan
 
 
 def _in_training(wide: pd.DataFrame, narrow: pd.DataFrame, seeds: tuple[int, ...]) -> dict[str, float]:
@@ -134,7 +142,7 @@ def _intervals(axes: Axes, source: pd.DataFrame, column: str) -> None:
 def _training(source: pd.DataFrame) -> str:
     """Of the losses and widths at which test accuracy is shown to fall: what becomes of that on the training set."""
     parts = []
-    shown = source[(source["high"] < 0) & source["training_change"].notna()]
+    shown = source[(source["high"] < 0) & (source["seeds"] >= MIN_SEEDS) & source["training_change"].notna()]
     for row in shown.to_dict("records"):
         change, after = row["training_change"], row["training_accuracy"]
         failed = " (failed optimisation)" if 2 * after < after - change else ""

@@ -3,7 +3,6 @@
 Drawn like `analysis.figures`: colours safe for the colour-blind, markers and dashes that a grey print tells apart."""
 
 import math
-from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,7 +14,7 @@ from matplotlib.ticker import NullLocator
 
 from analysis import paired, plateau
 from analysis.drawing import Drawing, caption_of_several, dataset_place, dataset_title, legend_above, title
-from theory import bounds
+from fc_width.recipes import Recipe
 
 MARGIN_STYLES = {0.1: ("#000000", "o", "-"), 0.5: ("#D55E00", "s", "--")}
 
@@ -29,18 +28,18 @@ SIGNS: dict[str, dict[str, Any]] = {
 """The signs of `knee_against_classes` that both margins share."""
 
 
-def knee_against_classes(frames: Sequence[pd.DataFrame], loss: str = "softmax") -> Drawing:
+def knee_against_classes(runs: pd.DataFrame) -> Drawing:
     """The measured knee (`plateau.knee`) at both margins against the number of classes; over it C − 1 and ⌈C/2⌉, the
-    width at which the best possible angle reaches 90°. A panel a recipe.
+    width at which the best possible angle reaches 90° (Rankin 1955). Of softmax; a panel a recipe.
 
-    *Arguments*: `frames`, tables of `records.load`, one or more data sets each; `loss`, of which.
+    *Arguments*: `runs`, rows of `records.load`, of one or more data sets.
 
     *Raises*: `ValueError` if none of them has runs to take a plateau from.
     """
-    sweeps = [runs for runs in _sweeps(frames, loss) if _has_plateau(runs)]
+    sweeps = _with_plateau(runs)
     if not sweeps:
-        raise ValueError(f"no {loss} runs with a plateau among the records: python -m fc_width.sweep --losses {loss}")
-    source = pd.DataFrame(_knee_row(runs, margin) for runs in sweeps for margin in plateau.MARGINS)
+        raise ValueError("no softmax runs with a plateau among the records: python -m fc_width.sweep --losses softmax")
+    source = pd.DataFrame(_knee_row(sweep, margin) for sweep in sweeps for margin in plateau.MARGINS)
     source = source.sort_values(["name", "classes", "margin"])
     source = source.sort_values("dataset", key=lambda names: names.map(dataset_place), kind="stable", ignore_index=True)
     names = list(dict.fromkeys(source["name"]))
@@ -56,7 +55,7 @@ def knee_against_classes(frames: Sequence[pd.DataFrame], loss: str = "softmax") 
         axes.plot(lines["classes"], lines["simplex"], "-", color="#56B4E9", linewidth=3.5, label="C − 1")
         axes.plot(
             lines["classes"],
-            lines["right_angle"],
+            lines["half"],
             ":",
             color="#00513B",
             linewidth=1.8,
@@ -87,16 +86,16 @@ def knee_against_classes(frames: Sequence[pd.DataFrame], loss: str = "softmax") 
     return Drawing(
         figure,
         source,
-        f"{loss}. Knee: the smallest tested M shown, as all wider ones, to lose less than the margin against the "
+        "softmax. Knee: the smallest tested M shown, as all wider ones, to lose less than the margin against the "
         "mean over 2(C − 1) ≤ M < 10(C − 1), seeds paired, one-sided 95 %; bar: the widths that it may be, with an "
         "arrow where none is shown; diamond: where the means alone would then put it, none where they put it "
         f"nowhere, as even the widest falls short. {caption_of_several(sweeps)}",
     )
 
 
-def rise_to_the_plateau(frames: Sequence[pd.DataFrame], loss: str = "softmax") -> Drawing:
-    """Accuracy less the plateau's against M, a panel for each number of classes, of one recipe."""
-    sweeps = sorted(filter(_has_plateau, _sweeps(frames, loss)), key=lambda runs: int(runs["classes"].iloc[0]))
+def rise_to_the_plateau(runs: pd.DataFrame) -> Drawing:
+    """Accuracy of softmax less the plateau's against M, a panel for each number of classes, of one recipe."""
+    sweeps = sorted(_with_plateau(runs), key=lambda sweep: int(sweep["classes"].iloc[0]))
     found = [plateau.against_plateau(runs) for runs in sweeps]
     source = pd.DataFrame(
         {"C": each.classes, "width": width, "seed": seed, "difference": difference}
@@ -122,7 +121,7 @@ def rise_to_the_plateau(frames: Sequence[pd.DataFrame], loss: str = "softmax") -
     panels[0].yaxis.set_minor_locator(NullLocator())
     for place in range(0, len(panels), columns):
         panels[place].set_ylabel("Accuracy less the\nplateau's (points)")
-    legend_above(figure, panels[0], f"{title(sweeps[-1], of_all_classes=True)}, {loss}")
+    legend_above(figure, panels[0], f"{title(sweeps[-1], of_all_classes=True)}, softmax")
     caption = (
         "Line: mean over seeds, with its 95 % t interval; points: each seed; shaded: the widths of the plateau; linear "
         f"within ±0.5 points, else log. {caption_of_several(sweeps)}"
@@ -130,30 +129,23 @@ def rise_to_the_plateau(frames: Sequence[pd.DataFrame], loss: str = "softmax") -
     return Drawing(figure, source, caption)
 
 
-def any_plateau(runs: pd.DataFrame, loss: str = "softmax") -> bool:
-    """Whether any of these runs, of any recipes and data sets, have a plateau to take a knee from."""
-    return any(map(_has_plateau, _sweeps([runs], loss)))
+def any_plateau(runs: pd.DataFrame) -> bool:
+    """Whether any of these runs, of any recipes and data sets, have a plateau to take softmax's knee from."""
+    return bool(_with_plateau(runs))
 
 
-def right_angle_width(C: int) -> int:
-    """The least M at which the best possible smallest angle between C vectors is 90° or more."""
-    M = C - 1
-    while M > 1 and bounds.largest_min_angle(C, M - 1).lower >= math.pi / 2 - bounds.TINY:
-        M -= 1
-    return M
-
-
-def _sweeps(frames: Iterable[pd.DataFrame], loss: str = "softmax", feature: str = "prelu-bn") -> list[pd.DataFrame]:
-    """The runs of one loss and feature, a table for each recipe and data set."""
-    runs = [frame[(frame["loss"] == loss) & (frame["feature"] == feature)] for frame in frames]
-    return [sweep for each in runs for _, sweep in each.groupby(["name", "dataset"])]
+def _with_plateau(runs: pd.DataFrame) -> list[pd.DataFrame]:
+    """The runs of softmax and the trunk's feature, a table for each recipe and data set that has a plateau."""
+    own = runs[(runs["loss"] == "softmax") & (runs["feature"] == Recipe.feature)]
+    return [sweep for _, sweep in own.groupby(["name", "dataset"]) if _has_plateau(sweep)]
 
 
 def _has_plateau(runs: pd.DataFrame) -> bool:
     try:
-        return bool(plateau.against_plateau(runs).widths)
+        plateau.against_plateau(runs)
     except ValueError:
         return False
+    return True
 
 
 def _name(runs: pd.DataFrame) -> str:
@@ -176,7 +168,6 @@ def _knee_row(runs: pd.DataFrame, margin: float) -> dict[str, object]:
         "top": found.widths[-1],
         "simplex": found.classes - 1,
         "half": -(-found.classes // 2),
-        "right_angle": right_angle_width(found.classes),
     }
 
 

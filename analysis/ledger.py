@@ -1,6 +1,7 @@
 """``python -m analysis.ledger``: every claim of the paper with its verdict and the evidence behind it, as Markdown and
 as one HTML page. Nothing is trained, and no verdict is typed in."""
 
+import shlex
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -61,7 +62,7 @@ def write(out: Path, max_classes: int = 256) -> tuple[list[Row], list[Path]]:
     if not any((out / "data").glob(f"*{PACK_SUFFIX}")):
         raise FileNotFoundError(
             f"no records in {out / 'data'}: make some with  python -m fc_width.sweep  and take them in with  "
-            f"python -m analysis --runs runs/digits --out {out}"
+            f"python -m analysis --runs runs/digits --out {shlex.quote(str(out))}"
         )
     rows = verdicts.rows(evidence.load(out), max_classes)
     files = {row.id: [file for pattern in row.figures for file in sorted(out.glob(f"{pattern}.png"))] for row in rows}

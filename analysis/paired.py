@@ -20,6 +20,10 @@ from scipy import optimize, stats
 from fc_width.recipes import SWEPT, Recipe
 
 CONFIDENCE = 0.95
+"""Of two-sided intervals."""
+
+MIN_SEEDS = 3
+"""Below so many seeds nothing is shown: two may well be equal, and their interval of no width says nothing."""
 
 SAME = (*(field.name for field in fields(Recipe) if field.name not in SWEPT), "classes", "data_sha256", "computed_in")
 """What runs must share to be compared."""
@@ -103,6 +107,16 @@ def half_width(values: npt.NDArray[np.float64], quantile: float) -> float:
     """t quantile times the standard error of the mean; infinite for one value."""
     n = len(values)
     return float(stats.t.ppf(quantile, n - 1) * values.std(ddof=1) / math.sqrt(n)) if n > 1 else math.inf
+
+
+def image_floor(images: int | None, seeds: int, quantile: float) -> float:
+    """The half width, in points, that the interval of a mean of few seeds has at least, as the test set is of single
+    images: n equal seeds leave room for that of another seed's network one image is lost or won, with the probability
+    1 − p^(1/n), where p is what may err at one end.
+
+    *Arguments*: `images` of the test set, None where that is not known: 0; `seeds`, n; `quantile`, 1 − p.
+    """
+    return 100 / images * (1 - (1 - quantile) ** (1 / seeds)) if images and seeds else 0.0
 
 
 def correctness(runs: pd.DataFrame) -> npt.NDArray[np.bool_] | None:
@@ -194,6 +208,26 @@ def single_seeds(runs: pd.DataFrame) -> None:
     if len(twice):
         names = ", ".join(f"M={width} seed={seed}" for width, seed in zip(twice["width"], twice["seed"], strict=True))
         raise ValueError(f"expected one run a width and seed, got more for {names}")
+
+
+def fullest(present: pd.DataFrame, least: int = 1) -> tuple[list[int], pd.Index]:
+    """Of runs some of which are missing, widths and seeds with a run for each pair of them: of the choices "all widths
+    with at least so many runs" and "all widths that this seed has", with the seeds that have them, that of the most
+    runs.
+
+    *Arguments*: `present`, a row a seed, a column a width, whether there is a run; `least`, how many widths at least.
+
+    *Returns*: the widths, in their order, and the seeds; of two choices with as many runs, that with more seeds; both
+    empty if there is none with `least` widths.
+    """
+    counts = present.sum()
+    choices = [present.columns[counts >= runs] for runs in counts.unique()]
+    choices += [present.columns[row] for row in present.to_numpy(bool)]
+    blocks = [(widths, present.index[present[widths].all(axis=1)]) for widths in choices if len(widths) >= least]
+    whole = [block for block in blocks if len(block[1])]
+    none = present.columns[:0], present.index[:0]
+    widths, seeds = max(whole, key=lambda block: (len(block[0]) * len(block[1]), len(block[1])), default=none)
+    return [int(width) for width in widths], seeds
 
 
 def _mcnemar(found: Comparison, one: npt.NDArray[np.bool_], other: npt.NDArray[np.bool_]) -> Comparison:

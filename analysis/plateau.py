@@ -13,7 +13,7 @@ the narrower widths pull the plateau down: a knee is then a lower bound of where
 t interval is. *Below* is one that is shown to be under −margin: the upper end is. Else nothing is shown; below
 `MIN_SEEDS` seeds nothing ever is, as two may well be equal, and their interval of no width says nothing. As more may
 be on a small test set, the interval is at least as wide as n equal seeds leave room for: that of another seed's
-network one test image is lost or won, with the probability 1 − 0.05^(1/n).
+network one test image is lost or won, with the probability 1 − 0.05^(1/n) (`paired.image_floor`).
 
 *The knee* is the smallest width that is equivalent, as are all wider ones below 10(C−1), of which there is one at
 least: that the widest width is as good as itself says nothing. It errs to the safe side: if the width just below the
@@ -37,7 +37,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from analysis import paired
-from analysis.contrasts import MIN_SEEDS
+from analysis.paired import MIN_SEEDS
 
 PLATEAU = (2.0, 10.0)
 """From which multiple of C − 1, up to which (not included), widths make up the plateau."""
@@ -45,7 +45,7 @@ PLATEAU = (2.0, 10.0)
 MARGINS = (0.1, 0.5)
 """Points of accuracy that a width may lose and still be as good: those that are reported."""
 
-LEVEL = 0.95
+CONFIDENCE = 0.95
 """Of each one-sided interval."""
 
 
@@ -115,7 +115,7 @@ def against_plateau(runs: pd.DataFrame) -> AgainstPlateau:
     failed = (present & table.isna()).sum()
     first, end = (factor * (classes - 1) for factor in PLATEAU)
     inside = [int(width) for width in sorted(runs["width"].unique()) if first <= width < end]
-    widths, seeds = _fullest(present[[width for width in inside if not failed[width]]])
+    widths, seeds = paired.fullest(present[[width for width in inside if not failed[width]]], least=2)
     if len(widths) < 2 or not len(seeds):
         raise ValueError(
             f"no plateau to compare with: it wants two widths from {first:g} on and below {end:g}, run with the same "
@@ -132,23 +132,10 @@ def against_plateau(runs: pd.DataFrame) -> AgainstPlateau:
     return AgainstPlateau(pd.DataFrame(differences), plateau, tuple(widths), failed, classes)
 
 
-def _fullest(present: pd.DataFrame) -> tuple[list[int], pd.Index]:
-    """The widths (at least two) and seeds, a run for each pair of them, that hold the most runs."""
-    counts = present.sum()
-    best: tuple[list[int], pd.Index] = [], present.index[:0]
-    for least in sorted(counts.unique()):
-        widths = [int(width) for width in counts.index[counts >= least]]
-        seeds = present.index[present[widths].all(axis=1)]
-        if len(widths) > 1 and len(widths) * len(seeds) >= len(best[0]) * len(best[1]):
-            best = widths, seeds
-    return best
-
-
-def judge(differences: pd.DataFrame, margin: float, image: float = 0.0) -> pd.DataFrame:
+def judge(differences: pd.DataFrame, margin: float, images: int | None = None) -> pd.DataFrame:
     """What is shown of each width.
 
-    *Arguments*: `differences`, as `against_plateau` gives them; `margin`, points; `image`, the points that one test
-    image counts.
+    *Arguments*: `differences`, as `against_plateau` gives them; `margin`, points; `images` of the test set, if known.
 
     *Returns*: a row a width: `mean`, `low` and `high` (the ends of the two one-sided 95 % intervals), `seeds`,
     `verdict` (`equivalent`, `below` or `open`, which it is below `MIN_SEEDS` seeds).
@@ -160,8 +147,8 @@ def judge(differences: pd.DataFrame, margin: float, image: float = 0.0) -> pd.Da
     rows = {}
     for width, column in differences.items():
         values = column.dropna().to_numpy(np.float64)
-        mean, half = float(values.mean()) if len(values) else math.nan, paired.half_width(values, LEVEL)
-        half = max(half, image * (1 - (1 - LEVEL) ** (1 / len(values)))) if len(values) else half
+        mean, half = float(values.mean()) if len(values) else math.nan, paired.half_width(values, CONFIDENCE)
+        half = max(half, paired.image_floor(images, len(values), CONFIDENCE))
         verdict = "equivalent" if mean - half > -margin else "below" if mean + half < -margin else "open"
         verdict = verdict if len(values) >= MIN_SEEDS else "open"
         rows[width] = {"mean": mean, "low": mean - half, "high": mean + half, "seeds": len(values), "verdict": verdict}
@@ -179,12 +166,11 @@ def knee(runs: pd.DataFrame, margin: float) -> Knee:
     end = PLATEAU[1] * (found.classes - 1)
     differences = found.differences.dropna(axis=1, how="all")  # without widths that no seed of the plateau has
     widths = [width for width in map(int, differences.columns) if width < end]
-    images = paired.images_tested(runs)
-    judged = judge(differences[widths], margin, 100 / images if images else 0.0)
+    judged = judge(differences[widths], margin, paired.images_tested(runs))
     width = _first(widths, (judged["verdict"] == "equivalent").to_numpy())
     possible = (judged["verdict"] != "below").to_numpy()
     plateau, seeds = float(found.plateau.mean()), len(found.plateau)
-    half = paired.half_width(found.plateau.to_numpy(np.float64), LEVEL)
+    half = paired.half_width(found.plateau.to_numpy(np.float64), CONFIDENCE)
     return Knee(
         width=width if width != widths[-1] else None,
         low=widths[int(possible.argmax())] if possible.any() else None,

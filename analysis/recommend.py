@@ -8,8 +8,8 @@ from typing import Any
 from scipy import stats
 
 from analysis import plateau
-from analysis.contrasts import MIN_SEEDS
 from analysis.embeddings import EffectiveRank, shown_to_lose_less
+from analysis.paired import MIN_SEEDS
 from analysis.remedy import SWEEP
 from analysis.widths import Advice, cost
 from theory import bounds
@@ -45,7 +45,8 @@ def _elsewhere(advice: Advice) -> str:
     decided = [row for row in rows if row["knee"] is not None]
     if not decided:
         return ""
-    told = [f"{row['dataset']} {_from_to(row)}" for row in decided if ":" not in row["dataset"]]
+    whole = [row for row in decided if ":" not in row["dataset"]] or decided  # of subsets, where there is no more
+    told = [f"{row['dataset']} {_from_to(row)}" for row in whole]
     largest = max(decided, key=lambda row: row["knee"] / (row["classes"] - 1))
     factor = largest["knee"] / (largest["classes"] - 1)
     width = math.ceil(factor * (advice.classes - 1))
@@ -109,13 +110,14 @@ def _measured(advice: Advice) -> str:
 
 def guessing(row: dict[str, Any]) -> str:
     """That runs do no better than guessing, with the numbers."""
-    chance = 1 / row["classes"]
+    chance = row["chance"]
     verb = "do no" if row["plateau"] <= chance else "are not shown to do"
     end = row["plateau_low"]
     low = "" if end is None else f", lower one-sided 95 % end over seeds {100 * end:.2f} %"
     images = f", {row['images']:,} test images" if row["images"] else ""
     found = f"plateau {100 * row['plateau']:.2f} %{low}{images}"
-    return f"your runs {verb} better than guessing, {100 * chance:.4g} %: {found}"
+    than = "guessing" if math.isclose(chance, 1 / row["classes"]) else "naming the largest class every time"
+    return f"your runs {verb} better than {than}, {100 * chance:.4g} %: {found}"
 
 
 def over(row: dict[str, Any]) -> str:
@@ -169,7 +171,7 @@ def _axes(kept: Sequence[dict[str, Any]], rank: EffectiveRank) -> str:
     *narrower, whole = kept
     accuracy, chance = whole["accuracy"], whole["chance"]
     hits = round(accuracy * rank.rows)
-    if stats.binomtest(hits, rank.rows, chance, alternative="greater").pvalue >= 1 - plateau.LEVEL:
+    if stats.binomtest(hits, rank.rows, chance, alternative="greater").pvalue >= 1 - plateau.CONFIDENCE:
         verb = "do not" if accuracy <= chance else "are not shown to"
         return (
             f"; by the {whole['classifier']} classifier on all {rank.width}, these features {verb} tell the classes "

@@ -3,8 +3,10 @@ figures."""
 
 import dataclasses
 import gzip
+import io
 import json
 import math
+import shlex
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -14,8 +16,8 @@ from typing import Any
 import pandas as pd
 
 from fc_width.data import num_classes
-from fc_width.recipes import RECIPES, SWEPT, Recipe, recipe_from
-from fc_width.store import CorruptRecordError, Store, check_record
+from fc_width.recipes import RECIPES, Recipe, recipe_from
+from fc_width.store import CorruptRecordError, Store, check_record, put
 
 PACK_SUFFIX = ".jsonl.gz"
 
@@ -105,25 +107,28 @@ def load(source: str | Path) -> pd.DataFrame:
 
     *Arguments*: `source`, a folder that `fc_width.sweep` wrote, or a file that `pack` wrote.
 
-    *Returns*: a DataFrame with the columns `run_id`, `status`, every field of the recipe, `classes` (C), the final
-    measurements (`test_accuracy` and the like, accuracies and shares in 0…1, angles in degrees), `met_accuracy` (the
-    share of all samples met in training that were right when met: the features from before the step on them, the
-    classifier from after it), `best_accuracy` (the test accuracy of the epoch that has the highest), the geometry
-    (`nc1`, …), `fc_parameters`, `classifier_parameters`, `seconds`, `error` (why a run failed), the provenance (its
-    precision as `computed_in`), and, as objects, `class_angles` (split → list of degrees), `correct` (base64 of packed
-    bits) and `features` (M ≤ 3). What a run does not have (a diverged one, say) is NaN or None; the columns of
-    `MEASURED` are there though no run has them.
+    *Returns*: a DataFrame with the columns `run_id`, `status`, every field of the recipe, `classes` (C), `chance`
+    (the share of the test images that are of their largest class; where a run does not say, 1/C), the final
+    measurements (`test_accuracy` and the like, accuracies and shares in 0…1, angles in degrees), `met_accuracy`
+    (the share of all samples met in training that were right when met: the features from before the step on them,
+    the classifier from after it), `best_accuracy` (the test accuracy of the epoch that has the highest), the
+    geometry (`nc1`, …), `fc_parameters`, `classifier_parameters`, `seconds`, `error` (why a run failed), the
+    provenance (its precision as `computed_in`), and, as objects, `class_angles` (split → list of degrees),
+    `correct` (base64 of packed bits) and `features` (M ≤ 3). What a run does not have (a diverged one, say) is NaN
+    or None; the columns of `MEASURED` are there though no run has them.
 
     *Raises*: `FileNotFoundError` if there is no record, naming the command that makes them; `ValueError` if a
     record or the file is corrupt."""
     source = Path(source)
     rows = [_row(record) for record in _records(source)]
     if not rows:
-        raise FileNotFoundError(f"no records in {source}: make them with  python -m fc_width.sweep --out {source}")
+        command = f"python -m fc_width.sweep --out {shlex.quote(str(source))}"
+        raise FileNotFoundError(f"no records in {source}: make them with  {command}")
     frame = pd.DataFrame(rows).sort_values("run_id", ignore_index=True)
     classes = pd.to_numeric(frame["classes"])  # a failed run of a person's own pictures does not say how many
     classes = classes.fillna(classes.groupby(frame["dataset"]).transform("max"))
     frame["classes"] = classes if classes.isna().any() else classes.astype(int)
+    frame["chance"] = pd.to_numeric(frame["chance"]).fillna(1 / classes)
     return frame.assign(**{name: math.nan for name in MEASURED if name not in frame})
 
 
@@ -144,23 +149,25 @@ def tally(runs: pd.DataFrame) -> str:
 
 
 def pack(folder: str | Path, file: Path) -> None:
-    """Write all records of a folder into one gzipped file of JSON lines, the same bytes for the same records; those
-    that the file holds already and the folder does not stay.
+    """Write all records of a folder into one gzipped file of JSON lines, the same bytes for the same records, whole or
+    not at all; those that the file holds already stay if the folder has none of the run, or one that is not done.
 
     *Raises*: `ValueError` if the folder has none, or if they are not all of one recipe, data and precision."""
     own = {record["run_id"]: record for record in Store(folder).records()}
     if not own:
         raise ValueError(f"no records in {folder}: expected a folder that python -m fc_width.sweep wrote")
-    together = ({record["run_id"]: record for record in _records(file)} if file.exists() else {}) | own
+    kept = {record["run_id"]: record for record in _records(file)} if file.exists() else {}
+    done = {run_id for run_id, record in kept.items() if record["status"] == "done"}
+    together = kept | {k: record for k, record in own.items() if record["status"] == "done" or k not in done}
     first = next(iter(own.values()))
     for record in together.values():
         _check_alike(record, first, f"{file} and {folder}")
-    packed = {run_id: json.dumps(record) for run_id, record in together.items()}
+    lines = "".join(f"{json.dumps(together[run_id])}\n" for run_id in sorted(together))
     file.parent.mkdir(parents=True, exist_ok=True)
-    temporary = file.with_name(f".{file.name}.tmp")
-    with open(temporary, "wb") as raw, gzip.GzipFile("", "wb", 9, raw, mtime=0) as stream:
-        stream.write("".join(f"{packed[run_id]}\n" for run_id in sorted(packed)).encode())
-    temporary.replace(file)
+    packed = io.BytesIO()
+    with gzip.GzipFile("", "wb", 9, packed, mtime=0) as stream:
+        stream.write(lines.encode())
+    put(file, packed.getvalue())
 
 
 def _check_alike(one: Mapping[str, Any], other: Mapping[str, Any], where: str) -> None:
@@ -212,19 +219,21 @@ def recipe_of(run: "pd.Series[Any]") -> Recipe:
     return Recipe(**{name: type(value)(run[name]) for name, value in default.items()})
 
 
-def sweep_command(recipe: Recipe, seeds: int) -> str:
-    """The command that makes the runs of a recipe with the first `seeds` seeds, whatever its own seed.
+def sweep_command(recipe: Recipe, seeds: int, widths: Sequence[int] = (), dataset: str = "") -> str:
+    """The command that makes the runs of a recipe.
+
+    *Arguments*: `recipe`, with any seed; `seeds`, how many, from the first on; `widths`, if not the recipe's;
+    `dataset`, what to call its data, if not by its name.
 
     *Raises*: `KeyError` if its name is not one of `RECIPES`."""
     base = RECIPES[recipe.name].recipe
     parts = [f"python -m fc_width.sweep --recipe {recipe.name}"]
-    if recipe.dataset != base.dataset:
-        parts.append(f"--dataset {recipe.dataset}")
-    parts.append(f"--widths {recipe.width} --losses {recipe.loss} --seeds {seeds}")
-    if recipe.feature != "prelu-bn":
+    if dataset or recipe.dataset != base.dataset:
+        parts.append(f"--dataset {dataset or recipe.dataset}")
+    parts.append(f"--widths {' '.join(map(str, widths or [recipe.width]))} --losses {recipe.loss} --seeds {seeds}")
+    if recipe.feature != Recipe.feature:
         parts.append(f"--features {recipe.feature}")
-    same = (*SWEPT, "dataset")
-    changes = [f"{name}={ours}" for name, (ours, _) in recipe.differences(base).items() if name not in same]
+    changes = [f"{name}={ours}" for name, (ours, _) in recipe.differences(base).items() if name != "dataset"]
     return " ".join([*parts, *(["--set", *changes] if changes else [])])
 
 
@@ -238,7 +247,7 @@ def _records(source: Path) -> Iterator[dict[str, Any]]:
                 record = json.loads(line)
                 check_record(record)
                 yield record
-    except (OSError, EOFError, ValueError, zlib.error) as error:
+    except (OSError, EOFError, ValueError, RecursionError, zlib.error) as error:
         raise CorruptRecordError(f"{source}: not a file of packed records ({error})") from error
 
 
@@ -248,6 +257,7 @@ def _row(record: dict[str, Any]) -> dict[str, Any]:
     row["met_accuracy"] = fmean(record.get("train_accuracy") or [math.nan])
     row["best_accuracy"] = max(record.get("test_accuracy") or [math.nan])
     row["classes"] = record.get("classes") or num_classes(row["dataset"])
+    row["chance"] = record.get("largest_class")
     row |= {"test_accuracy": math.nan} | record.get("final", {}) | record.get("geometry", {})
     row |= {f"{part}_parameters": count for part, count in record.get("parameters", {}).items()}
     provenance = dict(record.get("provenance", {}))

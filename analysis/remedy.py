@@ -28,7 +28,8 @@ def knees_or_remedy(runs: pd.DataFrame, source: Path) -> list[dict[str, Any]]:
     *Arguments*: `runs`, rows of `records.load`; `source`, where they were loaded from, for the command.
 
     *Returns*: the rows of `widths.knees`, those with a `problem` once, with further: `images` of the test set, None if
-    the runs do not say; `guessing`, whether the plateau is not shown to be above 1/C; `remedy`, if no width is told."""
+    the runs do not say; `chance`, the accuracy of naming the largest class every time; `guessing`, whether the plateau
+    is not shown to be above that; `remedy`, if no width is told."""
     sweeps: dict[Any, pd.DataFrame] = dict(iter(runs.groupby(list(SWEEP))))
     rows = [(tuple(row[key] for key in SWEEP), row) for row in knees(runs)]
     judged = [_judged(row, sweeps[key], source) for key, row in rows if "problem" not in row]
@@ -46,13 +47,16 @@ def knees_or_remedy(runs: pd.DataFrame, source: Path) -> list[dict[str, Any]]:
 def _judged(row: dict[str, Any], own: pd.DataFrame, source: Path) -> dict[str, Any]:
     """A row of `widths.knees` with what more is known of its runs."""
     images = paired.images_tested(own)
-    low, plateau_, chance = row["plateau_low"], row["plateau"], 1 / row["classes"]
+    low, plateau_, chance = row["plateau_low"], row["plateau"], float(own["chance"].max())
     above = low is not None and low > chance
     if images is not None:  # networks that name one class every time are all of them right as often as it is there
-        above &= bool(stats.binomtest(round(plateau_ * images), images, chance, "greater").pvalue < 1 - plateau.LEVEL)
+        above &= bool(
+            stats.binomtest(round(plateau_ * images), images, chance, "greater").pvalue < 1 - plateau.CONFIDENCE
+        )
     guessing = not above and (low is not None or plateau_ <= chance)
     remedy = _trained_anew(own, source) if guessing else "" if row["width"] is not None else _more_seeds(own, source)
-    return row | {"images": images, "guessing": guessing} | ({"remedy": remedy} if remedy else {})
+    known = {"images": images, "chance": chance, "guessing": guessing}
+    return row | known | ({"remedy": remedy} if remedy else {})
 
 
 def _trained_anew(own: pd.DataFrame, source: Path) -> str:
@@ -65,8 +69,8 @@ def _trained_anew(own: pd.DataFrame, source: Path) -> str:
     if dataclasses.replace(recipe, name=name).differences(whole):
         how, suffix = "the recipe's own", "-anew"
     else:
-        how, suffix = "a tenth of the rate", f"-lr-{whole.lr / 10:g}"
-        whole = dataclasses.replace(whole, lr=whole.lr / 10)
+        how = "a tenth of the rate"
+        whole, suffix = _slower(whole)
     command = _command(whole, [int(own["classes"].iloc[0]) - 1], 1)
     return f"{told}, say {how}: {command} --out {_out(source, suffix)}."
 
@@ -78,11 +82,17 @@ def _more_seeds(own: pd.DataFrame, source: Path) -> str:
     how, suffix = "", "" if recipe.name in RECIPES else "-anew"
     seeds = max(MORE, 2 * (int(own["seed"].max()) + 1))
     if (own.loc[own["width"].between(start, end, inclusive="left"), "status"] == "diverged").any():
-        recipe = dataclasses.replace(recipe, lr=recipe.lr / 10)
-        how, suffix, seeds = " at a tenth of the learning rate", f"-lr-{recipe.lr:g}", max(MORE, seeds // 2)
+        recipe, suffix = _slower(recipe)
+        how, seeds = " at a tenth of the learning rate", max(MORE, seeds // 2)
     widths = sorted({int(width) for width in own["width"] if width < end})
     out = _out(source, suffix)
     return f"Run more seeds{how}: {_command(recipe, widths, seeds)} --out {out}, then --runs {out}."
+
+
+def _slower(recipe: Recipe) -> tuple[Recipe, str]:
+    """A recipe at a tenth of its learning rate, and what its folder's name ends in."""
+    slower = dataclasses.replace(recipe, lr=recipe.lr / 10)
+    return slower, f"-lr-{slower.lr:g}"
 
 
 def _out(source: Path, suffix: str) -> str:
@@ -115,8 +125,8 @@ def _without_plateau(own: pd.DataFrame, source: Path) -> dict[str, Any]:
             else f"none of {len(own)} runs is done: {records.tally(own)}"
         )
         if ((inside if done else own)["status"] == "diverged").any():
-            recipe = dataclasses.replace(recipe, lr=recipe.lr / 10)
-            how, suffix = " at a tenth of the learning rate", f"-lr-{recipe.lr:g}"
+            recipe, suffix = _slower(recipe)
+            how = " at a tenth of the learning rate"
     least = 1 if suffix or own["width"].nunique() < 2 else start
     widths = [width for width in sweep_widths(C) if least <= width < end]
     out = _out(source, suffix)
@@ -134,11 +144,8 @@ def _command(recipe: Recipe, widths: Sequence[int], seeds: int) -> str:
         recipe = dataclasses.replace(recipe, name=default_recipe(recipe.dataset))
     if _has_one_width(recipe.loss):
         recipe = dataclasses.replace(recipe, loss="softmax")
-    given = f"--widths {' '.join(map(str, widths))}"
-    if recipe.dataset.startswith("own-"):  # a record does not say where its pictures are
-        recipe = dataclasses.replace(recipe, dataset=RECIPES[recipe.name].recipe.dataset)
-        given = f"--dataset FOLDER {given}"
-    return records.sweep_command(recipe, seeds).replace(f"--widths {recipe.width}", given)
+    own = recipe.dataset.startswith("own-")  # of which a record does not say where the pictures are
+    return records.sweep_command(recipe, seeds, widths, "FOLDER" if own else "")
 
 
 def _has_one_width(loss: str) -> bool:

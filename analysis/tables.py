@@ -5,16 +5,20 @@ from typing import Any
 import pandas as pd
 
 from analysis import drawing, paired, widths
+from fc_width.recipes import Recipe
 
 
 def of_a_recipe(frame: pd.DataFrame, name: str) -> str:
     """All tables of one recipe, as the text of one Markdown file with the heading `name`."""
-    counts = frame.groupby([frame["loss"], frame["feature"], frame["width"]])["seed"].nunique()
+    done = drawing.done(frame)
+    counts = done.groupby(["loss", "feature", "width"])["seed"].nunique()
     seeds = f"{counts.min()}" if counts.min() == counts.max() else f"{counts.min()} to {counts.max()}"
+    lost = len(frame) - len(done)
+    without = f"; {lost} run{'s' * (lost > 1)} not done {'are' if lost > 1 else 'is'} left out" if lost else ""
     parts = [
         f"# {name}",
         f"Written by `python -m analysis`. Mean ± standard deviation over the seeds, {seeds} a cell"
-        f"{drawing.precision(frame)}. {_times(frame)}".rstrip(),
+        f"{without}{drawing.precision(frame)}. {_times(frame)}".rstrip(),
     ]
     for feature, runs in frame.groupby("feature"):
         if runs["width"].nunique() > 1:
@@ -23,7 +27,7 @@ def of_a_recipe(frame: pd.DataFrame, name: str) -> str:
     at_minimum = frame[frame["width"] == frame["classes"] - 1]
     if (at_minimum["loss"] == "softmax").any() and at_minimum["loss"].nunique() > 1:
         parts += ["## Test accuracy less softmax's, M = C − 1", PAIRED, less_softmax(at_minimum)]
-    wide = frame[(frame["loss"] == "softmax") & (frame["feature"] == "prelu-bn")]
+    wide = frame[(frame["loss"] == "softmax") & (frame["feature"] == Recipe.feature)]
     if wide["width"].nunique() > 1 and (wide["width"] == wide["classes"] - 1).any():
         parts += ["## Accuracy less that at M = C − 1, softmax", PAIRED, less_minimum(wide)]
     if len(at_minimum):
@@ -57,7 +61,7 @@ def accuracy_by_width(runs: pd.DataFrame, measure: str) -> str:
 
 
 def less_softmax(runs: pd.DataFrame) -> str:
-    """Test accuracy less softmax's, seeds paired (`paired.compare`): a row a loss, a column a feature.
+    """Test accuracy less softmax's, seeds paired: a row a loss, a column a feature.
 
     *Arguments*: `runs`, rows of `records.load` of one recipe and width.
     """
@@ -123,13 +127,13 @@ KNEES = (
 )
 
 
-def knees(runs: pd.DataFrame, loss: str = "softmax", feature: str = "prelu-bn") -> str:
-    """The measured knee (`plateau.knee`) at each margin beside C − 1: a row for each recipe and data set that has a
-    plateau; empty if none has.
+def knees(runs: pd.DataFrame) -> str:
+    """The measured knee of softmax (`plateau.knee`) at each margin beside C − 1: a row for each recipe and data set
+    that has a plateau; empty if none has.
 
-    *Arguments*: `runs`, rows of `records.load` of any recipes and data sets; `loss` and `feature`, of which.
+    *Arguments*: `runs`, rows of `records.load` of any recipes and data sets.
     """
-    own = runs[(runs["loss"] == loss) & (runs["feature"] == feature)]
+    own = runs[(runs["loss"] == "softmax") & (runs["feature"] == Recipe.feature)]
     rows = [row | {"recipe": name} for name, sweep in own.groupby("name") for row in widths.knees(sweep)]
     found = pd.DataFrame(row for row in rows if "problem" not in row)
     if found.empty:

@@ -105,8 +105,9 @@ def knees_elsewhere(path: Path) -> list[dict[str, Any]]:
 def simplex_gains(runs: pd.DataFrame) -> list[dict[str, Any]]:
     """The accuracy of the fixed simplex less softmax's at M = C − 1, seeds paired, for features of both signs.
 
-    *Returns*: a row a data set, feature and loss that both were run with: `difference`, points, with its 95 % interval
-    `low`, `high` (None for one seed); `seeds`; `failed`, runs on the simplex that diverged or failed.
+    *Returns*: a row a data set, feature and loss that both were run with: `difference`, points, with its 95 %
+    interval `low`, `high` (None for one seed; at least as wide as `paired.image_floor`); `seeds`; `failed`, runs on
+    the simplex that diverged or failed.
     """
     rows: list[dict[str, Any]] = []
     narrow = runs[(runs["width"] == runs["classes"] - 1) & (runs["feature"].str.split("-").str[-1] != "relu")]
@@ -117,7 +118,9 @@ def simplex_gains(runs: pd.DataFrame) -> list[dict[str, Any]]:
                 found = paired.compare(own, softmax)
             except ValueError:  # no softmax to compare with, or of another recipe
                 continue
-            low, high = (end if isfinite(end) else None for end in (found.low, found.high))
+            floor = paired.image_floor(found.images, len(found.seeds), (1 + paired.CONFIDENCE) / 2)
+            half = max(found.high - found.difference, floor)
+            low, high = (end if isfinite(end) else None for end in (found.difference - half, found.difference + half))
             what = {"dataset": str(dataset), "feature": str(feature), "loss": str(loss)}
             numbers = {"difference": found.difference, "low": low, "high": high, "seeds": len(found.seeds)}
             rows.append(what | numbers | {"failed": found.failed_one})

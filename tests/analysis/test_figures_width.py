@@ -72,7 +72,7 @@ def texts(axes):
 
 def test_the_knee_is_drawn_where_plateau_puts_it():
     frames = [runs(classes, good_from=4) for classes in (5, 10)] + [runs(7, name="other", good_from=3)]
-    drawing = figures_width.knee_against_classes(frames)
+    drawing = figures_width.knee_against_classes(pd.concat(frames))
     assert [axes.get_title() for axes in drawing.figure.axes] == ["MNIST (recipe mnist-small)", "MNIST (recipe other)"]
     source = drawing.source.set_index(["classes", "margin"])
     for frame, classes in zip(frames, (5, 10, 7), strict=True):
@@ -82,7 +82,7 @@ def test_the_knee_is_drawn_where_plateau_puts_it():
             for column, value in {"knee": expected.width, "low": expected.low}.items():
                 assert row[column] == value or (value is None and math.isnan(row[column]))
             half = -(-classes // 2)
-            assert (row["simplex"], row["half"], row["right_angle"]) == (classes - 1, half, half)
+            assert (row["simplex"], row["half"]) == (classes - 1, half)
     lines = {line.get_label(): line for line in drawing.figure.axes[0].lines}
     assert lines["C − 1"].get_xydata().tolist() == [[5, 4], [10, 9]]
     knees = lines["knee, margin 0.5 points"]
@@ -110,7 +110,7 @@ def test_the_table_of_knees_has_a_row_a_data_set_by_the_number_of_classes():
 
 
 def test_what_is_not_decided_is_drawn_as_an_arrow_not_as_a_knee():
-    (axes,) = figures_width.knee_against_classes([runs(10, seeds=1)]).figure.axes
+    (axes,) = figures_width.knee_against_classes(runs(10, seeds=1)).figure.axes
     lines = {line.get_label(): line for line in axes.lines}
     assert not len(lines["knee, margin 0.1 points"].get_xdata())
     assert [line.get_ydata()[0] for line in axes.lines if line.get_marker() == "^"] == [45, 45]
@@ -118,7 +118,7 @@ def test_what_is_not_decided_is_drawn_as_an_arrow_not_as_a_knee():
 
 def test_the_signs_of_the_knees_are_told_and_a_short_bar_has_a_cap():
     frame = runs(10, seeds=1).assign(test_accuracy=lambda rows: np.where(rows["width"] < 4, 0.95, 0.99), correct=None)
-    drawing = figures_width.knee_against_classes([frame])
+    drawing = figures_width.knee_against_classes(frame)
     (axes,) = drawing.figure.axes
     (legend,) = drawing.figure.legends
     labels = [text.get_text() for text in legend.get_texts()]
@@ -132,17 +132,20 @@ def test_the_signs_of_the_knees_are_told_and_a_short_bar_has_a_cap():
     diamonds = [line.get_ydata()[0] for line in axes.lines if line.get_marker() == "D"]
     assert diamonds == drawing.source["estimate"].tolist() == [4, 4]
     frame.loc[frame["width"] == 45, "test_accuracy"] = 0.9
-    (axes,) = figures_width.knee_against_classes([frame]).figure.axes  # by the means nowhere
+    (axes,) = figures_width.knee_against_classes(frame).figure.axes  # by the means nowhere
     assert not [line for line in axes.lines if line.get_marker() == "D"]
 
 
 def test_the_right_angle_is_reached_at_half_the_classes():
-    assert [figures_width.right_angle_width(C) for C in range(2, 20)] == [-(-C // 2) for C in range(2, 20)]
+    for C in range(2, 20):
+        half = -(-C // 2)
+        assert bounds.largest_min_angle(C, half).lower >= math.pi / 2 - bounds.TINY
+        assert half == 1 or bounds.largest_min_angle(C, half - 1).upper < math.pi / 2 - bounds.TINY
 
 
 def test_the_rise_is_drawn_for_each_number_of_classes():
     frames = [runs(10), runs(3, good_from=2)]
-    drawing = figures_width.rise_to_the_plateau(frames)
+    drawing = figures_width.rise_to_the_plateau(pd.concat(frames))
     three, ten, *_ = drawing.figure.axes
     assert three.get_title().startswith("C = 3: plateau")
     found = plateau.against_plateau(frames[0])
@@ -162,7 +165,7 @@ def test_the_rise_is_drawn_for_each_number_of_classes():
 def test_the_rise_shows_every_seed_however_far_above_the_plateau():
     frame = runs(10)
     frame.loc[(frame["width"] == 18) & (frame["seed"] == 0), "test_accuracy"] += 0.04
-    drawing = figures_width.rise_to_the_plateau([frame])
+    drawing = figures_width.rise_to_the_plateau(frame)
     low, high = drawing.figure.axes[0].get_ylim()
     assert drawing.source["difference"].max() > 2
     assert drawing.source["difference"].between(low, high).all()
@@ -294,6 +297,38 @@ def test_the_records_decide_what_is_drawn():
 
 def test_what_cannot_be_drawn_is_told():
     with pytest.raises(ValueError, match=r"no softmax runs with a plateau.*fc_width.sweep"):
-        figures_width.knee_against_classes([runs(widths=[4, 9])])
+        figures_width.knee_against_classes(runs(widths=[4, 9]))
     with pytest.raises(ValueError, match="no loss was run at M = C − 1 and at 10"):
         figures_overfitting.overfitting(runs(widths=[4, 9]))
+
+
+def test_two_seeds_show_no_fall():
+    """They may well be equal."""
+    frame = runs(seeds=3).assign(train_accuracy=0.99, correct=None)
+    frame["test_accuracy"] = np.where(frame["width"] >= 90, 0.97, 0.99) + 1e-6 * frame["seed"] * frame["width"]
+    assert "is shown to fall" in figures_overfitting.overfitting(frame).caption
+    two = frame[frame["seed"] < 2]
+    drawing = figures_overfitting.overfitting(two.assign(test_accuracy=two["test_accuracy"].round(3)))
+    assert (drawing.source["high"] < 0).all()
+    assert "is shown to fall" not in drawing.caption
+
+
+def test_a_test_set_too_small_to_show_any_difference_is_drawn_all_the_same():
+    bits = base64.b64encode(np.packbits([True, False]).tobytes()).decode()
+    frame = runs(widths=[9, 90]).assign(test_accuracy=0.5, correct=bits)
+    drawing = figures_overfitting.overfitting(frame)
+    assert drawing.source["smallest_detectable"].isna().all()
+    assert "Smallest difference" not in drawing.caption
+
+
+def test_no_scatter_within_classes_is_no_place_on_a_log_axis():
+    """One training picture a class."""
+    frame = runs()
+    frame.loc[frame["width"] == 9, "nc1"] = 0.0
+    for each in (frame, frame.assign(nc1=0.0)):
+        axes = figures_geometry.geometry_against_bound(each).figure.axes
+        (nc1,) = (one for one in axes if "NC1" in one.get_ylabel())
+        assert all(math.isfinite(end) for end in nc1.get_ylim())
+        seeds = [line for line in nc1.lines if len(line.get_xdata()) > 2]  # not that of C − 1
+        assert not any((line.get_ydata() <= 0).any() for line in seeds)
+        assert bool(seeds) == bool((each["nc1"] > 0).any())

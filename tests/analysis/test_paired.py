@@ -174,3 +174,26 @@ def test_a_run_that_gets_nothing_right_has_as_many_images_as_the_others(images):
     assert found.only_one == round(images * some["test_accuracy"].sum())
     assert paired.images_tested(pd.concat([none, some])) == images
     assert paired.images_tested(some.assign(status="diverged")) is None
+
+
+def test_the_block_of_the_most_runs_where_some_are_missing():
+    def fullest(rows, least=1):
+        widths, seeds = paired.fullest(pd.DataFrame(rows, columns=[18, 27, 45]).astype(bool), least)
+        return widths, list(seeds)
+
+    assert fullest([[1, 1, 1], [1, 1, 1], [1, 1, 1], [0, 1, 1]]) == ([18, 27, 45], [0, 1, 2])
+    assert fullest([[0, 1, 1], [0, 1, 1], [0, 1, 1], [1, 0, 0]]) == ([27, 45], [0, 1, 2])
+    assert fullest([[0, 1, 1], [1, 0, 1], [1, 1, 0]], least=2)[0] in ([27, 45], [18, 45], [18, 27])
+    assert fullest([[1, 0, 0], [1, 0, 0]]) == ([18], [0, 1])
+    assert fullest([[1, 0, 0], [1, 0, 0]], least=2) == ([], [])
+    assert fullest([[1, 1, 0], [1, 0, 0]]) == ([18], [0, 1])  # of two with as many runs that of more seeds
+    widths, seeds = paired.fullest(pd.DataFrame())
+    assert (widths, len(seeds)) == ([], 0)
+
+
+def test_equal_seeds_on_few_images_leave_room_for_one():
+    assert paired.image_floor(None, 3, 0.95) == paired.image_floor(20, 0, 0.95) == 0
+    floor = paired.image_floor(20, 3, 0.95)
+    assert floor == pytest.approx(5 * (1 - 0.05 ** (1 / 3)))
+    # a seed that differs with the probability 1 − p^(1/3): none of three does with the probability p
+    assert (1 - floor / 5) ** 3 == pytest.approx(0.05)

@@ -152,7 +152,7 @@ def test_more_looks_err_as_often_as_is_said(looks, errs):
     left, wrong = np.ones(len(values), bool), 0
     for n in looks:
         mean = values[:, :n].mean(1)
-        half = stats.t.ppf(plateau.LEVEL, n - 1) * values[:, :n].std(1, ddof=1) / n**0.5
+        half = stats.t.ppf(plateau.CONFIDENCE, n - 1) * values[:, :n].std(1, ddof=1) / n**0.5
         judged = plateau.judge(pd.DataFrame(values[:20, :n].T), 0.5)  # the same rule, of twenty of them
         assert judged["low"].to_numpy() == pytest.approx((mean - half)[:20])
         assert ((judged["verdict"] == "equivalent").to_numpy() == (mean - half > -0.5)[:20]).all()
@@ -261,16 +261,16 @@ def test_equal_seeds_on_few_images_show_little(seeds):
     """A width that loses one of 20 test images with probability 0.2 a seed, 1 point of accuracy: that no seed of the
     sweep lost it shows no less, to 95 %."""
     rng = np.random.default_rng(5)
-    image, trials = 5.0, 2000
+    images, image, trials = 20, 5.0, 2000
     lost = -image * (rng.random((seeds, trials)) < 0.2)
-    judged = plateau.judge(pd.DataFrame(lost), 0.999, image)
+    judged = plateau.judge(pd.DataFrame(lost), 0.999, images)
     equal = (lost == 0).all(0)
     assert equal.any()
     allowed = image * (1 - 0.05 ** (1 / seeds))
     assert (judged["verdict"].to_numpy()[equal] == ("equivalent" if allowed < 0.999 else "open")).all()
     assert judged["low"].to_numpy()[equal] == pytest.approx(-allowed)
     assert (judged["verdict"] == "equivalent").mean() < 0.08
-    alike = plateau.judge(pd.DataFrame({4: [0.0] * seeds}), 0.5, 0.01)
+    alike = plateau.judge(pd.DataFrame({4: [0.0] * seeds}), 0.5, 10_000)
     assert alike["verdict"].tolist() == ["equivalent"]
 
 

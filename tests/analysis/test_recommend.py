@@ -1,5 +1,6 @@
 """What is recommended, and of what it takes to be shown: widths, the simplex, axes of features."""
 
+import base64
 import dataclasses
 import re
 import shlex
@@ -237,3 +238,28 @@ def test_one_axis_as_good_by_chance_is_not_advised(tmp_path, capsys):
     assert written["kept"][0]["loss"] < 0
     assert "PCA to" not in written["recommendation"][1]
     assert "35.00 % of 40 rows right" in written["recommendation"][1]
+
+
+def test_a_simplex_as_good_on_twenty_images_is_not_shown_to_be(tmp_path, capsys):
+    """One image is 5 points: that three seeds are equal leaves room for it."""
+    store = Store(tmp_path / "few")
+    store.create()
+    for seed in range(3):
+        for loss in ("softmax", "w-softmax-simplex:1"):
+            for width in (9, 18, 27, 45) if loss == "softmax" else (9,):
+                made = record(Recipe(name="digits", width=width, seed=seed, loss=loss), 0)
+                bits = np.arange(20) > 0
+                made |= {"correct": base64.b64encode(np.packbits(bits).tobytes()).decode()}
+                store.write(made | {"final": {"test_accuracy": float(bits.mean())}})
+    _, written = advice(["--runs", store.folder], tmp_path, capsys)
+    (row,) = written["simplex"]
+    assert row["difference"] == 0
+    assert row["high"] == -row["low"] == pytest.approx(5 * (1 - 0.025 ** (1 / 3)))
+    assert "but is not shown to lose less than 0.5 points" in written["recommendation"][-1]
+
+
+def test_where_only_subsets_decided_they_are_told(tmp_path, capsys):
+    knees = tmp_path / "knee.csv"
+    knees.write_text("dataset,classes,margin,knee,low\ndigits:3,3,0.5,2,2\ndigits:5,5,0.5,4,3\n")
+    said, _ = advice(["--classes", 10, "--features", 8, "--knees", knees], tmp_path, capsys)
+    assert "is: digits:3 2 (C − 1 = 2), digits:5 4 (3 to 4; C − 1 = 4); decided for 2 of 2" in said

@@ -1,6 +1,7 @@
 """Records without results: what a table holds of them, and what is said where nothing can be drawn."""
 
 import dataclasses
+import gzip
 
 import pytest
 
@@ -100,3 +101,38 @@ def test_no_option_is_given_twice(module, tmp_path, capsys):
     options = ["--json", "a", "--json", "b"] if module is advise else ["--out", "a", "--out", "b"]
     assert module.main([*options[:2], *options[2:]]) == 2
     assert capsys.readouterr().err == f"error: {options[0]} is given twice: put all its values after one {options[0]}\n"
+
+
+def test_a_run_that_failed_takes_no_place_of_one_that_is_done(record, tmp_path):
+    """A sweep made anew may end in failures; the folder is packed all the same."""
+    store, pack = Store(tmp_path / "runs"), tmp_path / "data" / "digits.jsonl.gz"
+    store.create()
+    done, other = (Recipe(name="digits", seed=seed) for seed in (0, 1))
+    lost = {"recipe": dataclasses.asdict(done), "status": "failed", "error": "worker ended by SIGKILL, 3 times"}
+    store.write(record(done, 0.9))
+    store.write(lost | {"run_id": other.run_id, "recipe": dataclasses.asdict(other)})
+    records.pack(store.folder, pack)
+    store.write(lost | {"run_id": done.run_id})
+    store.write(record(other, 0.8))
+    records.pack(store.folder, pack)
+    found = records.load(pack).set_index("seed")
+    assert found["status"].tolist() == ["done", "done"]
+    assert found["test_accuracy"].tolist() == [0.9, 0.8]
+    assert [path.name for path in pack.parent.iterdir()] == [pack.name]
+
+
+def test_a_pack_of_endless_brackets_is_named(tmp_path, capsys):
+    pack = tmp_path / "data" / "digits.jsonl.gz"
+    pack.parent.mkdir()
+    pack.write_bytes(gzip.compress(b"[" * 100_000 + b"\n"))
+    assert main(["--out", str(tmp_path)]) == 2
+    assert capsys.readouterr().err.startswith(f"error: {pack}: not a file of packed records (")
+
+
+def test_commands_quote_the_folder(tmp_path, capsys):
+    with pytest.raises(FileNotFoundError, match=r"--out '.*my runs'$"):
+        records.load(tmp_path / "my runs")
+    out = tmp_path / "my figures"
+    out.mkdir()
+    assert ledger.main(["--out", str(out)]) == 2
+    assert capsys.readouterr().err.endswith(f" --out '{out}'\n")

@@ -7,7 +7,7 @@ import shlex
 import numpy as np
 import pytest
 import tyro
-from advised import EVERYTHING, TOO_FEW, advice, end, record, rename, without
+from advised import EVERYTHING, TOO_FEW, accuracies, advice, end, record, rename, without
 
 from analysis import records
 from analysis.advise import main
@@ -216,3 +216,16 @@ def test_runs_without_a_plateau_are_told_of_beside_features(runs, tmp_path, caps
     _, written = advice(["--runs", runs, "--embeddings", tmp_path / "x.npy"], tmp_path, capsys)
     assert "Your runs (softmax, prelu-bn) have no plateau" in written["recommendation"][1]
     assert "The features vary in about" in written["recommendation"][2]
+
+
+def test_naming_the_largest_class_every_time_is_guessing(runs, tmp_path, capsys):
+    """Nine tenths of the test images are of one class."""
+    accuracies(runs, lambda width, seed: 0.9, largest_class=0.9)
+    said, written = advice(["--runs", runs], tmp_path, capsys)
+    assert {row["guessing"] for row in written["knees"]} == {True}
+    assert "your runs do no better than naming the largest class every time, 90 %: plateau 90.00 %" in said
+    assert "Take M" not in said
+    accuracies(runs, lambda width, seed: 0.93 if width > 1 else 0.9, largest_class=0.9)
+    said, written = advice(["--runs", runs], tmp_path, capsys)
+    assert {row["guessing"] for row in written["knees"]} == {False}
+    assert "Take M = 2" in said

@@ -234,3 +234,14 @@ def test_a_table_tells_how_long_a_run_took_on_each_device(tmp_path, record):
         "On cpu: A a run took 10 to 30 s, median 20 (2 runs). On cpu: B a run took 7 to 7 s, median 7 (one run)."
         in text
     )
+
+
+def test_a_table_says_how_many_runs_are_not_done(tmp_path, record):
+    store = Store(tmp_path)
+    store.create()
+    for seed in range(3):
+        store.write(record(dataclasses.replace(RECIPES["mnist-small"].recipe, seed=seed), 0.9))
+    assert "over the seeds, 3 a cell." in tables.of_a_recipe(records.load(tmp_path), "x")
+    last = next(each for each in store.records() if each["recipe"]["seed"] == 2)
+    store.write({"run_id": last["run_id"], "recipe": last["recipe"], "status": "diverged"})
+    assert "over the seeds, 2 a cell; 1 run not done is left out." in tables.of_a_recipe(records.load(tmp_path), "x")
