@@ -103,11 +103,12 @@ def _rows(
 
 
 def _network(name: str) -> Runs:
-    """The FC layer of the paper's network at M_min, 10 M_min and 30 M_min."""
+    """The parameters of the paper's network and of its FC layer at M_min, 10 M_min and 30 M_min."""
     shape, classes = NETWORKS[name]
-    table = [
-        {"loss": "softmax", "width": width, "seed": 0, "status": "done"}
-        | {"fc_parameters": Backbone(BACKBONES[name], shape, width).fc_parameters()}
-        for width in (factor * (classes - 1) for factor in (1, 10, 30))
-    ]
+    table = []
+    for width in (factor * (classes - 1) for factor in (1, 10, 30)):
+        backbone = Backbone(BACKBONES[name], shape, width)
+        whole = sum(each.numel() for each in backbone.parameters()) + classes * width
+        counts = {"fc_parameters": backbone.fc_parameters(), "parameters": whole}
+        table.append({"loss": "softmax", "width": width, "seed": 0, "status": "done"} | counts)
     return Runs("the paper's network, by count", name, FEATURE, {classes: pd.DataFrame(table)}, classes, kind="network")

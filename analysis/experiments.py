@@ -11,6 +11,7 @@ def all_experiments() -> tuple[Experiment, ...]:
         *experiments_loss.GENERAL,
         *experiments_tables.MNIST,
         *experiments_loss.ANGLES,
+        experiments_loss.COMPACTNESS_OF_ANGLE,
         *experiments_tables.CIFAR,
         *experiments_loss.FACES,
         *experiments_tables.CLASSES,

@@ -38,6 +38,16 @@ def underfits(runs: Runs) -> list[Contrast]:
     return [Contrast(f"training accuracy, softmax: M = {least} less M = 1", lost, bound=0.5)]
 
 
+def too_wide(runs: Runs) -> list[Contrast]:
+    """Test accuracy that softmax loses at 10 to 30 M_min, and how much more than training accuracy."""
+    lost = {split: _lost(runs, SOFTMAX, split) for split in ("test", "train")}
+    text = _lost_text(runs, SOFTMAX)
+    return [
+        Contrast(text, lost["test"], bound=0, against=runs.margin),
+        Contrast(f"{text}: of test more than of training accuracy", lost["test"] - lost["train"], bound=0),
+    ]
+
+
 def training_time(runs: Runs) -> list[Contrast]:
     """Time that 30 M_min costs more than M_min."""
     least, most = runs.classes - 1, 30 * (runs.classes - 1)
@@ -55,18 +65,18 @@ def training_time(runs: Runs) -> list[Contrast]:
 
 
 def memory(runs: Runs) -> list[Contrast]:
-    """Parameters of the FC layer per unit, over those at M_min."""
-    least = runs.classes - 1
+    """Parameters at 10 and 30 M_min over those at M_min, of the FC layer and of the whole network."""
     return [
-        Contrast(
-            f"parameters of the FC layer: {factor} M_min over M_min",
-            runs.values("fc_parameters", SOFTMAX, factor * least) / runs.values("fc_parameters", SOFTMAX, least),
-            bound=0.9 * factor,
-            unit="times",
-            exact="a count",
-        )
-        for factor in (10, 30)
+        *(_times(runs, "fc_parameters", "the FC layer", factor, 0.9 * factor) for factor in (10, 30)),
+        _times(runs, "parameters", "the whole network", 30, 1.1),
     ]
+
+
+def _times(runs: Runs, column: str, of: str, factor: int, bound: float) -> Contrast:
+    least = runs.classes - 1
+    ratio = runs.values(column, SOFTMAX, factor * least) / runs.values(column, SOFTMAX, least)
+    text = f"parameters of {of}: {factor} M_min over M_min"
+    return Contrast(text, ratio, bound, unit="times", exact="a count")
 
 
 def minimum_width(runs: Runs) -> list[Contrast]:
@@ -167,10 +177,10 @@ def _lacking(runs: Runs, loss: str, classes: int) -> list[Contrast]:
     ]
 
 
-def _lost(runs: Runs, loss: str) -> "pd.Series[float]":
-    """The plateau less the mean at 10 M_min to 30 M_min."""
+def _lost(runs: Runs, loss: str, split: str = "test") -> "pd.Series[float]":
+    """Accuracy of the plateau less its mean at 10 M_min to 30 M_min."""
     least = runs.classes - 1
-    return runs.plateau(loss) - mean(runs.over_widths(loss, 10 * least, 30 * least + 1))
+    return runs.plateau(loss, split=split) - mean(runs.over_widths(loss, 10 * least, 30 * least + 1, split=split))
 
 
 def _lost_text(runs: Runs, loss: str) -> str:
@@ -198,12 +208,25 @@ def _of(dataset: str) -> tuple[Experiment, ...]:
             "Sec. 1",
             f"{name}: too few units underfit the training data",
             "Training accuracy of softmax at M_min is above that at M = 1 by more than 0.5 points. (By arithmetic "
-            "alone: with one unit and no bias two classes can win, no more.)",
+            "alone: with one unit and no bias, which the paper's softmax, Eq. 8, has, two classes can win, no more.)",
             dataset,
             underfits,
             (SOFTMAX,),
             lambda C: (1, C - 1),
             figure=figure,
+        ),
+        Experiment(
+            f"too-wide-{dataset}",
+            "Sec. 1",
+            f"{name}: too many units overfit the training data",
+            "At 10 to 30 M_min softmax loses test accuracy against the plateau, and more of it than of training "
+            "accuracy; against: by less than the margin, or no more than of training accuracy. Stated when the runs "
+            "had been seen.",
+            dataset,
+            too_wide,
+            (SOFTMAX,),
+            _to_the_widest,
+            figure="overfitting*-{recipe}",
         ),
         Experiment(
             f"training-time-{dataset}",
@@ -235,8 +258,8 @@ def _of(dataset: str) -> tuple[Experiment, ...]:
             "Fig. 4, Sec. 5.2",
             f"{name}: below M_min accuracy increases with M",
             "Accuracy rises from M = 1 to ⌈C/2⌉, and from ⌈C/2⌉ to M_min − 1, with softmax and with W-Softmax; "
-            "against: by less than the margin. (The first by arithmetic: with one unit and no bias two "
-            "classes can win.)",
+            "against: by less than the margin. (The first by arithmetic: with one unit and no bias, which the paper's "
+            "softmax, Eq. 8, has, two classes can win.)",
             dataset,
             rises,
             BOTH,
@@ -269,9 +292,11 @@ def _of(dataset: str) -> tuple[Experiment, ...]:
         ),
         Experiment(
             f"memory-{dataset}",
-            "Fig. 4d, Sec. 5.2",
-            f"{name}: the parameter memory of the FC layer increases rapidly with M",
-            "In the paper's network 10 and 30 times M_min take more than 9 and 27 times the parameters, by count.",
+            "Fig. 4d, Sec. 5.2, Abstract, Sec. 1",
+            f"{name}: the parameter memory of the FC layer increases rapidly with M; M_min reduces the network's",
+            "In the paper's network 10 and 30 times M_min take more than 9 and 27 times the parameters in the FC "
+            "layer, and 30 times M_min more than 1.1 times those of the whole network (added when the others had been "
+            "judged), by count.",
             dataset,
             memory,
             on="network",
@@ -289,7 +314,8 @@ def _of_subsets(dataset: str) -> Experiment:
         "Sec. 1",
         f"{TITLES[dataset]}: the minimum number of units follows C − 1 for various numbers of classes",
         f"With the first k = {', '.join(map(str, sizes))} classes and softmax, k − 2 units lack more than the margin "
-        f"against the plateau and against k − 1 units; against: at one k they lack less against both. {ADDED}",
+        "against the plateau and against k − 1 units; against: at one k they lack less against both. (At k = 3 by "
+        f"arithmetic: with one unit and no bias two classes can win.) {ADDED}",
         dataset,
         minimum_width_of(sizes),
         (SOFTMAX,),

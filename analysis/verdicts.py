@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from analysis import contrasts
+from analysis import contrasts, paired
 from analysis.contrasts import FEATURE, INCONCLUSIVE, NOT_REPRODUCED, NOT_RUN, REPRODUCED, Experiment, Finding, Runs
 from analysis.drawing import dataset_title
 from analysis.experiments import all_experiments
@@ -36,7 +36,7 @@ MEANING = {
     REPRODUCED: "every part of the test is shown, by its 95 % interval over at least three seeds (of the time of a "
     "training step: rounds), or, of a count or the times of losses, by itself",
     NOT_REPRODUCED: "a part of the test is shown to fall short of the bound that counts against it, often the gain "
-    "that the paper prints (which need not mean that there is no effect)",
+    "that the paper prints (which need not mean that there is no effect); where the test says so, of a pair both",
     INCONCLUSIVE: "neither is shown, or a part was not run",
     NOT_RUN: "no run bears on it, with the reason and the command",
 }
@@ -70,7 +70,9 @@ SECTIONS = {
     "5.5": "LFW",
     "5.6": "The number of classes",
 }
-_PLACES = {"Eq. 1": "2", "Fig. 2": "1", "Fig. 3": "3", "Fig. 5": "5.3"} | {f"Eq. {n}": "3" for n in range(2, 8)}
+_PLACES = {"Abstract": "1", "Eq. 1": "2", "Fig. 2": "1", "Fig. 3": "3", "Fig. 5": "5.3"} | {
+    f"Eq. {n}": "3" for n in range(2, 8)
+}
 _PLACES |= {f"Eq. {n}": "4" for n in range(8, 14)} | {f"Fig. 4{panel}": "5.2" for panel in ("", "a", "b", "c", "d")}
 _PLACES |= {"Table 1": "5.3", "Table 2": "5.4", "Table 3": "5.5", "Table 4": "5.5", "Table 5": "5.6"}
 
@@ -124,12 +126,12 @@ def section(source: str) -> str:
     """The section that a place in the paper belongs to: the first that it names.
 
     *Raises*: `ValueError` for a place that is none."""
-    found = re.match(r"(Sec\. \d(\.\d)?|Eq\. \d+|Fig\. \d[a-d]?|Table \d)", source)
+    found = re.match(r"(Abstract|Sec\. \d(\.\d)?|Eq\. \d+|Fig\. \d[a-d]?|Table \d)", source)
     place = found.group() if found else source
     number = place.removeprefix("Sec. ") if place.startswith("Sec.") else _PLACES.get(place, "")
     number = number if number in SECTIONS else number.partition(".")[0]
     if number not in SECTIONS:
-        raise ValueError(f"place {source!r}: expected one that begins with Sec., Eq., Fig. or Table and a number")
+        raise ValueError(f"place {source!r}: expected one that begins with Abstract, Sec., Eq., Fig. or Table")
     return number
 
 
@@ -190,7 +192,7 @@ def judge_experiment(claim: Experiment, runs: Sequence[Runs]) -> Row:
         said = f"{number.contrast.text}: {number.number()}"
     else:
         verdict, on = NOT_RUN, ""
-        command = claim.command or (_sweeps(claim, paper, FEATURE, contrasts.MIN_SEEDS) if paper in RECIPES else "")
+        command = claim.command or (_sweeps(claim, paper, FEATURE, paired.MIN_SEEDS) if paper in RECIPES else "")
         network = "of the paper's network " if claim.paper_only else ""
         said = claim.reason or f"no runs {network}on {dataset_title(claim.dataset)} that the test needs"
     recipes = [main.recipe] if main else []
@@ -226,7 +228,7 @@ def _evidence(claim: Experiment, runs: Sequence[Runs]) -> tuple[Evidence, ...]:
         findings = contrasts.find_all(claim.contrasts(each))
         verdict = contrasts.verdict(findings)
         if verdict != NOT_RUN:
-            seeds = max(contrasts.MIN_SEEDS, *(finding.seeds for finding in findings))
+            seeds = max(paired.MIN_SEEDS, *(finding.seeds for finding in findings))
             command = claim.command or _sweeps(claim, each.recipe, each.feature, seeds, each)
             found.append(Evidence(_name(each), verdict, findings, command, False, each.recipe))
             if each.feature == FEATURE and each.dataset == claim.dataset:
@@ -264,7 +266,7 @@ def _note(claim: Experiment, runs: Sequence[Runs], evidence: Sequence[Evidence])
 
 
 def _decides(finding: Finding) -> bool:
-    return finding.seeds >= contrasts.MIN_SEEDS or bool(finding.contrast.exact and finding.seeds)
+    return finding.seeds >= paired.MIN_SEEDS or bool(finding.contrast.exact and finding.seeds)
 
 
 def _rank(claim: Experiment, runs: Runs) -> tuple[bool, bool, bool, str, str]:
@@ -307,11 +309,11 @@ def _seeds(claim: Experiment, loss: str, classes: int, runs: Runs | None) -> int
     """The most seeds that there are of a loss at any width that a claim needs, three at least."""
     frame = None if runs is None else runs.frames.get(classes)
     if frame is None:
-        return contrasts.MIN_SEEDS
+        return paired.MIN_SEEDS
     rows = frame[frame["loss"] == loss]
     if claim.widths:
         rows = rows[rows["width"].isin(claim.widths(classes))]
-    return max([contrasts.MIN_SEEDS, *rows["width"].value_counts().tolist()])
+    return max([paired.MIN_SEEDS, *rows["width"].value_counts().tolist()])
 
 
 def _of_classes(

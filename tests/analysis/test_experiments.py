@@ -107,6 +107,11 @@ OTHERWISE = {  # what is otherwise: one change a world, for the claim of every d
     "at-minimum": [
         add("test_accuracy", -0.01, of(loss), lambda row: row["width"] == least(row)) for loss in contrasts.BOTH
     ],
+    "too-wide": [
+        add("test_accuracy", 0.005, wide),
+        add("test_accuracy", 0.01, wide),
+        add("train_accuracy", -0.02, wide),
+    ],
     "overfits": [add("test_accuracy", 0.005, wide), add("test_accuracy", 0.01, wide)],
     "keeps": [add("test_accuracy", by, of(loss), wide) for by in (0.01, -0.01) for loss in contrasts.W_SOFTMAX],
     "eliminates": [add("test_accuracy", -0.005, W, wide), add("test_accuracy", 0.005, of("softmax"), wide)],
@@ -123,6 +128,8 @@ OTHERWISE = {  # what is otherwise: one change a world, for the claim of every d
         add("best_accuracy", by, of(loss)) for by in (0.008, -0.008) for loss in ("softmax", *contrasts.W_SOFTMAX)
     ],
     "gain-measured": [add("test_accuracy", -0.01, HIGH)],
+    "faster": [add("met_accuracy", by, of("softmax")) for by in (0.02, 0.05)],
+    "angle-is-compactness": [add("nc1", 5, HIGH), turn(60, HIGH), turn(-40, of("softmax"))],
     "warm-start": [add("met_accuracy", 0.03 + by, lambda row: row["softmax_epochs"] == 0) for by in (0, 0.02)],
     "angle-of-softmax": [turn(-40, of("softmax"))],
     "angle-falls": [reverse("class_angles"), turn(12, of("w-softmax:1"))],
@@ -316,6 +323,9 @@ def test_memory_is_counted_in_the_papers_network(dataset, tmp_path):
     table = own.frames[own.classes]
     flat_at_the_end = table.assign(fc_parameters=np.minimum(table["fc_parameters"], table["fc_parameters"].iloc[1]))
     own.frames[own.classes] = flat_at_the_end
+    assert judge_experiment(claim, found).verdict == NOT_REPRODUCED
+    trunk_is_all = table.assign(parameters=10**9 + table["parameters"])
+    own.frames[own.classes] = trunk_is_all
     assert judge_experiment(claim, found).verdict == NOT_REPRODUCED
     own.frames[own.classes] = table.iloc[:2]
     assert judge_experiment(claim, found).verdict == INCONCLUSIVE

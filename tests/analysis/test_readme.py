@@ -29,7 +29,7 @@ def test_the_sweep_against_the_loops(name, seeds):
     runs, rounds = re.search(r"(\d+) runs of each way in each of (\d+)", above).groups()
     assert int(runs) * int(rounds) == seeds
     line = next(line for line in Path("README.md").read_text("utf-8").splitlines() if "runs an hour, against" in line)
-    assert f"[{ratio:.1f} times](figures/benchmark-{name}.md)" in line
+    assert f"[{ratio:.2f} times](figures/benchmark-{name}.md)" in line
     assert f" {ratio / float(plain['ratio']):.1f} times |" in README.partition("against the same loop")[2][:90]
     found = re.fullmatch(r"([-+][\d.]+) \(([-+][\d.]+) to ([-+][\d.]+)\)", engine["difference (95 %)"]).groups()
     mean, low, high = map(minus, found)
@@ -84,9 +84,8 @@ def test_what_the_losses_cost():
     assert f"as the paper writes it {ratio[sizes[2], 'Algorithm 1, naive']:.0f} at 100 classes" in README
     slower = [size for size in sizes if ours[size][0] >= min(library[size, name] for name in margins[:2])]
     beaten = [size for size in sizes if ours[size][0] >= 0.95 * min(library[size, name] for name in margins[:2])]
-    assert slower == []
-    assert [f"({size})" for size in beaten] == ["(256, 512, 1000)"]
-    assert "faster than that library's L-Softmax and A-Softmax at every size but (256, 512, 1000)" in README
+    assert slower == beaten == []
+    assert "faster than that library's L-Softmax and A-Softmax at every size;" in README
     memory = {(row["N, M, C"], row["loss"]): float(row["peak, MiB"]) for row in rows}
     more = [memory[size, "W-Softmax α = 1, printed"] / memory[size, "softmax"] for size in sizes[3:]]
     assert f"Memory beyond the inputs is {more[0]:.1f} and {more[1]:.1f} times plain softmax's" in README
@@ -107,9 +106,10 @@ def test_what_a_wide_layer_and_w_softmax_cost_in_training():
     text = README.partition("**Time.**")[2].partition("```")[0]
     for loss in (wide, ("w-softmax:1", 1)):
         first, *others = (said(recipe, loss, narrow) for recipe in paper)
-        expected = [rf"{first[0]} %.{{0,10}} \((?:95 % interval )?{first[1]} to {first[2]}\)"]
+        expected = [rf"{first[0]} %.{{0,35}} \((?:95 % interval )?{first[1]} to {first[2]}\)"]
         expected += [rf"{mean} %.{{0,12}} \({low} to {high}\)" for mean, low, high in others]
-        assert re.search(".{0,20}".join(expected), text)
-        assert all(float(low.replace("−", "-")) < 0 < float(high) for _, low, high in (first, *others))
+        assert re.search(".{0,25}".join(expected), text)
+        longer = [float(low.replace("−", "-")) > 0 for _, low, _ in (first, *others)]
+        assert longer == ([True, False, False] if loss == wide else [False] * 3)
     mean, low, high = said("cifar100-small", wide, narrow)
     assert f"{mean} % longer ({low} to {high})" in text
