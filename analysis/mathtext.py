@@ -17,6 +17,7 @@ SYMBOLS = {
     "sum": "Σ",
     "in": " ∈ ",
     "cdot": "·",
+    "pm": "±",
     "dots": "…",
     "ge": " ≥ ",
     "le": " ≤ ",
@@ -46,6 +47,7 @@ def _formula(latex: str) -> str:
     text = re.sub(r"\\sqrt\{([^{}]*)\}", r"√(\1)", text)
     text = re.sub(r"\\sqrt\s*", "√", text)
     text = re.sub(r"\\(sin|cos|tan|cot|log|min|arccos)(?=[\w\\])", r"\\\1 ", text)
+    text = re.sub(r"\\bar\\([a-zA-Z]+)", lambda found: f"{SYMBOLS[found[1]]}\u0304", text)
     text = re.sub(r"\\([a-zA-Z]+|.)", lambda found: SYMBOLS.get(found[1], found[1]), text)
     while (again := re.sub(r"([_^])\{([^{}]*)\}", _script, text)) != text:
         text = again

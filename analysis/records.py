@@ -150,7 +150,8 @@ def tally(runs: pd.DataFrame) -> str:
 
 def pack(folder: str | Path, file: Path) -> None:
     """Write all records of a folder into one gzipped file of JSON lines, the same bytes for the same records, whole or
-    not at all; those that the file holds already stay if the folder has none of the run, or one that is not done.
+    not at all. Those that the file holds already stay if the folder has none of the run; and, if they are done, where
+    the folder's is not.
 
     *Raises*: `ValueError` if the folder has none, or if they are not all of one recipe, data and precision."""
     own = {record["run_id"]: record for record in Store(folder).records()}
@@ -167,7 +168,7 @@ def pack(folder: str | Path, file: Path) -> None:
     packed = io.BytesIO()
     with gzip.GzipFile("", "wb", 9, packed, mtime=0) as stream:
         stream.write(lines.encode())
-    put(file, packed.getvalue())
+    put(file, packed.getvalue(), file.with_name(f".{file.name}.tmp"))
 
 
 def _check_alike(one: Mapping[str, Any], other: Mapping[str, Any], where: str) -> None:

@@ -373,7 +373,7 @@ def _difference(found: Sequence[float], base: Sequence[float]) -> tuple[float, f
 def describe(options: Sweep, device: torch.device) -> str:
     """What was measured, for a heading."""
     more = f", {options.more} more of the engine," if options.more else ""
-    tf32 = "; convolutions of the ordinary loop in TF32, torch's default" if device.type == "cuda" else ""
+    tf32 = "; float32 convolutions of the ordinary loop as torch has them, in TF32" if device.type == "cuda" else ""
     return (
         f"{options.recipe}, softmax, {options.runs} runs of each way{more} in each of {options.rounds} interleaved "
         f"rounds; {default_workers(torch.device('cpu'))} cores{tf32}"

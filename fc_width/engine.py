@@ -75,7 +75,7 @@ step, which cost a tenth of a run."""
 @dataclass(frozen=True)
 class Status:
     """Where a sweep stands: `finished` run ids so far; the fraction done of each that is `running` anywhere; and the
-    fraction at which each of these was taken up, from a saved state, as `resumed`."""
+    fraction at which these were taken up, from a saved state, as `resumed`, of each that says so by now."""
 
     finished: frozenset[str]
     running: dict[str, float]
@@ -132,9 +132,8 @@ def run_all(
     def status() -> Status:
         finished = frozenset(store.run_ids() & wanted.keys())
         claims = {run_id: claim for run_id, claim in store.claims().items() if run_id in wanted}
-        running, resumed = (
-            {run_id: claim.get(key, 0.0) for run_id, claim in claims.items()} for key in ("fraction", "resumed")
-        )
+        running = {run_id: claim.get("fraction", 0.0) for run_id, claim in claims.items()}
+        resumed = {run_id: claim["resumed"] for run_id, claim in claims.items() if "resumed" in claim}
         return Status(finished, running, resumed)
 
     now = status()
@@ -328,7 +327,7 @@ class _Worker:
             self.last_beat = time.monotonic()
             _exit_if_orphaned()
             for other, one in self.running.items():
-                self.store.beat(other, one.fraction, one.resumed or 0.0)
+                self.store.beat(other, one.fraction, one.resumed)
 
     def _end(self, run_id: str, record: Record) -> None:
         self.running.pop(run_id, None)

@@ -233,8 +233,9 @@ class Store:
         finally:
             temporary.unlink(missing_ok=True)
 
-    def beat(self, run_id: str, fraction: float, resumed: float = 0.0) -> None:
-        """Show that this process is still at work on a claimed run, how far, and how far it was when taken up."""
+    def beat(self, run_id: str, fraction: float, resumed: float | None = None) -> None:
+        """Show that this process is still at work on a claimed run, how far, and, once that is known, how far it was
+        when taken up."""
         temporary = self._temporary(run_id)
         try:
             temporary.write_bytes(self._content(fraction, resumed))
@@ -338,9 +339,9 @@ class Store:
             return b""
 
     @staticmethod
-    def _content(fraction: float, resumed: float = 0.0) -> bytes:
-        claim = _owner() | {"fraction": fraction, "resumed": resumed, "beat": secrets.token_hex(8)}
-        return json.dumps(claim).encode()
+    def _content(fraction: float, resumed: float | None = None) -> bytes:
+        claim = _owner() | {"fraction": fraction, "beat": secrets.token_hex(8)}
+        return json.dumps(claim | ({} if resumed is None else {"resumed": resumed})).encode()
 
     def _record_path(self, run_id: str) -> Path:
         return self.folder / f"{run_id}.json"
@@ -355,12 +356,11 @@ class Store:
         return self.folder / f".{run_id}.{secrets.token_hex(4)}~{_HOST}@{os.getpid()}.tmp"
 
 
-def put(path: Path, content: bytes, temporary: Path | None = None) -> None:
+def put(path: Path, content: bytes, temporary: Path) -> None:
     """Put a file in place, whole and on the disk, or not at all.
 
     *Arguments*: `path`, `content`, of the file; `temporary`, where it is written first, in the same folder.
     """
-    temporary = temporary or path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     try:
         with open(temporary, "wb") as stream:
             stream.write(content)

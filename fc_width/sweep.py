@@ -308,6 +308,8 @@ def _run(options: Options, base: Recipe, there: cluster.Cluster | None) -> int:
         print(f"{where}: corrupt record, {'to be ' if options.dry_run else ''}set aside{again}")
     gpus = 1 if device.type == "cpu" else there.gpus if there else torch.cuda.device_count()
     at_once = workers * max(gpus, 1)
+    if there is not None:
+        at_once = min(at_once, max(there.cpus, 1))  # a task takes one
     left = report.duration(math.ceil(todo / at_once) * expected_seconds(runs, store, dataset))
     begun = len(store.saved_ids() & wanted - done)
     print(

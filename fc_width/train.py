@@ -163,7 +163,7 @@ def _pieces(
         **history,
         **(measured or {}),
     }
-    if device.type == "cuda":
+    if device.type == "cuda" and state is None:  # of one taken up nobody knows how its first steps were taken
         made["steps"] = "launched as they are" if step.graph is None else "a graph"
     parameters = {"fc": backbone.fc_parameters(), "classifier": sum(p.numel() for p in loss.parameters())}
     return record | {

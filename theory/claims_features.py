@@ -214,7 +214,12 @@ def kept_apart(
 
 
 def mean_angle(
-    max_classes: int, within: Any = 1, slope: Any = SIN, far: Any = (Fraction(-4, 5), Fraction(3, 5)), longer: Any = 3
+    max_classes: int,
+    within: Any = 1,
+    slope: Any = SIN,
+    far: Any = (Fraction(-4, 5), Fraction(3, 5)),
+    longer: Any = 3,
+    twice: Any = 2,
 ) -> list[Step]:
     """ "Lower mean angle corresponds to the compactness of intra-class", so that softmax, whose angle is larger, "can
     not encourage the intra-class compactness"."""
@@ -247,8 +252,8 @@ def mean_angle(
     directions, lengths = [up, down], [EAST, (Fraction(longer), Fraction(0))]
     return [
         equal(
-            r"**Of directions it is true.** $N$ unit features with the mean $m$, $S = \|m\|^2$, have the variance "
-            r"$\frac1N \sum \|u - m\|^2 = 1 - 2S + S = 1 - S$,",
+            r"**Directions at a small mean angle are close.** $N$ unit features with the mean $m$, $S = \|m\|^2$, "
+            r"have the variance $\frac1N \sum \|u - m\|^2 = 1 - 2S + S = 1 - S$,",
             within - 2 * square + square,
             1 - square,
         ),
@@ -271,15 +276,15 @@ def mean_angle(
             2 * angle - angle**2,
         ),
         Step(
-            r"Against the converse: a class whose features are all $(-4/5, 3/5)$, at 143.1° from $w = (1, 0)$, has no "
+            r"Against it: a class whose features are all $(-4/5, 3/5)$, at 143.1° from $w = (1, 0)$, has no "
             r"variance; one whose features are $(4/5, \pm 3/5)$, half of them each, at 36.9°, has the variance $9/25$.",
             lambda: farther_and_more_compact(directions),
             "counterexample",
             evidence(directions),
         ),
         Step(
-            r"Against it of features with lengths: with $w$ and $3w$, half each, the angle is 0 and the variance 1: "
-            r"more than that of the class at 143.1°.",
+            r"Against it too where features have lengths: with $w$ and $3w$, half each, the angle is 0 and the "
+            r"variance 1: more than that of the class at 143.1°.",
             lambda: farther_and_more_compact(lengths),
             "counterexample",
             evidence(lengths),
@@ -289,10 +294,18 @@ def mean_angle(
             r"under $p$ of $a_j = w_j^T v$: $\sum_j p_j a_j^2 - (\sum_j p_j a_j)^2 = \frac12 \sum_{i,j} p_i p_j (a_i - "
             r"a_j)^2$, term by term with $\sum_i p_i = 1$. It is above 0 unless all $a_j$ are equal: where the "
             r"differences of the weights span the space, as on the simplex in $C - 1$ dimensions, the loss is strictly "
-            r"convex, and of all features no longer than $r$ one alone has the least. The same holds of W-Softmax, "
-            r"with $w_c$ and the $w'_j$ for weights.",
+            r"convex, and of all features no longer than $r$ one alone has the least.",
             p_i * p_j * (a_i - a_j) ** 2,
-            p_i * p_j * a_i**2 + p_i * p_j * a_j**2 - 2 * (p_i * a_i) * (p_j * a_j),
+            p_i * p_j * a_i**2 + p_i * p_j * a_j**2 - twice * (p_i * a_i) * (p_j * a_j),
+        ),
+        positive(
+            r"W-Softmax asks for one too, on the simplex ($k = C - 1 \ge 2$), with $w_c$ and the $w'_j$ for "
+            r"weights. If $\sum_{j \ne c} a_j (w_j - (n - \alpha) w_c) = 0$, then, as $w_c = -\sum_{j \ne c} w_j$ "
+            r"and any $k$ of the weights are independent, every $a_j$ is $\alpha - n$ times their sum: all are 0 "
+            r"unless $k(\alpha - n) = 1$; but $n > \alpha - 1/k$, as $n^2 - (\alpha - 1/k)^2 = 1 - 1/k^2 > 0$. So "
+            r"the $w'_j - w_c$, which are these vectors over $n$, span the space.",
+            sympy.expand(ON_SIMPLEX - (ALPHA - 1 / K) ** 2),
+            (K, 2),
         ),
     ]
 
@@ -338,6 +351,7 @@ CLAIMS = (
             {"slope": COS},
             {"far": (1, 0)},
             {"longer": 1},
+            {"twice": 1},
         ),
         "A small mean angle makes the directions of a class compact. A large one does not make them spread: all may be "
         "one, far from the weight. And softmax too asks for one feature a class, up to a length, where the differences "

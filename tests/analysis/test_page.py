@@ -14,8 +14,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from analysis import page, verdicts
+from analysis import mathtext, page, verdicts
 from analysis.verdicts import MEANING, SECTIONS, Row
+from theory.claim import judge
+from theory.claims import all_claims
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 VOID = {"meta", "img", "br", "link"}
@@ -240,3 +242,13 @@ def test_light_and_dark_are_drawn(text, tmp_path):
 def test_pictures_are_embedded_as_they_are(text, pictures):
     data = re.findall(r"base64,([^\"]*)\"", text)
     assert [base64.b64decode(each) for each in data] == [pictures["optimal"][0].png, pictures["angle-falls"][0].png]
+
+
+def test_every_command_in_a_formula_is_known():
+    """Else its name would stand in the formula."""
+    steps = [step.step.text for claim in all_claims() for step in judge(claim, 8).steps]
+    commands = set(re.findall(r"\\([a-zA-Z]+)", " ".join(steps)))
+    functions = {"sin", "cos", "tan", "cot", "log", "min", "max", "arcsin", "arccos", "det"}
+    assert commands - set(mathtext.SYMBOLS) - functions <= {"frac", "sqrt", "bar", "mathbb", "operatorname"}
+    assert mathtext.to_html(r"$(4, \pm 3)$ and $\bar\theta$").count("±") == 1
+    assert "θ\u0304" in mathtext.to_html(r"$\bar\theta^2$")

@@ -106,7 +106,7 @@ def test_what_a_wide_layer_and_w_softmax_cost_in_training():
     text = README.partition("**Time.**")[2].partition("```")[0]
     for loss in (wide, ("w-softmax:1", 1)):
         first, *others = (said(recipe, loss, narrow) for recipe in paper)
-        expected = [rf"{first[0]} %.{{0,35}} \((?:95 % interval )?{first[1]} to {first[2]}\)"]
+        expected = [rf"{first[0]} %.{{0,40}} \((?:95 % interval )?{first[1]} to {first[2]}\)"]
         expected += [rf"{mean} %.{{0,12}} \({low} to {high}\)" for mean, low, high in others]
         assert re.search(".{0,25}".join(expected), text)
         longer = [float(low.replace("−", "-")) > 0 for _, low, _ in (first, *others)]

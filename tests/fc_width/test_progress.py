@@ -69,6 +69,7 @@ def test_what_was_done_before_is_not_this_sweep_s_speed(store, capsys, monkeypat
     monkeypatch.setattr(module.time, "monotonic", lambda: now)
     with Progress(RUNS, store, 1000) as show:
         show(Status(frozenset({RUNS[0].run_id}), {}))
+        show(Status(frozenset({RUNS[0].run_id}), {RUNS[1].run_id: 0.0}))  # claimed, its state not yet read
         now += 60
         running = {RUNS[1].run_id: 0.9, RUNS[2].run_id: 0.5}
         show(Status(frozenset({RUNS[0].run_id}), running, {RUNS[1].run_id: 0.8, RUNS[2].run_id: 0.0}))

@@ -404,3 +404,12 @@ def test_a_record_is_on_the_disk_before_its_name_and_its_name_before_all_else(st
     monkeypatch.setattr(os, "replace", lambda *paths: done.append("name") or replace(*paths))
     store.write(RECORD)
     assert done == ["file", "name", "folder"]
+
+
+def test_a_claim_says_where_a_run_was_taken_up_once_that_is_known(store):
+    assert store.claim(A)
+    assert "resumed" not in store.claims()[A]
+    store.beat(A, 0.8)
+    assert "resumed" not in store.claims()[A]
+    store.beat(A, 0.85, 0.8)
+    assert store.claims()[A]["resumed"] == 0.8
