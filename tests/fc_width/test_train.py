@@ -111,6 +111,7 @@ def test_what_is_measured_is_what_a_recount_finds(loss, width, few_digits, monke
     assert {key: found[key] for key in collapse} == pytest.approx(collapse, rel=1e-3, abs=1e-5)
     bits = np.unpackbits(np.frombuffer(base64.b64decode(record["correct"]), np.uint8))[: len(right)]
     assert bits.tolist() == right.tolist()
+    assert record["largest_class"] == max(labels.tolist().count(label) for label in range(10)) / len(labels)
     if width == 2:
         assert np.array(record["features"]["embeddings"]) == pytest.approx(embeddings[: train.FEATURES_KEPT], rel=6e-3)
         assert record["features"]["labels"] == labels[: train.FEATURES_KEPT].tolist()
