@@ -309,7 +309,7 @@ def of_torch_alone(network: nn.Module) -> nn.Module:
     for module in list(network.modules()):
         for name, child in module.named_children():
             if isinstance(child, PReLU):
-                plain = nn.PReLU(child.num_parameters)
+                plain = nn.PReLU(child.num_parameters, device=child.weight.device)
                 plain.load_state_dict(child.state_dict())
                 setattr(module, name, plain)
     return network

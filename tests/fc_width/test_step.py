@@ -252,7 +252,10 @@ def test_under_autocast_the_trunk_alone_is_in_less():
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 @pytest.mark.parametrize("loss", LOSSES)
 def test_a_replayed_step_is_the_step(loss, few_digits, monkeypatch):
-    recipe = dataclasses.replace(QUICK, loss=loss)
+    """In float32: of bfloat16 two trainings that are both launched are as far apart as a launched and a replayed one,
+    as sums come in another order each time."""
+    recipe = dataclasses.replace(QUICK, loss=loss, precision="float32")
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", False)
     replays, replay = [], torch.cuda.CUDAGraph.replay
     monkeypatch.setattr(torch.cuda.CUDAGraph, "replay", lambda graph: replays.append(1) or replay(graph))
     with torch.cuda.stream(torch.cuda.Stream()):
@@ -263,7 +266,7 @@ def test_a_replayed_step_is_the_step(loss, few_digits, monkeypatch):
         assert len(replays) == 4
     torch.cuda.synchronize()
     for name, value in launched.items():
-        torch.testing.assert_close(replayed[name], value, rtol=0.05, atol=0.02)
+        torch.testing.assert_close(replayed[name], value, rtol=1e-3, atol=1e-4)
 
 
 @pytest.mark.cuda
