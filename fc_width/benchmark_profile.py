@@ -31,7 +31,7 @@ KINDS = {  # part of the name of an operator, or of what called it: what it is
     "SGD": "optimiser",
     "_fused_sgd": "optimiser",
     "mm": "matrix products: FC layer, classifier, geometry",
-    "_Images": "batches from the data set",
+    "_Patches": "batches from the data set",
     "index": "batches from the data set",
 }
 OTHER = "all else: small operators, Python"

@@ -4,11 +4,14 @@ A layer of the backbone is a convolution (or the FC layer) without its bias, x, 
 
     z = x + b,    p = max(z, 0) + a min(z, 0),    y = γ (p − mean p) / √(var p + ε) + β
 
-with mean and variance over the batch, for each channel. Operator by operator that is some thirty launches there and
-back, many of which read or write all of x, and at the paper's batch sizes a GPU spends its time on those. Here the
-forward pass reads x twice and writes y, the backward pass reads x and ∂y twice and writes ∂x; nothing but x is kept.
-All is computed in float32. The gradients of a, b, γ and β are summed where they will be read, into one tensor for all
-layers.
+with mean and variance over the batch, for each channel, and where a pool follows the largest y of each 2×2 window.
+Operator by operator that is some thirty launches there and back, many of which read or write all of x, and at the
+paper's batch sizes a GPU spends its time on those. Here the forward pass reads x twice and writes y, pooled, the
+backward pass reads x and ∂y twice and writes ∂x; nothing but x is kept. The first convolution, of so few channels that
+it is all memory, is no kernel of its own: what it multiplies, the 3×3 pixels around each one, is smaller than its
+result, so that is stored, and multiplied wherever x would be read. All is computed in float32 (the products of the
+first convolution in TF32 where the others' are of bfloat16). The gradients of a, b, γ, β and the first kernels are
+summed where they will be read, into one tensor for all layers.
 """
 
 import functools
@@ -20,7 +23,7 @@ import triton.language as tl
 from torch import nn
 from torch.nn import functional as F
 
-from fc_width.backbone import Backbone
+from fc_width.backbone import Backbone, Stage
 from fc_width.w_softmax import full_precision
 
 TILE = 2048
@@ -36,7 +39,9 @@ BACKWARD_PROGRAMS = 396
 """Of the one that ends the backward pass: three for each of 132, as its registers leave no room for a fourth."""
 
 
-_compiled_once = triton.jit(do_not_specialize=["rows", "tiles"])  # else anew for every shape that a network has
+_compiled_once = triton.jit(  # else anew for every shape that a network has
+    do_not_specialize=["rows", "windows", "tiles", "height", "width", "down", "across", "stride"]
+)
 
 
 @triton.jit
@@ -50,29 +55,89 @@ def _channels(bias, slope, channels, BLOCK_C: tl.constexpr):
 
 
 @triton.jit
-def _tile(tile, column, inside, rows, channels, BLOCK_R: tl.constexpr):
-    """Where the numbers of a tile of rows lie, and which of them there are."""
-    row = tile * BLOCK_R + tl.arange(0, BLOCK_R)
-    return row[:, None].to(tl.int64) * channels + column[None, :], (row[:, None] < rows) & inside[None, :]
+def _pixel(window, there, height, width, down, across, at: tl.constexpr, PIXELS: tl.constexpr):
+    """The row in x of pixel `at` of these windows of PIXELS, down × across an image, and which of them there are."""
+    if PIXELS == 1:
+        row, found = window, there
+    else:
+        h = 2 * (window // across % down) + at // 2
+        w = 2 * (window % across) + at % 2
+        row = (window // (down * across) * height + h) * width + w
+        found = there & (h < height) & (w < width)
+    return row, found
 
 
 @triton.jit
-def _activation(inputs, bias, slope):
-    z = inputs.to(tl.float32) + bias
+def _patch(x, row, there, TAPS: tl.constexpr):
+    """What a pixel of the first layer is computed from, (rows, TAPS)."""
+    at = row[:, None].to(tl.int64) * TAPS + tl.arange(0, TAPS)[None, :]
+    return tl.load(x + at, mask=there[:, None], other=0.0).to(tl.float32)
+
+
+@triton.jit
+def _kernels(kernels, column, inside, numbers, TAPS: tl.constexpr):
+    """The kernels of the first layer, (TAPS, channels); of another layer nothing."""
+    if TAPS == 0:
+        found = 0.0
+    else:
+        tap = tl.arange(0, TAPS)
+        at = column[None, :] * numbers + tap[:, None]
+        found = tl.load(kernels + at, mask=(tap < numbers)[:, None] & inside[None, :], other=0.0)
+    return found
+
+
+@triton.jit
+def _product(one, other, x):
+    """Of matrices of float32: full where x is, else in TF32, which holds all of bfloat16 and more."""
+    if x.dtype.element_ty == tl.float32:
+        found = tl.dot(one, other, input_precision="ieee")
+    else:
+        found = tl.dot(one, other, input_precision="tf32")
+    return found
+
+
+@triton.jit
+def _before(x, taps, row, there, column, inside, bias, channels, TAPS: tl.constexpr):
+    """z = x + b of rows and channels, where x of the first layer are patches that are multiplied by its kernels."""
+    if TAPS == 0:
+        at = row[:, None].to(tl.int64) * channels + column[None, :]
+        found = tl.load(x + at, mask=there[:, None] & inside[None, :], other=0.0).to(tl.float32)
+    else:
+        found = _product(_patch(x, row, there, TAPS), taps, x)
+    return found + bias[None, :]
+
+
+@triton.jit
+def _activation(z, slope):
     return tl.where(z > 0, z, slope * z)
 
 
+@triton.jit
+def _origin(x, column, inside, bias, slope, TAPS: tl.constexpr):
+    """Some p₀ of each channel, that of the first row, so that a large mean does not cancel; of the first layer, whose
+    images are normalised, that of x = 0."""
+    z = bias
+    if TAPS == 0:
+        z += tl.load(x + column, mask=inside, other=0.0).to(tl.float32)
+    return _activation(z, slope)
+
+
 @_compiled_once
-def _moments_kernel(x, bias, slope, sums, rows, channels, tiles, BLOCK_R: tl.constexpr, BLOCK_C: tl.constexpr):
-    """Σ (p − p₀) and Σ (p − p₀)² of each channel; p₀ is of the first row, so that a large mean does not cancel."""
+def _moments_kernel(
+    x, kernels, bias, slope, sums, rows, channels, numbers, tiles,
+    TAPS: tl.constexpr, BLOCK_R: tl.constexpr, BLOCK_C: tl.constexpr,
+):  # fmt: skip
+    """Σ (p − p₀) and Σ (p − p₀)² of each channel."""
     column, inside, b, a = _channels(bias, slope, channels, BLOCK_C)
-    origin = _activation(tl.load(x + column, mask=inside, other=0.0), b, a)
+    taps = _kernels(kernels, column, inside, numbers, TAPS)
+    origin = _origin(x, column, inside, b, a, TAPS)
     first = tl.zeros([BLOCK_R, BLOCK_C], tl.float32)
     second = tl.zeros([BLOCK_R, BLOCK_C], tl.float32)
     for tile in range(tiles):
-        at, mask = _tile(tl.program_id(0) * tiles + tile, column, inside, rows, channels, BLOCK_R)
-        p = _activation(tl.load(x + at, mask=mask, other=0.0), b[None, :], a[None, :])
-        apart = tl.where(mask, p - origin[None, :], 0.0)
+        row = (tl.program_id(0) * tiles + tile) * BLOCK_R + tl.arange(0, BLOCK_R)
+        there = row < rows
+        p = _activation(_before(x, taps, row, there, column, inside, b, channels, TAPS), a[None, :])
+        apart = tl.where(there[:, None], p - origin[None, :], 0.0)
         first += apart
         second += apart * apart
     tl.atomic_add(sums + column, tl.sum(first, 0), mask=inside, sem="relaxed")
@@ -81,17 +146,18 @@ def _moments_kernel(x, bias, slope, sums, rows, channels, tiles, BLOCK_R: tl.con
 
 @_compiled_once
 def _forward_kernel(
-    x, y, bias, slope, gamma, beta, sums, moments, running_mean, running_var, rows, channels, eps, momentum,
-    TRAINING: tl.constexpr, BLOCK_R: tl.constexpr, BLOCK_C: tl.constexpr,
+    x, kernels, y, bias, slope, gamma, beta, sums, moments, running_mean, running_var, rows, channels, numbers,
+    windows, height, width, down, across, eps, momentum,
+    TRAINING: tl.constexpr, PIXELS: tl.constexpr, TAPS: tl.constexpr, BLOCK_R: tl.constexpr, BLOCK_C: tl.constexpr,
 ):  # fmt: skip
-    """y, of the running mean and variance unless TRAINING; in which the first program of a channel also keeps its mean
-    and 1/√(var + ε), and moves the running ones."""
+    """y, or the largest y of each window, of the running mean and variance unless TRAINING; in which the first program
+    of a channel also keeps its mean and 1/√(var + ε), and moves the running ones."""
     column, inside, b, a = _channels(bias, slope, channels, BLOCK_C)
     if TRAINING:
         off = tl.load(sums + column, mask=inside, other=0.0) / rows
         variance = tl.load(sums + channels + column, mask=inside, other=0.0) / rows - off * off
         variance = tl.maximum(variance, 0.0)
-        mean = _activation(tl.load(x + column, mask=inside, other=0.0), b, a) + off
+        mean = _origin(x, column, inside, b, a, TAPS) + off
         scale = 1 / tl.sqrt(variance + eps)
         if tl.program_id(0) == 0:
             tl.store(moments + column, mean, mask=inside)
@@ -106,26 +172,66 @@ def _forward_kernel(
         scale = 1 / tl.sqrt(tl.load(running_var + column, mask=inside, other=0.0) + eps)
     scale *= tl.load(gamma + column, mask=inside, other=0.0)
     shift = tl.load(beta + column, mask=inside, other=0.0)
-    at, mask = _tile(tl.program_id(0), column, inside, rows, channels, BLOCK_R)
-    p = _activation(tl.load(x + at, mask=mask, other=0.0), b[None, :], a[None, :])
-    value = (p - mean[None, :]) * scale[None, :] + shift[None, :]
-    tl.store(y + at, value.to(y.dtype.element_ty), mask=mask)
+    taps = _kernels(kernels, column, inside, numbers, TAPS)
+    window = tl.program_id(0) * BLOCK_R + tl.arange(0, BLOCK_R)
+    there = window < windows
+    value = tl.full([BLOCK_R, BLOCK_C], float("-inf"), tl.float32)
+    for at in tl.static_range(PIXELS):
+        row, found = _pixel(window, there, height, width, down, across, at, PIXELS)
+        p = _activation(_before(x, taps, row, found, column, inside, b, channels, TAPS), a[None, :])
+        normal = (p - mean[None, :]) * scale[None, :] + shift[None, :]
+        value = tl.maximum(value, normal, propagate_nan=tl.PropagateNan.ALL)
+    to = window[:, None].to(tl.int64) * channels + column[None, :]
+    tl.store(y + to, value.to(y.dtype.element_ty), mask=there[:, None] & inside[None, :])
+
+
+@triton.jit
+def _largest(
+    x, taps, window, there, column, inside, bias, slope, mean, factor, shift, channels, height, width, down, across, y,
+    PIXELS: tl.constexpr, TAPS: tl.constexpr, BLOCK_R: tl.constexpr, BLOCK_C: tl.constexpr,
+):  # fmt: skip
+    """Which pixel of each window has the largest y, as y is rounded, the first where several have, and its p."""
+    largest = tl.full([BLOCK_R, BLOCK_C], float("-inf"), tl.float32)
+    of_largest = tl.zeros([BLOCK_R, BLOCK_C], tl.float32)
+    place = tl.zeros([BLOCK_R, BLOCK_C], tl.int32)
+    for at in tl.static_range(PIXELS):
+        row, found = _pixel(window, there, height, width, down, across, at, PIXELS)
+        p = _activation(_before(x, taps, row, found, column, inside, bias, channels, TAPS), slope[None, :])
+        value = (p - mean[None, :]) * factor[None, :] + shift[None, :]
+        value = value.to(y.dtype.element_ty).to(tl.float32)
+        larger = value > largest
+        largest = tl.where(larger, value, largest)
+        of_largest = tl.where(larger, p, of_largest)
+        place = tl.where(larger, at, place)
+    return place, of_largest
 
 
 @_compiled_once
 def _backward_sums_kernel(
-    dy, x, bias, slope, moments, gradients, rows, channels, tiles, BLOCK_R: tl.constexpr, BLOCK_C: tl.constexpr
-):
+    dy, x, kernels, bias, slope, gamma, beta, moments, gradients, channels, numbers, windows, height, width, down,
+    across, tiles, PIXELS: tl.constexpr, TAPS: tl.constexpr, BLOCK_R: tl.constexpr, BLOCK_C: tl.constexpr,
+):  # fmt: skip
     """∂β = Σ ∂y and ∂γ = Σ ∂y (p − mean)/√(var + ε)."""
     column, inside, b, a = _channels(bias, slope, channels, BLOCK_C)
     mean = tl.load(moments + column, mask=inside, other=0.0)
     scale = tl.load(moments + channels + column, mask=inside, other=0.0)
+    factor = scale * tl.load(gamma + column, mask=inside, other=0.0)
+    shift = tl.load(beta + column, mask=inside, other=0.0)
+    taps = _kernels(kernels, column, inside, numbers, TAPS)
     towards_beta = tl.zeros([BLOCK_R, BLOCK_C], tl.float32)
     towards_gamma = tl.zeros([BLOCK_R, BLOCK_C], tl.float32)
     for tile in range(tiles):
-        at, mask = _tile(tl.program_id(0) * tiles + tile, column, inside, rows, channels, BLOCK_R)
-        p = _activation(tl.load(x + at, mask=mask, other=0.0), b[None, :], a[None, :])
-        gradient = tl.load(dy + at, mask=mask, other=0.0).to(tl.float32)
+        window = (tl.program_id(0) * tiles + tile) * BLOCK_R + tl.arange(0, BLOCK_R)
+        there = window < windows
+        if PIXELS == 1:
+            p = _activation(_before(x, taps, window, there, column, inside, b, channels, TAPS), a[None, :])
+        else:
+            _, p = _largest(
+                x, taps, window, there, column, inside, b, a, mean, factor, shift, channels, height, width, down,
+                across, dy, PIXELS, TAPS, BLOCK_R, BLOCK_C,
+            )  # fmt: skip
+        at = window[:, None].to(tl.int64) * channels + column[None, :]
+        gradient = tl.load(dy + at, mask=there[:, None] & inside[None, :], other=0.0).to(tl.float32)
         towards_beta += gradient
         towards_gamma += gradient * (p - mean[None, :]) * scale[None, :]
     tl.atomic_add(gradients + column, tl.sum(towards_beta, 0), mask=inside, sem="relaxed")
@@ -134,48 +240,85 @@ def _backward_sums_kernel(
 
 @_compiled_once
 def _backward_kernel(
-    dy, x, dx, bias, slope, gamma, moments, gradients, rows, channels, tiles,
-    BLOCK_R: tl.constexpr, BLOCK_C: tl.constexpr,
+    dy, x, dx, kernels, bias, slope, gamma, beta, moments, gradients, dkernels, rows, channels, numbers, windows,
+    height, width, down, across, tiles,
+    PIXELS: tl.constexpr, TAPS: tl.constexpr, BLOCK_R: tl.constexpr, BLOCK_C: tl.constexpr,
 ):  # fmt: skip
-    """∂x, and ∂a and ∂b, from ∂p = γ/√(var + ε) (∂y − ∂β/N − ∂γ (p − mean)/(N √(var + ε))) over N rows."""
+    """∂x, of the first layer that of its kernels, and ∂a and ∂b, from
+    ∂p = γ/√(var + ε) (∂y − ∂β/N − ∂γ (p − mean)/(N √(var + ε))) over N rows."""
     column, inside, b, a = _channels(bias, slope, channels, BLOCK_C)
     mean = tl.load(moments + column, mask=inside, other=0.0)
     scale = tl.load(moments + channels + column, mask=inside, other=0.0)
     constant = tl.load(gradients + column, mask=inside, other=0.0) / rows
     along = tl.load(gradients + channels + column, mask=inside, other=0.0) / rows
     factor = scale * tl.load(gamma + column, mask=inside, other=0.0)
+    shift = tl.load(beta + column, mask=inside, other=0.0)
+    taps = _kernels(kernels, column, inside, numbers, TAPS)
     towards_slope = tl.zeros([BLOCK_R, BLOCK_C], tl.float32)
     towards_bias = tl.zeros([BLOCK_R, BLOCK_C], tl.float32)
+    if TAPS != 0:
+        towards_kernels = tl.zeros([TAPS, BLOCK_C], tl.float32)
     for tile in range(tiles):
-        at, mask = _tile(tl.program_id(0) * tiles + tile, column, inside, rows, channels, BLOCK_R)
-        z = tl.load(x + at, mask=mask, other=0.0).to(tl.float32) + b[None, :]
-        normal = (tl.where(z > 0, z, a[None, :] * z) - mean[None, :]) * scale[None, :]
-        gradient = tl.load(dy + at, mask=mask, other=0.0).to(tl.float32)
-        dp = factor[None, :] * (gradient - constant[None, :] - along[None, :] * normal)
-        dz = tl.where(z > 0, dp, a[None, :] * dp)
-        tl.store(dx + at, dz.to(dx.dtype.element_ty), mask=mask)
-        towards_slope += tl.where(mask & (z <= 0), dp * z, 0.0)
-        towards_bias += tl.where(mask, dz, 0.0)
+        window = (tl.program_id(0) * tiles + tile) * BLOCK_R + tl.arange(0, BLOCK_R)
+        there = window < windows
+        if PIXELS == 1:
+            pooled, whole = window, there
+        else:  # the last pixels of an odd height or width are in no window, but are of the batch
+            h, w = window // across % down, window % across
+            pooled = (window // (down * across) * (height // 2) + h) * (width // 2) + w
+            whole = there & (h < height // 2) & (w < width // 2)
+            place, _ = _largest(
+                x, taps, window, there, column, inside, b, a, mean, factor, shift, channels, height, width, down,
+                across, dy, PIXELS, TAPS, BLOCK_R, BLOCK_C,
+            )  # fmt: skip
+        at_dy = pooled[:, None].to(tl.int64) * channels + column[None, :]
+        given = tl.load(dy + at_dy, mask=whole[:, None] & inside[None, :], other=0.0).to(tl.float32)
+        for at in tl.static_range(PIXELS):
+            row, found = _pixel(window, there, height, width, down, across, at, PIXELS)
+            mask = found[:, None] & inside[None, :]
+            z = _before(x, taps, row, found, column, inside, b, channels, TAPS)
+            normal = (_activation(z, a[None, :]) - mean[None, :]) * scale[None, :]
+            gradient = given if PIXELS == 1 else tl.where(place == at, given, 0.0)
+            dp = factor[None, :] * (gradient - constant[None, :] - along[None, :] * normal)
+            dz = tl.where(mask, tl.where(z > 0, dp, a[None, :] * dp), 0.0)
+            if TAPS == 0:
+                at_dx = row[:, None].to(tl.int64) * channels + column[None, :]
+                tl.store(dx + at_dx, dz.to(dx.dtype.element_ty), mask=mask)
+            else:
+                towards_kernels += _product(tl.trans(_patch(x, row, found, TAPS)), dz, x)
+            towards_slope += tl.where(mask & (z <= 0), dp * z, 0.0)
+            towards_bias += dz
     tl.atomic_add(gradients + 2 * channels + column, tl.sum(towards_slope, 0), mask=inside, sem="relaxed")
     tl.atomic_add(gradients + 3 * channels + column, tl.sum(towards_bias, 0), mask=inside, sem="relaxed")
+    if TAPS != 0:
+        tap = tl.arange(0, TAPS)
+        to = dkernels + column[None, :] * numbers + tap[:, None]
+        tl.atomic_add(to, towards_kernels, mask=(tap < numbers)[:, None] & inside[None, :], sem="relaxed")
 
 
-@triton.jit
-def _images_kernel(images, chosen, mean, scale, y, channels, pixels, BLOCK: tl.constexpr):
-    """Chosen images (N, channels, pixels) of uint8, normalised, (N, pixels, channels): a part of one a program, as
-    divisions of 64 bits are slow."""
-    numbers = channels * pixels
+@_compiled_once
+def _patches_kernel(
+    images, chosen, mean, scale, y, height, width, down, across, stride,
+    CHANNELS: tl.constexpr, TAPS: tl.constexpr, BLOCK: tl.constexpr,
+):  # fmt: skip
+    """The 3×3 pixels of all channels, normalised, that each output of the first convolution is computed from, of chosen
+    images of uint8, (N, down, across, TAPS): a part of one a program, as divisions of 64 bits are slow."""
     at = tl.program_id(1) * BLOCK + tl.arange(0, BLOCK)
-    mask = at < numbers
-    channel, pixel = at % channels, at // channels
+    pixel, tap = at // TAPS, at % TAPS
+    channel = tap % CHANNELS
+    h = pixel // across * stride + tap // (3 * CHANNELS) - 1
+    w = pixel % across * stride + tap // CHANNELS % 3 - 1
+    mask = (pixel < down * across) & (tap < 9 * CHANNELS)
+    inside = mask & (h >= 0) & (h < height) & (w >= 0) & (w < width)
     image = tl.load(chosen + tl.program_id(0))
-    value = tl.load(images + image * numbers + channel * pixels + pixel, mask=mask, other=0)
-    off = tl.load(mean + channel, mask=mask, other=0.0)
-    value = (value.to(tl.float32) - off) * tl.load(scale + channel, mask=mask, other=0.0)
-    tl.store(y + tl.program_id(0).to(tl.int64) * numbers + at, value.to(y.dtype.element_ty), mask=mask)
+    value = tl.load(images + ((image * CHANNELS + channel) * height + h) * width + w, mask=inside, other=0)
+    value = value.to(tl.float32) - tl.load(mean + channel, mask=inside, other=0.0)
+    value *= tl.load(scale + channel, mask=inside, other=0.0)
+    to = tl.program_id(0).to(tl.int64) * (down * across * TAPS) + at
+    tl.store(y + to, value.to(y.dtype.element_ty), mask=pixel < down * across)
 
 
-class _Images(torch.autograd.Function):
+class _Patches(torch.autograd.Function):
     """Without a gradient; torch's profiler counts a kernel for the function that launches it."""
 
     @staticmethod
@@ -185,22 +328,37 @@ class _Images(torch.autograd.Function):
         chosen: torch.Tensor,
         mean: torch.Tensor,
         scale: torch.Tensor,
+        stride: int,
         dtype: torch.dtype,
     ) -> torch.Tensor:
-        shape = len(chosen), *images.shape[1:]
-        y = torch.empty(shape, dtype=dtype, device=images.device, memory_format=torch.channels_last)
-        channels, pixels = shape[1], shape[2] * shape[3]
-        block = min(1024, triton.next_power_of_2(channels * pixels))
-        grid = (shape[0], triton.cdiv(channels * pixels, block))
-        _images_kernel[grid](images, chosen, mean, scale, y, channels, pixels, BLOCK=block)
+        channels, height, width = images.shape[1:]
+        down, across, taps = -(-height // stride), -(-width // stride), _taps(channels)
+        y = torch.empty((len(chosen), down, across, taps), dtype=dtype, device=images.device)
+        block = min(1024, triton.next_power_of_2(down * across * taps))
+        _patches_kernel[len(chosen), triton.cdiv(down * across * taps, block)](
+            images, chosen, mean, scale, y, height, width, down, across, stride,
+            CHANNELS=channels, TAPS=taps, BLOCK=block,
+        )  # fmt: skip
         return y
 
 
-def normalised(
-    images: torch.Tensor, chosen: torch.Tensor, mean: torch.Tensor, scale: torch.Tensor, dtype: torch.dtype
+def _taps(channels: int) -> int:
+    """Numbers that a patch of 3×3 pixels is stored as: a power of 2, 16 at least, as products of matrices want."""
+    return max(16, int(triton.next_power_of_2(9 * channels)))
+
+
+def patches(
+    images: torch.Tensor,
+    chosen: torch.Tensor,
+    mean: torch.Tensor,
+    scale: torch.Tensor,
+    stride: int,
+    dtype: torch.dtype,
 ) -> torch.Tensor:
-    """(image − mean)·scale (N, channels, H, W), channels last, of the chosen (N,) of uint8 images."""
-    found: torch.Tensor = _Images.apply(images, chosen, mean, scale, dtype)
+    """(image − mean)·scale of the chosen (N,) of uint8 images (…, channels, H, W), as what a 3×3 convolution with one
+    pixel of zeros around multiplies: (N, ⌈H/stride⌉, ⌈W/stride⌉, taps), of a pixel first row by row, then, within one,
+    the 9 places row by row, each with all channels, and zeros."""
+    found: torch.Tensor = _Patches.apply(images, chosen, mean, scale, stride, dtype)
     return found
 
 
@@ -218,72 +376,119 @@ class _Flat(torch.autograd.Function):
 
 
 class _Layer:
-    """Bias, PReLU and batch norm of `channels`: x (N, channels) or (N, channels, H, W), channels last, to y.
+    """Bias, PReLU, batch norm and pool after a convolution, or the FC layer: x (N, channels) or (N, channels, H, W),
+    channels last, to y; the convolution too where it is the first one.
 
-    *Arguments*: `numbers` (8, channels), zero before every forward pass: sums and moments of that, then the gradients
-    of β, γ, a and b."""
+    *Arguments*: the three modules; `numbers`, of `numbers_of`, zero before every forward pass: sums and moments of
+    that, then the gradients of β, γ, a and b, and those of the first kernels; `pooled`, and `first`, whether it is
+    that."""
 
-    def __init__(self, bias: nn.Parameter, slope: nn.Parameter, norm: Any, numbers: torch.Tensor) -> None:
-        self.bias, self.slope, self.norm = bias, slope, norm
-        self.channels = len(bias)
-        self.sums, self.moments, self.gradients = numbers[:2], numbers[2:4], numbers[4:]
-        divisor = self.channels & -self.channels
-        block = min(64, max(16, divisor))
-        self.blocks = {"BLOCK_R": TILE // block, "BLOCK_C": block, "num_warps": 4}
+    def __init__(
+        self, owner: Any, prelu: nn.PReLU, norm: Any, numbers: torch.Tensor, pooled: bool = False, first: bool = False
+    ) -> None:
+        self.owner, self.bias, self.slope, self.norm = owner, owner.bias, prelu.weight, norm
+        self.channels, self.pixels = len(owner.bias), 4 if pooled else 1
+        self.sums, self.moments, self.gradients = numbers[: 8 * self.channels].view(8, -1).split((2, 2, 4))
+        self.kernels = self.kernels_gradient = None
+        self.numbers = self.taps = 0
+        block = min(64, max(16, self.channels & -self.channels))
+        if first:
+            if not owner.weight.is_contiguous(memory_format=torch.channels_last):
+                raise ValueError(f"the first kernels must lie channels last, got strides {owner.weight.stride()}")
+            self.kernels = owner.weight
+            self.kernels_gradient = numbers[8 * self.channels :].as_strided(owner.weight.shape, owner.weight.stride())
+            self.numbers, self.taps = 9 * owner.in_channels, _taps(owner.in_channels)
+            block = min(128, triton.next_power_of_2(max(16, self.channels)))
+        self.block = block
+
+    @staticmethod
+    def numbers_of(owner: Any, first: bool = False) -> int:
+        """How many `numbers` it takes."""
+        return 8 * len(owner.bias) + (owner.weight.numel() if first else 0)
 
     def parameters(self) -> list[tuple[nn.Parameter, torch.Tensor]]:
         """Every parameter with the place of its gradient."""
-        return list(zip((self.norm.bias, self.norm.weight, self.slope, self.bias), self.gradients, strict=True))
+        found = list(zip((self.norm.bias, self.norm.weight, self.slope, self.bias), self.gradients, strict=True))
+        if self.kernels is not None:
+            found.append((self.kernels, self.kernels_gradient))
+        return found
 
-    def grid(self, rows: int, programs: int | None = None) -> tuple[tuple[int, int], int]:
+    def blocks(self, pixels: int = 1) -> dict[str, int]:
+        """What a program holds at once, of windows of so many pixels."""
+        rows = max(TILE // pixels // self.block, 16 if self.taps else 1)
+        return {"BLOCK_R": rows, "BLOCK_C": self.block, "TAPS": self.taps, "num_warps": 4}
+
+    def grid(self, rows: int, programs: int | None = None, pixels: int = 1) -> tuple[tuple[int, int], int]:
         """Programs along rows and channels, so many at most, and tiles of each."""
-        across = triton.cdiv(self.channels, self.blocks["BLOCK_C"])
-        tiles = triton.cdiv(rows, self.blocks["BLOCK_R"])
+        across = triton.cdiv(self.channels, self.block)
+        tiles = triton.cdiv(rows, self.blocks(pixels)["BLOCK_R"])
         each = triton.cdiv(tiles * across, programs) if programs else 1
         return (triton.cdiv(tiles, each), across), each
 
 
 class _PReLUNorm(torch.autograd.Function):
+    """y of x and a layer; that of the first one, of its kernels, the layer and the images' patches."""
+
     @staticmethod
-    def forward(ctx: Any, x: torch.Tensor, layer: _Layer) -> torch.Tensor:
-        x = _channels_last(x)
-        y, rows = torch.empty_like(x), x.numel() // layer.channels
-        norm, size = layer.norm, (rows, layer.channels)
+    def forward(ctx: Any, x: torch.Tensor, layer: _Layer, of_images: torch.Tensor | None = None) -> torch.Tensor:
+        source = _channels_last(x) if of_images is None else of_images
+        height, width = (1, 1) if x.ndim == 2 else source.shape[2:] if of_images is None else source.shape[1:3]
+        images, pooled = len(source), layer.pixels > 1
+        down, across = (height // 2, width // 2) if pooled else (height, width)
+        shape = (images, layer.channels) if x.ndim == 2 else (images, layer.channels, down, across)
+        y = torch.empty(shape, dtype=source.dtype, device=x.device, memory_format=_last(x))
+        norm, rows, windows = layer.norm, images * height * width, images * down * across
+        of_layer, size = (layer.bias, layer.slope), (rows, layer.channels, layer.numbers)
         if norm.training:
             grid, tiles = layer.grid(rows, PROGRAMS)
-            _moments_kernel[grid](x, layer.bias, layer.slope, layer.sums, *size, tiles, **layer.blocks)
-        grid, _ = layer.grid(rows)
+            _moments_kernel[grid](source, layer.kernels, *of_layer, layer.sums, *size, tiles, **layer.blocks())
+        grid, _ = layer.grid(windows, pixels=layer.pixels)
         _forward_kernel[grid](
-            x, y, layer.bias, layer.slope, norm.weight, norm.bias, layer.sums, layer.moments,
-            norm.running_mean, norm.running_var, *size, norm.eps, norm.momentum, norm.training, **layer.blocks,
+            source, layer.kernels, y, *of_layer, norm.weight, norm.bias, layer.sums, layer.moments,
+            norm.running_mean, norm.running_var, *size, windows, height, width, down, across, norm.eps, norm.momentum,
+            TRAINING=norm.training, PIXELS=layer.pixels, **layer.blocks(layer.pixels),
         )  # fmt: skip
-        ctx.save_for_backward(x)
-        ctx.layer = layer
+        ctx.save_for_backward(source)
+        ctx.layer, ctx.first, ctx.size = layer, of_images is not None, (images, height, width)
         return y
 
     @staticmethod
-    def backward(ctx: Any, dy: torch.Tensor) -> tuple[torch.Tensor, None]:
-        (x,), layer = ctx.saved_tensors, ctx.layer
-        dy, dx, rows = _channels_last(dy), torch.empty_like(x), x.numel() // layer.channels
-        of_layer, size = (layer.bias, layer.slope), (rows, layer.channels)
-        grid, tiles = layer.grid(rows, PROGRAMS)
-        _backward_sums_kernel[grid](dy, x, *of_layer, layer.moments, layer.gradients, *size, tiles, **layer.blocks)
-        grid, tiles = layer.grid(rows, BACKWARD_PROGRAMS)
-        _backward_kernel[grid](
-            dy, x, dx, *of_layer, layer.norm.weight, layer.moments, layer.gradients, *size, tiles, **layer.blocks
+    def backward(ctx: Any, dy: torch.Tensor) -> tuple[torch.Tensor | None, None, None]:
+        (x,), layer, (images, height, width) = ctx.saved_tensors, ctx.layer, ctx.size
+        dy, dx = _channels_last(dy), None if ctx.first else torch.empty_like(x)
+        pixels, norm, blocks = layer.pixels, layer.norm, layer.blocks(layer.pixels)
+        of_layer = layer.kernels, layer.bias, layer.slope, norm.weight, norm.bias, layer.moments, layer.gradients
+        down, across = (height // 2, width // 2) if pixels > 1 else (height, width)
+        windows, size = images * down * across, (layer.channels, layer.numbers)
+        grid, tiles = layer.grid(windows, PROGRAMS, pixels)
+        _backward_sums_kernel[grid](
+            dy, x, *of_layer, *size, windows, height, width, down, across, tiles, PIXELS=pixels, **blocks
         )
-        return dx, None
+        down, across = (-(-height // 2), -(-width // 2)) if pixels > 1 else (height, width)
+        windows, rows = images * down * across, images * height * width
+        grid, tiles = layer.grid(windows, BACKWARD_PROGRAMS, pixels)
+        _backward_kernel[grid](
+            dy, x, dx, *of_layer, layer.kernels_gradient, rows, *size, windows, height, width, down, across, tiles,
+            PIXELS=pixels, **blocks,
+        )  # fmt: skip
+        return dx, None, None
+
+
+def _last(tensor: torch.Tensor) -> torch.memory_format:
+    return torch.channels_last if tensor.ndim == 4 else torch.contiguous_format
 
 
 def _channels_last(tensor: torch.Tensor) -> torch.Tensor:
-    return tensor.contiguous(memory_format=torch.channels_last if tensor.ndim == 4 else torch.contiguous_format)
+    return tensor.contiguous(memory_format=_last(tensor))
 
 
 class FusedBackbone:
     """A backbone on CUDA: the same embeddings, gradients and running statistics.
 
-    *Arguments*: `backbone`, whose parameters stay where they are and whose layers end in PReLU and batch norm;
-    `dtype`, what its trunk computes in."""
+    *Arguments*: `backbone`, whose parameters stay where they are, kernels channels last, and whose layers end in PReLU
+    and batch norm; `dtype`, what its trunk computes in.
+
+    *Raises*: `ValueError` if the first kernels do not lie channels last."""
 
     def __init__(self, backbone: Backbone, dtype: torch.dtype) -> None:
         self.backbone, self.dtype = backbone, dtype
@@ -291,16 +496,21 @@ class FusedBackbone:
         modules: list[Any] = [*backbone.trunk, backbone.fc]
         if self.ends_in_norm:
             modules += list(backbone.feature.children())
+        modules.append(None)
         found = [
-            (modules[at - 1], prelu, modules[at + 1]) for at, prelu in enumerate(modules) if isinstance(prelu, nn.PReLU)
+            (modules[at - 1], prelu, modules[at + 1], isinstance(modules[at + 2], nn.MaxPool2d))
+            for at, prelu in enumerate(modules)
+            if isinstance(prelu, nn.PReLU)
         ]
-        counts = [8 * prelu.num_parameters for _, prelu, _ in found]
+        counts = [_Layer.numbers_of(owner, not at) for at, (owner, *_) in enumerate(found)]
         self.numbers = torch.zeros(sum(counts), device=backbone.fc.weight.device)
         self.layers = [
-            _Layer(owner.bias, prelu.weight, norm, part.view(8, -1))
-            for (owner, prelu, norm), part in zip(found, self.numbers.split(counts), strict=True)
+            _Layer(owner, prelu, norm, part, pooled, not at)
+            for at, ((owner, prelu, norm, pooled), part) in enumerate(
+                zip(found, self.numbers.split(counts), strict=True)
+            )
         ]
-        self.kernels: list[torch.Tensor] = [each.weight for each in modules if isinstance(each, nn.Conv2d)]
+        self.kernels: list[torch.Tensor] = [each.weight for each in modules[1:] if isinstance(each, nn.Conv2d)]
         self.cast = self.kernels
         self.slopes: list[torch.Tensor] = []
         if dtype != torch.float32:
@@ -317,18 +527,16 @@ class FusedBackbone:
         if self.slopes:
             with torch.no_grad():
                 torch._foreach_copy_(self.cast, self.kernels)
-        layers, kernels = iter(self.layers), iter(self.cast)
-        inputs = normalised(images, chosen, mean, scale, self.dtype)
-        for module in self.backbone.trunk:
-            if isinstance(module, nn.Conv2d):
-                inputs = F.conv2d(inputs, next(kernels), None, module.stride, module.padding)
-                inputs = _PReLUNorm.apply(inputs, next(layers))
-            elif isinstance(module, nn.MaxPool2d):
-                inputs = module(inputs)
+        first, *layers = self.layers
+        of_images = patches(images, chosen, mean, scale, first.owner.stride[0], self.dtype)
+        inputs = _PReLUNorm.apply(first.owner.weight, first, of_images)
+        for layer, kernel in zip(layers, self.cast, strict=False):  # the last layer may be the FC layer's
+            inputs = F.conv2d(inputs, kernel, None, layer.owner.stride, layer.owner.padding)
+            inputs = _PReLUNorm.apply(inputs, layer)
         inputs, fc = _Flat.apply(inputs), self.backbone.fc
         with full_precision(images.device.type):
             embeddings: torch.Tensor = (
-                _PReLUNorm.apply(F.linear(inputs, fc.weight), next(layers))
+                _PReLUNorm.apply(F.linear(inputs, fc.weight), layers[-1])
                 if self.ends_in_norm
                 else self.backbone.feature(fc(inputs))
             )
@@ -350,13 +558,12 @@ def obstacle(device: torch.device) -> str:
     """What keeps Triton from making these kernels for a device, no C compiler say; "" if nothing does. All are tried.
 
     *Raises*: what says that the device is full or broken, not Triton."""
-    numbers = torch.zeros((8, 64), device=device)
-    slope, bias = nn.Parameter(numbers[0].clone()), nn.Parameter(numbers[0].clone())
-    layer = _Layer(bias, slope, nn.BatchNorm1d(64, device=device), numbers)
-    images, pixel = torch.zeros((2, 64, 1, 1), dtype=torch.uint8, device=device), numbers[:1, :, None, None]
+    backbone = Backbone((Stage(16, 1), Stage(16, 1, pool=True)), (1, 3, 3), 2, "prelu-bn").to(device)
+    backbone = backbone.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    images, pixel = torch.zeros((2, 1, 3, 3), dtype=torch.uint8, device=device), torch.ones((1, 1, 1, 1), device=device)
     try:
-        x = normalised(images, torch.arange(2, device=device), pixel, pixel, torch.bfloat16)
-        _PReLUNorm.apply(x.requires_grad_(), layer).sum().backward()
+        network = FusedBackbone(backbone, torch.bfloat16)
+        network(images, torch.arange(2, device=device), pixel, pixel).sum().backward()
     except Exception as error:
         if isinstance(error, torch.OutOfMemoryError) or DRIVER in str(error):
             raise
