@@ -75,7 +75,7 @@ class _PReLU(torch.autograd.Function):
         right = torch.ops.aten.threshold_backward(gradient, inputs, 0)  # where x > 0, else 0
         slope = slopes.to(inputs.dtype).view(-1, *[1] * (inputs.ndim - 2))
         towards_slopes = (gradient - right).mul_(inputs)
-        return torch.lerp(right, gradient, slope), towards_slopes.sum([0, *range(2, inputs.ndim)]).to(slopes.dtype)
+        return right.lerp_(gradient, slope), towards_slopes.sum([0, *range(2, inputs.ndim)]).to(slopes.dtype)
 
 
 class Backbone(nn.Module):
