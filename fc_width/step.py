@@ -139,8 +139,9 @@ class Step:
 
     *Arguments*: `recipe`; `backbone` and `loss`, on the device, trained in place; `data`.
 
-    *Attributes*: `hits` and `total`, correct samples and summed losses of this epoch, on the device; `recorded`,
-    whether any step of this process has been recorded as a graph.
+    *Attributes*: `hits` and `total`, correct samples and summed losses of this epoch, on the device; `samples`, how
+    many an epoch trains on, all but a last one alone in its batch, where batch norm has no variance to divide by;
+    `recorded`, whether any step of this process has been recorded as a graph.
 
     *Raises*: `ValueError` if a label is no class of the loss (on CUDA a device-side assertion)."""
 
@@ -153,6 +154,7 @@ class Step:
         self.backbone, self.loss, self.data = backbone, loss, data
         self.device = images.device
         self.batch_size, self.precision = min(recipe.batch_size, len(images)), recipe.precision
+        self.samples = len(images) - (len(images) % self.batch_size == 1)
         self.fused = _fused(backbone, self.precision, self.device)
         self.optimizer = optimizer_of(recipe, backbone, loss)
         numbers = torch.float64 if self.device.type == "cpu" else torch.float32  # what the fused SGD reads
@@ -186,8 +188,8 @@ class Step:
         for _ in range(len(order) // self.batch_size):
             self._full_batch()
             yield
-        rest = len(order) % self.batch_size
-        if rest > 1:  # of one sample, batch norm has no variance to divide by
+        rest = self.samples % self.batch_size
+        if rest:
             self._batch(rest)
             yield
 

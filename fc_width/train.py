@@ -207,7 +207,7 @@ def _train(
                 yield done / steps  # after the last one others hand work to their devices before this one is waited for
         except NonFiniteError:
             return False
-        history["train_accuracy"].append(float(step.hits) / samples)
+        history["train_accuracy"].append(float(step.hits) / step.samples)
         if not math.isfinite(float(step.total)):
             return False
         health = step.loss.health()

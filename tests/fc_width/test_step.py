@@ -46,14 +46,15 @@ def test_a_rehearsal_changes_nothing(loss, few_digits):
 
 def test_an_epoch_counts_what_it_trains_on(few_digits):
     """130 samples in batches of 50: two whole ones and the rest; of 101, the last one alone is left out."""
-    for samples, steps in ((130, 3), (101, 2), (100, 2), (50, 1)):
+    for samples, steps, trained in ((130, 3, 130), (101, 2, 100), (100, 2, 100), (50, 1, 50)):
         few = dataclasses.replace(
             few_digits, train_images=few_digits.train_images[:samples], train_labels=few_digits.train_labels[:samples]
         )
         backbone, loss = build(QUICK, few)
         step = Step(QUICK, backbone, loss, batches(few, torch.device("cpu")))
         assert len(list(step.epoch(torch.arange(samples), 0.0))) == steps == int(step.step)
-        assert 0 <= float(step.hits) <= samples
+        assert step.samples == trained
+        assert 0 <= float(step.hits) <= trained
         assert float(step.rate) == pytest.approx(QUICK.lr * QUICK.lr_decay ** ((steps - 1) / QUICK.lr_decay_steps))
 
 

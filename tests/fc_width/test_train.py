@@ -57,6 +57,15 @@ def test_a_record_is_whole_plain_json_and_reproducible(few_digits, loss):
     assert same(run(recipe, few_digits)) == same(record)
 
 
+def test_training_accuracy_is_of_the_images_trained_on(few_digits):
+    """A last image alone in its batch is left out, not counted as wrong."""
+    images, labels = few_digits.train_images[:3], few_digits.train_labels[:3]
+    few = dataclasses.replace(few_digits, train_images=images, train_labels=labels)
+    record = run(dataclasses.replace(QUICK, batch_size=2, epochs=12, lr_decay=1.0), few)
+    assert set(record["train_accuracy"]) <= {0.0, 0.5, 1.0}
+    assert 1.0 in record["train_accuracy"]
+
+
 def normalised(dataset, images):
     """By numpy: each channel's mean and deviation over the training set taken off."""
     pixels = dataset.train_images.numpy().astype(np.float64)
