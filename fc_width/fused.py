@@ -32,15 +32,19 @@ TILE = 2048
 DRIVER = "Triton Error [CUDA]"
 """What an error of the driver that Triton comes upon begins with."""
 
-PROGRAMS = 640
-"""Programs of a kernel that sums, at most: five for each multiprocessor of a large GPU."""
+PROGRAMS = 396
+"""Programs of a kernel that sums, at most: three for each of 132 multiprocessors, as registers leave room for more only
+of some kernels, and a second wave of a few costs as much as a first one."""
 
-BACKWARD_PROGRAMS = 396
-"""Of the one that ends the backward pass: three for each of 132, as its registers leave no room for a fourth."""
+FIRST_PROGRAMS = 264
+"""Of the one that ends the backward pass of the first layer: two for each."""
+
+FORWARD_PROGRAMS = 1056
+"""Of the one that makes y: eight for each, so that what it reads of its channels is little beside their pixels."""
 
 
 _compiled_once = triton.jit(  # else anew for every shape that a network has
-    do_not_specialize=["rows", "windows", "tiles", "height", "width", "down", "across", "stride"]
+    do_not_specialize=["rows", "windows", "tiles", "height", "width", "down", "across", "stride", "parts"]
 )
 
 
@@ -147,18 +151,19 @@ def _moments_kernel(
 @_compiled_once
 def _forward_kernel(
     x, kernels, y, bias, slope, gamma, beta, sums, moments, running_mean, running_var, rows, channels, numbers,
-    windows, height, width, down, across, eps, momentum,
+    windows, height, width, down, across, tiles, eps, momentum,
     TRAINING: tl.constexpr, PIXELS: tl.constexpr, TAPS: tl.constexpr, BLOCK_R: tl.constexpr, BLOCK_C: tl.constexpr,
 ):  # fmt: skip
     """y, or the largest y of each window, of the running mean and variance unless TRAINING; in which the first program
     of a channel also keeps its mean and 1/√(var + ε), and moves the running ones."""
     column, inside, b, a = _channels(bias, slope, channels, BLOCK_C)
     if TRAINING:
-        off = tl.load(sums + column, mask=inside, other=0.0) / rows
-        variance = tl.load(sums + channels + column, mask=inside, other=0.0) / rows - off * off
+        each = 1.0 / rows
+        off = tl.load(sums + column, mask=inside, other=0.0) * each
+        variance = tl.load(sums + channels + column, mask=inside, other=0.0) * each - off * off
         variance = tl.maximum(variance, 0.0)
         mean = _origin(x, column, inside, b, a, TAPS) + off
-        scale = 1 / tl.sqrt(variance + eps)
+        scale = tl.rsqrt(variance + eps)
         if tl.program_id(0) == 0:
             tl.store(moments + column, mean, mask=inside)
             tl.store(moments + channels + column, scale, mask=inside)
@@ -169,20 +174,21 @@ def _forward_kernel(
             tl.store(running_var + column, before + momentum * (unbiased - before), mask=inside)
     else:
         mean = tl.load(running_mean + column, mask=inside, other=0.0)
-        scale = 1 / tl.sqrt(tl.load(running_var + column, mask=inside, other=0.0) + eps)
+        scale = tl.rsqrt(tl.load(running_var + column, mask=inside, other=0.0) + eps)
     scale *= tl.load(gamma + column, mask=inside, other=0.0)
     shift = tl.load(beta + column, mask=inside, other=0.0)
     taps = _kernels(kernels, column, inside, numbers, TAPS)
-    window = tl.program_id(0) * BLOCK_R + tl.arange(0, BLOCK_R)
-    there = window < windows
-    value = tl.full([BLOCK_R, BLOCK_C], float("-inf"), tl.float32)
-    for at in tl.static_range(PIXELS):
-        row, found = _pixel(window, there, height, width, down, across, at, PIXELS)
-        p = _activation(_before(x, taps, row, found, column, inside, b, channels, TAPS), a[None, :])
-        normal = (p - mean[None, :]) * scale[None, :] + shift[None, :]
-        value = tl.maximum(value, normal, propagate_nan=tl.PropagateNan.ALL)
-    to = window[:, None].to(tl.int64) * channels + column[None, :]
-    tl.store(y + to, value.to(y.dtype.element_ty), mask=there[:, None] & inside[None, :])
+    for tile in range(tiles):
+        window = (tl.program_id(0) * tiles + tile) * BLOCK_R + tl.arange(0, BLOCK_R)
+        there = window < windows
+        value = tl.full([BLOCK_R, BLOCK_C], float("-inf"), tl.float32)
+        for at in tl.static_range(PIXELS):
+            row, found = _pixel(window, there, height, width, down, across, at, PIXELS)
+            p = _activation(_before(x, taps, row, found, column, inside, b, channels, TAPS), a[None, :])
+            normal = (p - mean[None, :]) * scale[None, :] + shift[None, :]
+            value = tl.maximum(value, normal, propagate_nan=tl.PropagateNan.ALL)
+        to = window[:, None].to(tl.int64) * channels + column[None, :]
+        tl.store(y + to, value.to(y.dtype.element_ty), mask=there[:, None] & inside[None, :])
 
 
 @triton.jit
@@ -249,8 +255,9 @@ def _backward_kernel(
     column, inside, b, a = _channels(bias, slope, channels, BLOCK_C)
     mean = tl.load(moments + column, mask=inside, other=0.0)
     scale = tl.load(moments + channels + column, mask=inside, other=0.0)
-    constant = tl.load(gradients + column, mask=inside, other=0.0) / rows
-    along = tl.load(gradients + channels + column, mask=inside, other=0.0) / rows
+    each = 1.0 / rows
+    constant = tl.load(gradients + column, mask=inside, other=0.0) * each
+    along = tl.load(gradients + channels + column, mask=inside, other=0.0) * each
     factor = scale * tl.load(gamma + column, mask=inside, other=0.0)
     shift = tl.load(beta + column, mask=inside, other=0.0)
     taps = _kernels(kernels, column, inside, numbers, TAPS)
@@ -298,24 +305,25 @@ def _backward_kernel(
 
 @_compiled_once
 def _patches_kernel(
-    images, chosen, mean, scale, y, height, width, down, across, stride,
-    CHANNELS: tl.constexpr, TAPS: tl.constexpr, BLOCK: tl.constexpr,
+    images, chosen, mean, scale, y, height, width, down, across, stride, parts,
+    CHANNELS: tl.constexpr, TAPS: tl.constexpr, BLOCK_R: tl.constexpr,
 ):  # fmt: skip
     """The 3×3 pixels of all channels, normalised, that each output of the first convolution is computed from, of chosen
-    images of uint8, (N, down, across, TAPS): a part of one a program, as divisions of 64 bits are slow."""
-    at = tl.program_id(1) * BLOCK + tl.arange(0, BLOCK)
-    pixel, tap = at // TAPS, at % TAPS
+    images of uint8, (N, down, across, TAPS): one of the `parts` of one a program."""
+    number = tl.program_id(0) // parts
+    pixel, tap = tl.program_id(0) % parts * BLOCK_R + tl.arange(0, BLOCK_R), tl.arange(0, TAPS)
     channel = tap % CHANNELS
-    h = pixel // across * stride + tap // (3 * CHANNELS) - 1
-    w = pixel % across * stride + tap // CHANNELS % 3 - 1
-    mask = (pixel < down * across) & (tap < 9 * CHANNELS)
-    inside = mask & (h >= 0) & (h < height) & (w >= 0) & (w < width)
-    image = tl.load(chosen + tl.program_id(0))
-    value = tl.load(images + ((image * CHANNELS + channel) * height + h) * width + w, mask=inside, other=0)
-    value = value.to(tl.float32) - tl.load(mean + channel, mask=inside, other=0.0)
-    value *= tl.load(scale + channel, mask=inside, other=0.0)
-    to = tl.program_id(0).to(tl.int64) * (down * across * TAPS) + at
-    tl.store(y + to, value.to(y.dtype.element_ty), mask=pixel < down * across)
+    off = tl.load(mean + channel)
+    factor = tl.load(scale + channel)
+    h = (pixel // across * stride)[:, None] + (tap // (3 * CHANNELS) - 1)[None, :]
+    w = (pixel % across * stride)[:, None] + (tap // CHANNELS % 3 - 1)[None, :]
+    there = pixel < down * across
+    inside = there[:, None] & (tap < 9 * CHANNELS)[None, :] & (h >= 0) & (h < height) & (w >= 0) & (w < width)
+    image = tl.load(chosen + number) * CHANNELS
+    value = tl.load(images + ((image + channel[None, :]) * height + h) * width + w, mask=inside, other=0)
+    value = tl.where(inside, (value.to(tl.float32) - off[None, :]) * factor[None, :], 0.0)
+    to = (number.to(tl.int64) * (down * across) + pixel)[:, None] * TAPS + tap[None, :]
+    tl.store(y + to, value.to(y.dtype.element_ty), mask=there[:, None])
 
 
 class _Patches(torch.autograd.Function):
@@ -334,10 +342,11 @@ class _Patches(torch.autograd.Function):
         channels, height, width = images.shape[1:]
         down, across, taps = -(-height // stride), -(-width // stride), _taps(channels)
         y = torch.empty((len(chosen), down, across, taps), dtype=dtype, device=images.device)
-        block = min(1024, triton.next_power_of_2(down * across * taps))
-        _patches_kernel[len(chosen), triton.cdiv(down * across * taps, block)](
-            images, chosen, mean, scale, y, height, width, down, across, stride,
-            CHANNELS=channels, TAPS=taps, BLOCK=block,
+        rows = TILE // taps
+        parts = triton.cdiv(down * across, rows)
+        _patches_kernel[(len(chosen) * parts,)](
+            images, chosen, mean, scale, y, height, width, down, across, stride, parts,
+            CHANNELS=channels, TAPS=taps, BLOCK_R=rows,
         )  # fmt: skip
         return y
 
@@ -415,14 +424,15 @@ class _Layer:
 
     def blocks(self, pixels: int = 1) -> dict[str, int]:
         """What a program holds at once, of windows of so many pixels."""
-        rows = max(TILE // pixels // self.block, 16 if self.taps else 1)
-        return {"BLOCK_R": rows, "BLOCK_C": self.block, "TAPS": self.taps, "num_warps": 4}
+        rows = max(TILE // pixels // max(self.block, self.taps), 16 if self.taps else 1)
+        warps = 4 if self.block * self.taps < 4096 else 8  # of four the registers do not hold so many kernels
+        return {"BLOCK_R": rows, "BLOCK_C": self.block, "TAPS": self.taps, "num_warps": warps}
 
-    def grid(self, rows: int, programs: int | None = None, pixels: int = 1) -> tuple[tuple[int, int], int]:
+    def grid(self, rows: int, programs: int, pixels: int = 1) -> tuple[tuple[int, int], int]:
         """Programs along rows and channels, so many at most, and tiles of each."""
         across = triton.cdiv(self.channels, self.block)
         tiles = triton.cdiv(rows, self.blocks(pixels)["BLOCK_R"])
-        each = triton.cdiv(tiles * across, programs) if programs else 1
+        each = triton.cdiv(tiles * across, programs)
         return (triton.cdiv(tiles, each), across), each
 
 
@@ -442,11 +452,11 @@ class _PReLUNorm(torch.autograd.Function):
         if norm.training:
             grid, tiles = layer.grid(rows, PROGRAMS)
             _moments_kernel[grid](source, layer.kernels, *of_layer, layer.sums, *size, tiles, **layer.blocks())
-        grid, _ = layer.grid(windows, pixels=layer.pixels)
+        grid, tiles = layer.grid(windows, FORWARD_PROGRAMS, layer.pixels)
         _forward_kernel[grid](
             source, layer.kernels, y, *of_layer, norm.weight, norm.bias, layer.sums, layer.moments,
-            norm.running_mean, norm.running_var, *size, windows, height, width, down, across, norm.eps, norm.momentum,
-            TRAINING=norm.training, PIXELS=layer.pixels, **layer.blocks(layer.pixels),
+            norm.running_mean, norm.running_var, *size, windows, height, width, down, across, tiles, norm.eps,
+            norm.momentum, TRAINING=norm.training, PIXELS=layer.pixels, **layer.blocks(layer.pixels),
         )  # fmt: skip
         ctx.save_for_backward(source)
         ctx.layer, ctx.first, ctx.size = layer, of_images is not None, (images, height, width)
@@ -466,7 +476,7 @@ class _PReLUNorm(torch.autograd.Function):
         )
         down, across = (-(-height // 2), -(-width // 2)) if pixels > 1 else (height, width)
         windows, rows = images * down * across, images * height * width
-        grid, tiles = layer.grid(windows, BACKWARD_PROGRAMS, pixels)
+        grid, tiles = layer.grid(windows, FIRST_PROGRAMS if ctx.first else PROGRAMS, pixels)
         _backward_kernel[grid](
             dy, x, dx, *of_layer, layer.kernels_gradient, rows, *size, windows, height, width, down, across, tiles,
             PIXELS=pixels, **blocks,
@@ -521,9 +531,13 @@ class FusedBackbone:
         self, images: torch.Tensor, chosen: torch.Tensor, mean: torch.Tensor, scale: torch.Tensor
     ) -> torch.Tensor:
         """Embeddings (N, M), float32, of (image − mean)·scale of the chosen (N,) of uint8 images (…, channels, H, W);
-        gradients reach the parameters by `hand_over`."""
+        gradients reach the parameters by `hand_over`.
+
+        *Raises*: `RuntimeError` in evaluation, if gradients are wanted."""
         if self.backbone.training:
             self.numbers.zero_()
+        elif torch.is_grad_enabled():
+            raise RuntimeError("the kernels have no gradients in evaluation: expected torch.no_grad()")
         if self.slopes:
             with torch.no_grad():
                 torch._foreach_copy_(self.cast, self.kernels)
