@@ -32,15 +32,24 @@ TILE = 2048
 DRIVER = "Triton Error [CUDA]"
 """What an error of the driver that Triton comes upon begins with."""
 
-PROGRAMS = 396
-"""Programs of a kernel that sums, at most: three for each of 132 multiprocessors, as registers leave room for more only
-of some kernels, and a second wave of a few costs as much as a first one."""
+PROGRAMS = 132, 396
+"""Programs of a kernel that sums, at least and at most: one for each of 132 multiprocessors, so that networks in
+company disturb each other least; three of a large layer, as registers leave room for more only of some kernels."""
 
-FIRST_PROGRAMS = 264
-"""Of the one that ends the backward pass of the first layer: two for each."""
+FIRST_PROGRAMS = 132, 264
+"""Of the one that ends the backward pass of the first layer."""
 
-FORWARD_PROGRAMS = 1056
-"""Of the one that makes y: eight for each, so that what it reads of its channels is little beside their pixels."""
+FORWARD_PROGRAMS = 396, 1056
+"""Of the one that makes y."""
+
+TILES = 8
+"""Tiles of a program that is neither one of the fewest nor of the most."""
+
+CONVOLVED = 16, 32, 64
+"""Channels, there and back, of a convolution that is a kernel of ours."""
+
+CONVOLVED_ROWS = 128
+"""Pixels of a program of it."""
 
 
 _compiled_once = triton.jit(  # else anew for every shape that a network has
@@ -371,6 +380,69 @@ def patches(
     return found
 
 
+@_compiled_once
+def _convolution_kernel(
+    x, kernels, y, rows, height, width, along_inputs, along_outputs,
+    TOWARDS: tl.constexpr, INPUTS: tl.constexpr, OUTPUTS: tl.constexpr, BLOCK_R: tl.constexpr,
+):  # fmt: skip
+    """Σ x at (h, w) + TOWARDS·(i − 1, j − 1) times the kernels at (i, j) over the 9 places, of x (rows, INPUTS) that
+    lies pixel by pixel; the kernels' strides over inputs and outputs are given, that over places is the shorter of a
+    kernel's sides."""
+    row = tl.program_id(0) * BLOCK_R + tl.arange(0, BLOCK_R)
+    h, w = row // width % height, row % width
+    inputs, outputs = tl.arange(0, INPUTS), tl.arange(0, OUTPUTS)
+    to_kernels = kernels + inputs[:, None] * along_inputs + outputs[None, :] * along_outputs
+    side = OUTPUTS if TOWARDS < 0 else INPUTS
+    total = tl.zeros([BLOCK_R, OUTPUTS], tl.float32)
+    for tap in range(9):
+        down, across = (tap // 3 - 1) * TOWARDS, (tap % 3 - 1) * TOWARDS
+        inside = (row < rows) & (h + down >= 0) & (h + down < height) & (w + across >= 0) & (w + across < width)
+        at = (row + down * width + across).to(tl.int64)[:, None] * INPUTS + inputs[None, :]
+        pixels = tl.load(x + at, mask=inside[:, None], other=0.0)
+        total = tl.dot(pixels, tl.load(to_kernels + tap * side), total, input_precision="ieee")
+    at = row.to(tl.int64)[:, None] * OUTPUTS + outputs[None, :]
+    tl.store(y + at, total.to(y.dtype.element_ty), mask=(row < rows)[:, None])
+
+
+class _Convolution(torch.autograd.Function):
+    """3×3, stride 1, a pixel of zeros around, of x (N, inputs, H, W) and kernels (outputs, inputs, 3, 3), both channels
+    last. Between 64 channels cuDNN's own are bound by the cache, and chosen by their speed alone, not in company."""
+
+    @staticmethod
+    def forward(ctx: Any, x: torch.Tensor, kernels: torch.Tensor) -> torch.Tensor:
+        x = _channels_last(x)
+        ctx.save_for_backward(x, kernels)
+        return _convolved(x, kernels, back=False)
+
+    @staticmethod
+    def backward(ctx: Any, dy: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        x, kernels = ctx.saved_tensors
+        dy, chosen = _channels_last(dy), torch.backends.cudnn.benchmark
+        torch.backends.cudnn.benchmark = False  # what is fastest alone takes up to twice as much of a GPU
+        try:
+            one, no = (1, 1), (0, 0)
+            _, slopes, _ = torch.ops.aten.convolution_backward(
+                dy, x, kernels, None, one, one, one, False, no, 1, (False, True, False)
+            )
+        finally:
+            torch.backends.cudnn.benchmark = chosen
+        return _convolved(dy, kernels, back=True), slopes
+
+
+def _convolved(x: torch.Tensor, kernels: torch.Tensor, back: bool) -> torch.Tensor:
+    """The convolution of x, or what goes `back` to its input."""
+    images, inputs, height, width = x.shape
+    outputs = kernels.shape[1] if back else kernels.shape[0]
+    y = torch.empty((images, outputs, height, width), dtype=x.dtype, device=x.device, memory_format=torch.channels_last)
+    rows = images * height * width
+    along = kernels.stride(0), kernels.stride(1)
+    _convolution_kernel[(triton.cdiv(rows, CONVOLVED_ROWS),)](
+        x, kernels, y, rows, height, width, *(along if back else along[::-1]), TOWARDS=-1 if back else 1,
+        INPUTS=inputs, OUTPUTS=outputs, BLOCK_R=CONVOLVED_ROWS, num_warps=8, num_stages=3,
+    )  # fmt: skip
+    return y
+
+
 class _Flat(torch.autograd.Function):
     """(N, channels, H, W), channels last, as (N, channels·H·W) in float32: type and layout in one copy each way."""
 
@@ -428,12 +500,17 @@ class _Layer:
         warps = 4 if self.block * self.taps < 4096 else 8  # of four the registers do not hold so many kernels
         return {"BLOCK_R": rows, "BLOCK_C": self.block, "TAPS": self.taps, "num_warps": warps}
 
-    def grid(self, rows: int, programs: int, pixels: int = 1) -> tuple[tuple[int, int], int]:
-        """Programs along rows and channels, so many at most, and tiles of each."""
+    def grid(self, rows: int, programs: tuple[int, int], pixels: int = 1) -> tuple[tuple[int, int], int]:
+        """Programs along rows and channels, between so many, and tiles of each."""
         across = triton.cdiv(self.channels, self.block)
         tiles = triton.cdiv(rows, self.blocks(pixels)["BLOCK_R"])
-        each = triton.cdiv(tiles * across, programs)
+        least, most = programs
+        each = triton.cdiv(tiles * across, max(least, min(most, tiles * across // TILES)))
         return (triton.cdiv(tiles, each), across), each
+
+
+def _is_convolved(owner: nn.Conv2d) -> bool:
+    return owner.stride == (1, 1) and owner.in_channels in CONVOLVED and owner.out_channels in CONVOLVED
 
 
 class _PReLUNorm(torch.autograd.Function):
@@ -521,6 +598,7 @@ class FusedBackbone:
             )
         ]
         self.kernels: list[torch.Tensor] = [each.weight for each in modules[1:] if isinstance(each, nn.Conv2d)]
+        self.convolves = dtype == torch.bfloat16 and self.numbers.is_cuda
         self.cast = self.kernels
         self.slopes: list[torch.Tensor] = []
         if dtype != torch.float32:
@@ -545,7 +623,10 @@ class FusedBackbone:
         of_images = patches(images, chosen, mean, scale, first.owner.stride[0], self.dtype)
         inputs = _PReLUNorm.apply(first.owner.weight, first, of_images)
         for layer, kernel in zip(layers, self.cast, strict=False):  # the last layer may be the FC layer's
-            inputs = F.conv2d(inputs, kernel, None, layer.owner.stride, layer.owner.padding)
+            if self.convolves and _is_convolved(layer.owner):
+                inputs = _Convolution.apply(inputs, kernel)
+            else:
+                inputs = F.conv2d(inputs, kernel, None, layer.owner.stride, layer.owner.padding)
             inputs = _PReLUNorm.apply(inputs, layer)
         inputs, fc = _Flat.apply(inputs), self.backbone.fc
         with full_precision(images.device.type):
