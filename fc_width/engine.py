@@ -39,7 +39,7 @@ ATTEMPTS = 3
 
 BEAT_SECONDS = 2.0
 
-PACKED = 8
+PACKED = 16
 """Runs at once on one GPU, unless told otherwise."""
 
 STORE_FAILED = 64
