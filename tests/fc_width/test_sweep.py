@@ -630,4 +630,4 @@ def test_the_time_expected_counts_every_gpu(tmp_path, capsys, monkeypatch):
     options = ["--recipe", "mnist-small", "--widths", "9", "--losses", "softmax", "--seeds", "16", "--workers", "2"]
     assert main([*options, "--dry-run", "--device", "cuda", "--out", str(tmp_path / "runs")]) == 0
     left = report.duration(2 * RECIPES["mnist-small"].seconds)
-    assert f"16 to do, about {left} with 16 at once on cuda" in capsys.readouterr().out
+    assert f"16 to do, about {left} with 8 at once on cuda" in capsys.readouterr().out
