@@ -217,7 +217,7 @@ def _described(recipe: Recipe) -> str:
     lines += ["backbone stages:", *stages, f"a run: about {seconds} on {named.hardware}"]
     if named.teraflop:
         work = named.teraflop * _share(recipe)
-        lines.append(f"{work:,.0f} TFLOP a run: on one GPU of 790 TFLOP/s at least {work / 790:.1f} s; not measured")
+        lines.append(f"{work:,.0f} TFLOP a run: on one GPU of 790 TFLOP/s at least {work / 790:.1f} s; {named.on_gpu}")
     return "\n".join(lines)
 
 
