@@ -21,6 +21,8 @@ from fc_width.step import eager
 from fc_width.train import run
 
 KINDS = {  # part of the name of an operator, or of what called it: what it is
+    "_ConvolutionBackward": "convolutions, backward",
+    "_Convolution": "convolutions, forward",
     "convolution_backward": "convolutions, backward",
     "convolution": "convolutions, forward",
     "PReLUNorm": "PReLU and batch norm in one, both ways",

@@ -12,6 +12,9 @@ it is all memory, is no kernel of its own: what it multiplies, the 3×3 pixels a
 result, so that is stored, and multiplied wherever x would be read. All is computed in float32 (the products of the
 first convolution in TF32 where the others' are of bfloat16). The gradients of a, b, γ, β and the first kernels are
 summed where they will be read, into one tensor for all layers.
+
+In bfloat16 the convolutions between few channels are a kernel too, all but the gradient of their kernels: cuDNN's take
+up to three times as much of a GPU that several networks share.
 """
 
 import functools
@@ -406,7 +409,7 @@ def _convolution_kernel(
 
 class _Convolution(torch.autograd.Function):
     """3×3, stride 1, a pixel of zeros around, of x (N, inputs, H, W) and kernels (outputs, inputs, 3, 3), both channels
-    last. Between 64 channels cuDNN's own are bound by the cache, and chosen by their speed alone, not in company."""
+    last."""
 
     @staticmethod
     def forward(ctx: Any, x: torch.Tensor, kernels: torch.Tensor) -> torch.Tensor:

@@ -14,7 +14,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from fc_width import step as module
 from fc_width.backbone import BACKBONES, FEATURES, Backbone, Stage
-from fc_width.benchmark_profile import KINDS
+from fc_width.benchmark_profile import _kind
 from fc_width.benchmark_sweep import of_torch_alone
 from fc_width.data import Dataset
 from fc_width.recipes import RECIPES, Recipe
@@ -302,13 +302,16 @@ def test_first_kernels_that_lie_otherwise_are_refused():
         fused.FusedBackbone(backbone, torch.float32)
 
 
-def test_a_profile_knows_whose_kernel_makes_batches():
+def test_a_profile_knows_whose_kernels_they_are():
     """torch counts kernels for operators and functions only, whose scope is 0."""
     case = Case()
+    x = torch.randn(1, 16, 3, 3).to(DEVICE).requires_grad_()
+    kernels = torch.randn(16, 16, 3, 3).to(DEVICE).requires_grad_()
     with torch.profiler.profile() as profile:
         fused.patches(case.images, case.chosen, case.mean, case.scale, 1, torch.float32)
-    kinds = {KINDS.get(event.name) for event in profile.events() if event.scope == 0}
-    assert "batches from the data set" in kinds
+        fused._Convolution.apply(x, kernels).sum().backward()
+    kinds = {_kind(event) for event in profile.events() if event.scope == 0}
+    assert {"batches from the data set", "convolutions, forward", "convolutions, backward"} <= kinds
 
 
 @pytest.mark.parametrize(("inputs", "outputs"), [(16, 16), (16, 64), (32, 16)])
