@@ -389,8 +389,8 @@ def _convolution_kernel(
     TOWARDS: tl.constexpr, INPUTS: tl.constexpr, OUTPUTS: tl.constexpr, BLOCK_R: tl.constexpr,
 ):  # fmt: skip
     """Σ x at (h, w) + TOWARDS·(i − 1, j − 1) times the kernels at (i, j) over the 9 places, of x (rows, INPUTS) that
-    lies pixel by pixel; the kernels' strides over inputs and outputs are given, that over places is the shorter of a
-    kernel's sides."""
+    lies pixel by pixel; the kernels' strides over inputs and outputs are given, that over places is what the
+    convolution has inputs there (outputs here, where it goes back), as they lie channels last."""
     row = tl.program_id(0) * BLOCK_R + tl.arange(0, BLOCK_R)
     h, w = row // width % height, row % width
     inputs, outputs = tl.arange(0, INPUTS), tl.arange(0, OUTPUTS)
@@ -477,8 +477,6 @@ class _Layer:
         self.numbers = self.taps = 0
         block = min(64, max(16, self.channels & -self.channels))
         if first:
-            if not owner.weight.is_contiguous(memory_format=torch.channels_last):
-                raise ValueError(f"the first kernels must lie channels last, got strides {owner.weight.stride()}")
             self.kernels = owner.weight
             self.kernels_gradient = numbers[8 * self.channels :].as_strided(owner.weight.shape, owner.weight.stride())
             self.numbers, self.taps = 9 * owner.in_channels, _taps(owner.in_channels)
@@ -578,7 +576,7 @@ class FusedBackbone:
     *Arguments*: `backbone`, whose parameters stay where they are, kernels channels last, and whose layers end in PReLU
     and batch norm; `dtype`, what its trunk computes in.
 
-    *Raises*: `ValueError` if the first kernels do not lie channels last."""
+    *Raises*: `ValueError` if kernels do not lie channels last."""
 
     def __init__(self, backbone: Backbone, dtype: torch.dtype) -> None:
         self.backbone, self.dtype = backbone, dtype
@@ -586,6 +584,9 @@ class FusedBackbone:
         modules: list[Any] = [*backbone.trunk, backbone.fc]
         if self.ends_in_norm:
             modules += list(backbone.feature.children())
+        for module in modules:
+            if isinstance(module, nn.Conv2d) and not module.weight.is_contiguous(memory_format=torch.channels_last):
+                raise ValueError(f"kernels must lie channels last, got strides {module.weight.stride()}")
         modules.append(None)
         found = [
             (modules[at - 1], prelu, modules[at + 1], isinstance(modules[at + 2], nn.MaxPool2d))
@@ -656,8 +657,9 @@ def obstacle(device: torch.device) -> str:
     """What keeps Triton from making these kernels for a device, no C compiler say; "" if nothing does. All are tried.
 
     *Raises*: what says that the device is full or broken, not Triton."""
-    backbone = Backbone((Stage(16, 1), Stage(16, 1, pool=True)), (1, 3, 3), 2, "prelu-bn").to(device)
-    backbone = backbone.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    with torch.random.fork_rng(devices=[]):
+        backbone = Backbone((Stage(16, 1), Stage(16, 1, pool=True)), (1, 3, 3), 2, "prelu-bn")
+    backbone = backbone.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     images, pixel = torch.zeros((2, 1, 3, 3), dtype=torch.uint8, device=device), torch.ones((1, 1, 1, 1), device=device)
     try:
         network = FusedBackbone(backbone, torch.bfloat16)

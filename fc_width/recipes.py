@@ -104,8 +104,8 @@ class Recipe:
 @dataclass(frozen=True)
 class Named:
     """A recipe with its expected `seconds` a run and the hardware they were measured on, the sweep it is meant for,
-    and, where it is meant for a GPU, `teraflop`, the counted operations of a run (10¹²), and how long one took there,
-    if that is `on_gpu` known."""
+    and, where it is meant for a GPU, `teraflop`, the counted operations of a run (10¹²), and `on_gpu`, what
+    one took there."""
 
     recipe: Recipe
     seconds: float

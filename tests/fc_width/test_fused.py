@@ -296,10 +296,18 @@ def test_a_value_that_is_none_is_not_passed_over_by_a_pool():
     assert found == [[1, 5, 1, 3]]
 
 
-def test_first_kernels_that_lie_otherwise_are_refused():
-    backbone = Backbone(BACKBONES["cifar-small"], (3, 15, 17), 9)
-    with pytest.raises(ValueError, match=r"the first kernels must lie channels last, got strides \(27, 9, 3, 1\)"):
+@pytest.mark.parametrize(("name", "strides"), [("cifar-small", r"27, 9, 3, 1"), ("mnist-small", "144, 9, 3, 1")])
+def test_kernels_that_lie_otherwise_are_refused(name, strides):
+    """The first ones, or, where these are of one channel and lie both ways, the next."""
+    backbone = Backbone(BACKBONES[name], SHAPES[name], 9)
+    with pytest.raises(ValueError, match=rf"kernels must lie channels last, got strides \({strides}\)"):
         fused.FusedBackbone(backbone, torch.float32)
+
+
+def test_trying_the_kernels_draws_no_random_number(tried_anew):
+    before = torch.get_rng_state()
+    assert not fused.obstacle(DEVICE)
+    assert torch.equal(torch.get_rng_state(), before)
 
 
 def test_a_profile_knows_whose_kernels_they_are():
