@@ -10,6 +10,9 @@ from theory.claim import Claim
 from theory.plane import ACUTE, ALPHA, COS, EAST, ON_SIMPLEX, SIN, G, K, N, T, biased, units
 from theory.proof import CONDITIONAL, Step, above_zero, equal, positive
 
+B = sympy.Symbol("b", positive=True)
+"""n − α, the share of z_c that every other logit is below in training."""
+
 
 def least_loss_on_the_simplex(others: Any = -1) -> list[Step]:
     """At a given norm the loss is least along w_c, for every α ≥ 0."""
@@ -32,8 +35,21 @@ def least_loss_on_the_simplex(others: Any = -1) -> list[Step]:
     ]
 
 
-def closer(max_classes: int, alpha: Any = 1, w_j: Any = ACUTE, others: Any = -1, square: Any = 1 - G**2) -> list[Step]:
+def squares(b: Any) -> Any:
+    """Σ z² on the simplex at a vertex of what is right in training, z_c = 1: all other logits b but the last."""
+    return 1 + (K - 1) * b**2 + (1 + (K - 1) * b) ** 2
+
+
+def closer(
+    max_classes: int,
+    alpha: Any = 1,
+    w_j: Any = ACUTE,
+    others: Any = -1,
+    square: Any = 1 - G**2,
+    widest: Any = squares,
+) -> list[Step]:
     """ "W-Softmax can force features to draw close to the weight vectors of their class by increasing α"."""
+    b = sympy.Symbol("b", real=True)
     h = sympy.Symbol("h", real=True)
 
     def cosine_squared(bias: Fraction) -> Fraction:
@@ -44,22 +60,48 @@ def closer(max_classes: int, alpha: Any = 1, w_j: Any = ACUTE, others: Any = -1,
     return [
         *least_loss_on_the_simplex(others),
         equal(
+            r"**And what is right in training narrows to the weight.** With $b = n - \alpha$ it is $z_j < b z_c$, and "
+            r"$z_c > 0$, see `train-test`. At $z_c = 1$ the $k$ others, each at most $b$, add up to $-1$: a simplex, "
+            r"at whose vertices all but one are $b$ and that is $-1 - (k-1)b$. There the convex $\sum_j z_j^2$ is "
+            r"largest, $q(b) = 1 + (k-1)b^2 + (1 + (k-1)b)^2$, and $\|x\|^2 = \frac{k}{k+1} \sum_j z_j^2$: so every "
+            r"such $x$ is at less than the angle $\psi$ from $w_c$, $\cos^2\psi = \frac{k+1}{k\,q(b)}$, and some come "
+            r"as near to it as one likes. $q'(b) = 2(k-1)(1 + kb)$,",
+            sympy.diff(widest(b), b),
+            2 * (K - 1) * (1 + K * b),
+        ),
+        equal(
+            r"which is above 0 as $b > -1/k$; and $b$ falls as $\alpha$ grows, as its derivative $(\alpha - 1/k)/n - "
+            r"1$ is below 0: both by $n > \alpha - 1/k$. So $\psi$ falls, from $\cos\psi = 1/k$ at $\alpha = 0$, $b = "
+            r"1$,",
+            K / (K + 1) * widest(1),
+            K**2,
+        ),
+        equal(
+            r"to 0: $b = (1 - 2\alpha/k)/(n + \alpha)$ tends to $-1/k$ as $\alpha$ grows, and there $\cos\psi = 1$. "
+            r"(For $C = 10$: 83.6° at $\alpha = 0$, 74.4° at 1.)",
+            K / (K + 1) * widest(-1 / K),
+            1,
+        ),
+        equal(
             r"**For two weights** the loss $\log(1 + e^{(w' - w_c)^T x})$ is least along $w_c - w'$. With $h = "
             r"\cos\varphi$ its angle from $w_c$ has $\cos^2 = (1 - h)^2/(2 - 2h) = (1-h)/2 = \sin^2(\varphi/2)$: it is "
             r"at $90° - \varphi/2$ from $w_c$, on the other side than $w_j$.",
             (1 - h) ** 2 / (2 - 2 * h),
             (1 - h) / 2,
+            "against",
         ),
         equal(
             r"$\varphi$ falls as $\alpha$ grows: $h = (\alpha + g)/n$ has the derivative $(n^2 - (\alpha + g)^2)/n^3 = "
             r"(1 - g^2)/n^3$,",
             sympy.diff((ALPHA + G) / sympy.sqrt(1 + ALPHA**2 + 2 * ALPHA * G), ALPHA),
             square / sympy.sqrt(1 + ALPHA**2 + 2 * ALPHA * G) ** 3,
+            "against",
         ),
         above_zero(
             r"which is above 0 unless the weights are parallel, $g = \cos\theta$ with $0 < \theta < \pi$. So the "
             r"feature of least loss moves *away* from $w_c$, from $90° - \theta/2$ at $\alpha = 0$ towards $90°$.",
             (1 - COS**2) / N**3,
+            "against",
         ),
         Step(
             r"Against it: $w_c = (1, 0)$, $w_j = (7/25, 24/25)$. At $\alpha = 0$ the loss is least along $(3, -4)$, at "
@@ -88,6 +130,8 @@ def kept_apart(
     pairs: Any = K,
     upper: Any = 1 + ALPHA,
     between: Any = Fraction(-1, 3),
+    swapped: Any = (10, 3),
+    widest: Any = squares,
 ) -> list[Step]:
     """ "Decision boundaries between any two classes get separated", "by a large angular margin"."""
     one = Fraction(1)
@@ -120,6 +164,21 @@ def kept_apart(
         cosine = exact.dot(x_1, x_2) / exact.root(exact.dot(x_1, x_1) * exact.dot(x_2, x_2))
         return both_right and cosine > exact.dot(w_1, biased(w_1, w_2, one))
 
+    def near_on_the_simplex() -> bool:
+        """Of logits that add up to 0 on the simplex, where they are 10/9 of the coefficients of x and x·y is 9/10 of
+        theirs."""
+        high, low = map(Fraction, swapped)
+        last = -(high + 8 * low)
+        z, other = [high, low, *[low] * 7, last], [low, high, *[low] * 7, last]
+        gram = [[one if i == j else Fraction(-1, 9) for j in range(10)] for i in range(10)]
+        of_logits = all(
+            [exact.dot(row, [Fraction(9, 10) * value for value in logits]) for row in gram] == logits
+            for logits in (z, other)
+        )
+        limit = exact.root(2 - Fraction(2, 9)) - 1  # n − α
+        both_right = max(z[1:]) < limit * z[0] and max(other[:1] + other[2:]) < limit * other[1]
+        return of_logits and both_right and exact.dot(z, other) / exact.dot(z, z) == Fraction(1279, 1328)
+
     def free_direction() -> bool:
         t, g = sympy.Symbol("t", positive=True), sympy.Rational(between)
         of_norm_1 = ON_SIMPLEX.subs({ALPHA: sympy.Rational(2, 3), K: 3}) == 1
@@ -143,6 +202,28 @@ def kept_apart(
             r"are at least some angle apart, one for each $C$ and $\alpha$.**",
             upper**2 - square,
             2 * ALPHA * (1 - G),
+        ),
+        equal(
+            r"**By no large angle where classes are many.** The logits $(1, b, \dots, b, -1 - (k-1)b)$, $b = n - "
+            r"\alpha$, are on every boundary of the first class but the last, with their first two entries swapped so "
+            r"of the second. They have $\sum_j z_j^2 = q(b)$, see `closer`, and differ in two entries: $\sum_j (z_j - "
+            r"z'_j)^2 = 2(1-b)^2$, so that their cosine is $1 - (1-b)^2/q(b)$.",
+            (1 - B) ** 2 + (B - 1) ** 2,
+            2 * widest(B) - 2 * (2 * B + (K - 2) * B**2 + (1 + (K - 1) * B) ** 2),
+            "against",
+        ),
+        Step(
+            r"At a given $\alpha$, from $k > 2\alpha$ on, $b$ is above 0 and grows with $k$, and $q(b) \ge (k-1)^2 "
+            r"b^2$: the cosine tends to 1, and the angle to 0 as $1/k$.",
+            lambda: sympy.limit((1 - B) ** 2 / widest(B), K, sympy.oo) == 0,
+            "against",
+        ),
+        Step(
+            r"So at $C = 10$, $\alpha = 1$, $b = 1/3$: the logits $(10, 3, \dots, 3, -34)$ are right in training for "
+            r"the first class, $3 < 10/3$, with their first two entries swapped for the second, and have the cosine "
+            r"$1279/1328$: 15.6° apart, where the margin in the plane of two weights is 48.2°.",
+            near_on_the_simplex,
+            "counterexample",
         ),
         Step(
             r"Against it otherwise: $w_1 = (1, 0)$, $w_2 = (7/25, 24/25)$, $\alpha = 1$, $x = -r(4/5, 3/5)$ has $z_1 = "
@@ -297,6 +378,7 @@ def mean_angle(
             r"convex, and of all features no longer than $r$ one alone has the least.",
             p_i * p_j * (a_i - a_j) ** 2,
             p_i * p_j * a_i**2 + p_i * p_j * a_j**2 - twice * (p_i * a_i) * (p_j * a_j),
+            "against",
         ),
         positive(
             r"W-Softmax asks for one too, on the simplex ($k = C - 1 \ge 2$), with $w_c$ and the $w'_j$ for "
@@ -317,11 +399,18 @@ CLAIMS = (
         "Increasing α forces features to draw close to the weight vectors of their class",
         CONDITIONAL,
         closer,
-        ({"alpha": Fraction(0)}, {"w_j": EAST}, {"others": 1}, {"square": 1 - G}),
-        "On the simplex (C ≥ 3) the loss is least along the class's weight, at every norm and every α, 0 included: so "
-        "a larger α does not move that point; and softmax with normalised weights asks for it too, whose boundary is "
-        "as coincident as that of the conventional softmax, which by Sec. 4.1 therefore cannot lead to more "
-        "discriminative features. For two weights that are not parallel a larger α moves the point away.",
+        (
+            {"alpha": Fraction(0)},
+            {"w_j": EAST},
+            {"others": 1},
+            {"square": 1 - G},
+            {"widest": lambda b: 1 + K * b**2 + (1 + (K - 1) * b) ** 2},
+        ),
+        "On the simplex (C ≥ 3) what is right in training narrows to the weight as α grows, from 83.6° at α = 0 to "
+        "74.4° at 1 for ten classes. But the loss is least along the class's weight at every norm and every α, 0 "
+        "included: a larger α does not move that point; and softmax with normalised weights asks for it too, whose "
+        "boundary is as coincident as that of the conventional softmax, which by Sec. 4.1 therefore cannot lead to "
+        "more discriminative features. For two weights that are not parallel a larger α moves the point away.",
     ),
     Claim(
         "kept-apart",
@@ -336,9 +425,12 @@ CLAIMS = (
             {"pairs": K - 1},
             {"upper": ALPHA},
             {"between": 1},
+            {"swapped": (10, 4)},
+            {"widest": lambda b: 1 + K * b**2 + (1 + (K - 1) * b) ** 2},
         ),
-        "On the simplex in C − 1 dimensions (C ≥ 3), and in the plane of two weights on their side. With other weights "
-        "the printed loss can go to 0 on one and the same feature for every image.",
+        "Kept apart on the simplex in C − 1 dimensions (C ≥ 3), and in the plane of two weights on their side; but on "
+        "the simplex by an angle that falls as 1/C or faster: features of two of ten classes can be 15.6° apart at α = "
+        "1. With other weights the printed loss can go to 0 on one and the same feature for every image.",
     ),
     Claim(
         "mean-angle",

@@ -26,7 +26,7 @@ def gram_eigenvalues() -> list[Step]:
     return [
         Step(
             r"The Gram matrix $G = (1-\rho)I + \rho J$ takes $e_1 - e_j$ to $(1-\rho)(e_1 - e_j)$: row 1 gives "
-            r"$1 - \rho$, row $j$ gives $\rho - 1$, every other row $\rho - \rho = 0$.",
+            r"$1 - \rho$, row $j$ gives $\rho - 1$, every other row $\rho - \rho = 0$; $C = 3$ has a row of each kind.",
             lambda: (
                 sympy.Matrix([[1, RHO, RHO], [RHO, 1, RHO], [RHO, RHO, 1]]) * sympy.Matrix([1, -1, 0])
                 == sympy.Matrix([1 - RHO, RHO - 1, 0])
@@ -161,7 +161,10 @@ def eq_4(max_classes: int, inner: Function = paper_inner, shrink: Function = pap
     }
     s = shrink(C)
     return [
-        Step(r"Base: $W_2 = [1, -1]$ has $w_1^T w_2 = -1 = -1/(2-1)$.", lambda: is_zero(inner(sympy.Integer(2)) + 1)),
+        Step(
+            r"Base: $W_2 = [1, -1]$, of norms 1, has $w_1^T w_2 = -1 = -1/(2-1)$.",
+            lambda: is_zero(inner(sympy.Integer(2)) + 1),
+        ),
         equal(
             r"Step, an old column's norm: $s^2 \cdot 1 + 1/(C-1)^2 = 1$ with $s^2 = ((C-1)^2-1)/(C-1)^2$.",
             s + paper_inner(C) ** 2,
@@ -173,7 +176,8 @@ def eq_4(max_classes: int, inner: Function = paper_inner, shrink: Function = pap
             inner(C),
         ),
         equal(
-            r"Step, an old column and the new one: $s \cdot 0 + (-1/(C-1)) \cdot 1 = -1/(C-1)$.",
+            r"Step, an old column and the new one, which is 0 but for a last entry of 1, and so of norm 1: $s \cdot 0 "
+            r"+ (-1/(C-1)) \cdot 1 = -1/(C-1)$.",
             paper_inner(C),
             inner(C),
         ),

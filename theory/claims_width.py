@@ -52,7 +52,12 @@ def eq_7(
     ]
 
 
-def min_width(max_classes: int, width: Function = lambda c: c - 1, below: Any = 1) -> list[Step]:
+def min_width(
+    max_classes: int,
+    width: Function = lambda c: c - 1,
+    below: Any = 1,
+    arrangement: Any = ((1, 0, 0), (0, 1, 0), (0, 0, 1)),
+) -> list[Step]:
     """M_min = C − 1."""
     largest = min(max_classes, ELIMINATED)
 
@@ -69,14 +74,20 @@ def min_width(max_classes: int, width: Function = lambda c: c - 1, below: Any = 
                     return False
         return True
 
-    basis = [[Fraction(int(i == j)) for j in range(3)] for i in range(3)]
+    basis = [[Fraction(value) for value in vector] for vector in arrangement]
+
+    def holds_no_simplex() -> bool:
+        """Of unit vectors with one inner product, that it is none of W_2, …, W_C."""
+        inner = {exact.dot(u, v) for n, u in enumerate(basis) for v in basis[:n]}
+        simplices = {Fraction(-1, c - 1) for c in range(2, len(basis) + 1)}
+        return len(inner) == 1 and not inner & simplices and all(exact.dot(u, u) == 1 for u in basis)
+
     return [
         Step(
-            r"What the paper's argument does not reach: it extends its own $W_C$ only. An orthonormal basis "
-            r"solves Eq. 2 with "
-            r"$\rho = 0 \ne -1/(C-1)$ and contains no $W_{C-1}$; that no such arrangement fits in fewer "
-            r"dimensions is the missing step.",
-            lambda: {exact.dot(u, v) for n, u in enumerate(basis) for v in basis[:n]} == {Fraction(0)},
+            r"What the paper's argument does not reach: it extends its own $W_C$ only. An orthonormal basis solves Eq. "
+            r"2 with $\rho = 0$, which is no $-1/(c-1)$, and so contains no $W_c$; that no such arrangement fits in "
+            r"fewer dimensions is the missing step.",
+            holds_no_simplex,
             "gap",
             {"kind": "equal-inner-products", "vectors": [exact.texts(v) for v in basis], "inner": "0"},
         ),
@@ -161,12 +172,17 @@ CLAIMS = (
         "M_min = C − 1: distinct unit vectors with equal angles need C − 1 dimensions",
         INCOMPLETE,
         min_width,
-        ({"width": lambda c: c - 2}, {"width": lambda c: c}, {"below": 0}),
-        "True and proved here. The paper shows that its own W_C cannot be extended, not that no other arrangement "
-        "fits in fewer dimensions. The lemma that it lacks: C vectors with equal angles in R^(C−1) are W_C but for a "
-        "rotation or reflection, as ρ is then −1/(C−1) and a Gram matrix leaves no more open; with it the paper's own "
-        "step (eq-7) would do. Here the independence of the differences w_1 − w_j closes it at once. It is the width "
-        "that makes equal angles possible, and says nothing of accuracy.",
+        (
+            {"width": lambda c: c - 2},
+            {"width": lambda c: c},
+            {"below": 0},
+            {"arrangement": ((1, 0, 0), (-1, 0, 0))},
+        ),
+        "True and proved here. The paper shows that its own W_C cannot be extended, not that no other arrangement fits "
+        "in fewer dimensions. The lemma that it lacks: C distinct vectors with equal angles in R^(C−1) are W_C but for "
+        "a rotation or reflection, as ρ is then −1/(C−1) and a Gram matrix leaves no more open; with it the paper's "
+        "own step (eq-7) would do. Here the independence of the differences w_1 − w_j closes it at once. It is the "
+        "width that makes equal angles possible, and says nothing of accuracy.",
     ),
     Claim(
         "fig-3",

@@ -1,7 +1,9 @@
 """Two printed accuracies against each other: the comparisons that the claims on the paper's tables share.
 
 Accuracies are the printed ones, in hundredths of a percent, as integers. Two accuracies p, q on n test images each
-differ by more than two standard errors if (p − q)² > 4 (p(1 − p) + q(1 − q))/n, decided in rationals."""
+differ by more than two standard errors if (p − q)² > 4 (p(1 − p) + q(1 − q))/n, decided in rationals: unpaired, as if
+the images were not the same, which they mostly are. Errors of two networks on one image tend to go together, so that
+the true standard error is smaller: what is beyond two is so all the more, what is within them is not thereby equal."""
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -106,7 +108,8 @@ def all_within(
     sizes = f"{images:,} each" if images_of_other is None else f"{images:,} and {images_of_other:,}"
     return [
         Step(
-            f"{name}, {what}: {shown(one)} and {shown(other)}, on {sizes}, differ by no more than two standard errors.",
+            f"{name}, {what}: {shown(one)} and {shown(other)}, on {sizes}, differ by no more than two standard errors, "
+            "unpaired.",
             partial(is_within, one, other, images, errors, images_of_other or images),
             "finite",
             evidence_of(one, other, images, False, images_of_other),

@@ -112,4 +112,4 @@ LFW_PAIRS = 6000
 BATCHES = {"CIFAR-10": (256, 10), "LFW": (128, 10_575)}
 """Sec. 5.4, 5.5: samples of a batch and classes in training."""
 REFERENCE_47 = {"softmax": 9788, "triplet": 9870}
-"""Two rows of Table 4 as the paper's reference [47] prints them, for its own network."""
+"""Two rows of Table 4 as the paper's reference [47] prints them."""

@@ -9,9 +9,9 @@ from typing import Any, Literal
 
 import sympy
 
-Role = Literal["proof", "finite", "counterexample", "gap"]
+Role = Literal["proof", "finite", "counterexample", "against", "gap"]
 """What a step contributes: an argument for every C; a finite exact check; an exact example against the statement as
-it is printed; an exact example of what the paper's own argument does not reach."""
+it is printed; an argument against it for every C; an exact example of what the paper's own argument does not reach."""
 
 PROVED, VERIFIED, INCOMPLETE = "PROVED", "VERIFIED", "INCOMPLETE"
 CONDITIONAL, REFUTED, NOT_PROVED = "CONDITIONAL", "REFUTED", "NOT PROVED"
@@ -53,14 +53,15 @@ def check(steps: Sequence[Step]) -> list[Checked]:
 def verdict(checked: Sequence[Checked]) -> str:
     """The verdict that the steps give.
 
-    `NOT PROVED` if there is none or one does not hold. Else, with a counterexample: `CONDITIONAL` if there is a proof
-    or a finite check as well (of the statement under a condition), `REFUTED` if not. Without one: `INCOMPLETE` if the
-    steps show a gap in the paper's own argument, `PROVED` if there is a proof, `VERIFIED` if all checks are finite.
+    `NOT PROVED` if there is none or one does not hold. Else, with a counterexample or an argument against the
+    statement: `CONDITIONAL` if there is a proof or a finite check as well (of the statement under a condition),
+    `REFUTED` if not. Without one: `INCOMPLETE` if the steps show a gap in the paper's own argument, `PROVED` if there
+    is a proof, `VERIFIED` if all checks are finite.
     """
     if not checked or not all(each.holds for each in checked):
         return NOT_PROVED
     roles = {each.step.role for each in checked}
-    if "counterexample" in roles:
+    if roles & {"counterexample", "against"}:
         return CONDITIONAL if roles & {"proof", "finite"} else REFUTED
     if "gap" in roles:
         return INCOMPLETE
@@ -77,9 +78,9 @@ def is_zero(expression: sympy.Expr) -> bool:
     return bool(sympy.simplify(sympy.together(sympy.expand(expression))) == 0)
 
 
-def above_zero(text: str, expression: Any) -> Step:
+def above_zero(text: str, expression: Any, role: Role = "proof") -> Step:
     """The step that an expression is above 0, by the assumptions of its symbols (α > 0, t > 0, …)."""
-    return Step(text, lambda: sympy.factor(sympy.together(sympy.sympify(expression))).is_positive is True)
+    return Step(text, lambda: sympy.factor(sympy.together(sympy.sympify(expression))).is_positive is True, role)
 
 
 def positive(text: str, expression: Any, *least: tuple[sympy.Symbol, Any]) -> Step:

@@ -173,7 +173,13 @@ def markdown(judgements: Sequence[Judgement], max_classes: int) -> str:
     return "\n".join(lines) + "\n"
 
 
-ROLES = {"proof": "", "finite": " *(exact check)*", "counterexample": " *(counterexample)*", "gap": " *(gap)*"}
+ROLES = {
+    "proof": "",
+    "finite": " *(exact check)*",
+    "counterexample": " *(counterexample)*",
+    "against": " *(against it)*",
+    "gap": " *(gap)*",
+}
 
 
 if __name__ == "__main__":
