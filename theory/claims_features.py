@@ -140,6 +140,8 @@ def kept_apart(
     basis = [[Fraction(int(i == j)) for j in range(10)] for i in range(10)]
     apart = (*EAST, Fraction(height)), (*ACUTE, Fraction(height))
     square = 1 + ALPHA**2 + 2 * ALPHA * G
+    high, low = map(Fraction, swapped)
+    near = [[*first, *[low] * 7, -(high + 8 * low)] for first in ([high, low], [low, high])]
     s, gap = sympy.symbols("s d", positive=True)
 
     def right(x: Any, w_c: Any, w_j: Any, alpha: Fraction) -> bool:
@@ -167,9 +169,7 @@ def kept_apart(
     def near_on_the_simplex() -> bool:
         """Of logits that add up to 0 on the simplex, where they are 10/9 of the coefficients of x and x·y is 9/10 of
         theirs."""
-        high, low = map(Fraction, swapped)
-        last = -(high + 8 * low)
-        z, other = [high, low, *[low] * 7, last], [low, high, *[low] * 7, last]
+        z, other = near
         gram = [[one if i == j else Fraction(-1, 9) for j in range(10)] for i in range(10)]
         of_logits = all(
             [exact.dot(row, [Fraction(9, 10) * value for value in logits]) for row in gram] == logits
@@ -224,6 +224,12 @@ def kept_apart(
             r"$1279/1328$: 15.6° apart, where the margin in the plane of two weights is 48.2°.",
             near_on_the_simplex,
             "counterexample",
+            {
+                "kind": "close-on-the-simplex",
+                "logits": [exact.texts(each) for each in near],
+                "alpha": "1",
+                "cosine": "1279/1328",
+            },
         ),
         Step(
             r"Against it otherwise: $w_1 = (1, 0)$, $w_2 = (7/25, 24/25)$, $\alpha = 1$, $x = -r(4/5, 3/5)$ has $z_1 = "

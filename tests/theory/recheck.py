@@ -192,6 +192,20 @@ def close(e):
     assert dot(one, other) / dot(one, one) > dot(w_c, moved)
 
 
+def close_on_the_simplex(e):
+    """Two features by their logits, whose Gram matrix on the simplex is a multiple of their own: right in training for
+    the first and the second class, and closer than the margin θ − φ of α = 1 in the plane of two weights."""
+    one, other = map(vector, e["logits"])
+    alpha, inner = F(e["alpha"]), F(-1, len(one) - 1)
+    assert alpha == 1  # so that θ − φ = φ
+    assert sum(one) == sum(other) == 0
+    norm = rational_root(1 + alpha**2 + 2 * alpha * inner)
+    assert all(z < (norm - alpha) * one[0] for z in one[1:])
+    assert all(z < (norm - alpha) * other[1] for z in [other[0], *other[2:]])
+    assert dot(one, one) == dot(other, other)
+    assert dot(one, other) / dot(one, one) == F(e["cosine"]) > (alpha + inner) / norm
+
+
 def compact(e):
     """Every angle to w of the one class is larger than every one of the other, and its variance is smaller."""
     w, classes = vector(e["w"]), [list(map(vector, e[name])) for name in ("one", "other")]
@@ -240,6 +254,7 @@ KINDS = {
     "farther": farther,
     "shared": shared,
     "close": close,
+    "close-on-the-simplex": close_on_the_simplex,
     "compact": compact,
     "bias": bias,
     "accuracies": accuracies,
