@@ -37,8 +37,8 @@ AHEAD = 4
 """How many pieces of a run, steps mostly, a GPU is handed before it has done the first of them."""
 SAVE_SECONDS = 60.0
 TRAINS = (
-    *("backbone", "baselines", "checkpoint", "data", "formats", "fused", "geometry", "loss_names", "losses", "recipes"),
-    *("simplex_head", "step", "train", "w_softmax"),
+    *("backbone", "baselines", "checkpoint", "data", "formats", "fused", "fused_convolution", "fused_layer"),
+    *("geometry", "loss_names", "losses", "recipes", "simplex_head", "step", "train", "w_softmax"),
 )
 """The modules that a record depends on."""
 FEATURES_KEPT = 300  # of the test set, in the record of a run with M ≤ 3

@@ -22,6 +22,12 @@ from fc_width.step import Step, batches
 from fc_width.train import build
 
 fused = pytest.importorskip("fc_width.fused", exc_type=ModuleNotFoundError)
+fused_layer = pytest.importorskip("fc_width.fused_layer")
+fused_convolution = pytest.importorskip("fc_width.fused_convolution")
+KERNELS = [
+    *((fused_layer, f"_{name}_kernel") for name in ("patches", "moments", "forward", "backward_sums", "backward")),
+    (fused_convolution, "_convolution_kernel"),
+]
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 SHAPES = {
     "digits": (1, 8, 8),
@@ -43,7 +49,7 @@ def convolutions_in_full(monkeypatch):
 def large_tiles(monkeypatch):
     """The interpreter takes a program after the other, of whatever size."""
     if DEVICE.type == "cpu":
-        monkeypatch.setattr(fused, "TILE", 2**14)
+        monkeypatch.setattr(fused_layer, "TILE", 2**14)
 
 
 class Case:
@@ -135,7 +141,7 @@ def test_as_torchs_own_modules(case):
 def test_as_torchs_own_modules_in_the_papers_networks(name, dtype, programs, monkeypatch):
     """Of other blocks than small ones; with many tiles a program, too."""
     for cap in ("PROGRAMS", "FIRST_PROGRAMS", "FORWARD_PROGRAMS") if programs else ():
-        monkeypatch.setattr(fused, cap, (programs, programs))
+        monkeypatch.setattr(fused_layer, cap, (programs, programs))
     case = Case(name, samples=64)
     exact, plain = case.gradients(), case.gradients(torch.float32, low=dtype == torch.bfloat16)
     assert of_all(case.fused_gradients(case.network(dtype)), exact) < 1e-4 + 3 * of_all(plain, exact)
@@ -162,7 +168,7 @@ def test_nothing_cancels_where_the_mean_is_large():
     x = torch.randn(300, 9, generator=torch.Generator().manual_seed(1)).to(DEVICE) + 1e4
     with torch.no_grad():
         layer.bias.zero_()
-        found = fused._PReLUNorm.apply(x, layer)
+        found = layer(x)
         expected = torch.nn.functional.batch_norm(
             prelu(x).double(), None, None, norm.weight.double(), norm.bias.double(), training=True, eps=norm.eps
         )
@@ -172,9 +178,9 @@ def test_nothing_cancels_where_the_mean_is_large():
 def test_several_tiles_and_a_rest(monkeypatch):
     """Every program with several tiles, the last of which is not whole."""
     for name, most in (("PROGRAMS", 3), ("FIRST_PROGRAMS", 2), ("FORWARD_PROGRAMS", 3)):
-        monkeypatch.setattr(fused, name, (1, most))
-    monkeypatch.setattr(fused, "TILES", 1)
-    monkeypatch.setattr(fused, "TILE", 256)
+        monkeypatch.setattr(fused_layer, name, (1, most))
+    monkeypatch.setattr(fused_layer, "TILES", 1)
+    monkeypatch.setattr(fused_layer, "TILE", 256)
     case = Case("cifar-small", samples=3)
     network, exact = case.network(), case.gradients()
     for most in (2, 3):
@@ -216,7 +222,7 @@ def test_patches_are_what_a_convolution_multiplies(shape, stride, dtype):
     images = torch.randint(256, (9, *shape), dtype=torch.uint8).to(DEVICE)
     chosen = torch.tensor([8, 0, 3, 3]).to(DEVICE)
     mean, scale = (torch.rand(1, shape[0], 1, 1).to(DEVICE) for _ in range(2))
-    found = fused.patches(images, chosen, mean, scale, stride, dtype)
+    found = fused_layer.patches(images, chosen, mean, scale, stride, dtype)
     normal = (images[chosen].float() - mean) * scale
     columns = torch.nn.functional.unfold(normal, 3, padding=1, stride=stride)  # (N, channels · 9, pixels)
     expected = columns.unflatten(1, (-1, 9)).transpose(1, 2).flatten(1, 2).transpose(1, 2)
@@ -247,10 +253,10 @@ def test_the_largest_is_that_of_what_is_stored():
         layer.norm.weight.fill_(1e-3)
         layer.norm.bias.fill_(1.0)
         layer.pixels = 1
-        stored = fused._PReLUNorm.apply(x, layer)
+        stored = layer(x)
     layer.pixels = 4
     network.numbers.zero_()
-    fused._PReLUNorm.apply(x, layer).sum().backward()
+    layer(x).sum().backward()
     plain = x.detach().float().requires_grad_()
     y = torch.nn.functional.batch_norm(
         plain, None, None, layer.norm.weight, layer.norm.bias, training=True, eps=layer.norm.eps
@@ -265,7 +271,7 @@ def test_a_variance_that_rounds_below_zero_is_zero(monkeypatch):
     """One value far off, the first, from which the others' squares are counted, and many others the same: the
     sum of the squares less the square of the sum is no digit of float32."""
     if DEVICE.type == "cpu":
-        monkeypatch.setattr(fused, "TILE", 2**20)
+        monkeypatch.setattr(fused_layer, "TILE", 2**20)
     network = Case(width=1).network()
     layer = network.layers[-1]
     x = torch.zeros(300_000, 1).to(DEVICE)
@@ -275,7 +281,7 @@ def test_a_variance_that_rounds_below_zero_is_zero(monkeypatch):
         for value in (1.1e4, 1.2e4):
             x[1:] = value
             network.numbers.zero_()
-            assert fused._PReLUNorm.apply(x, layer).isfinite().all()
+            assert layer(x).isfinite().all()
 
 
 def test_no_gradients_in_evaluation():
@@ -292,7 +298,7 @@ def test_a_value_that_is_none_is_not_passed_over_by_a_pool():
     x = torch.zeros(2, 32, 8, 8).to(DEVICE)
     x[1, 5, 3, 6] = torch.nan
     with torch.no_grad():
-        found = fused._PReLUNorm.apply(x, layer).isnan().nonzero().tolist()
+        found = layer(x).isnan().nonzero().tolist()
     assert found == [[1, 5, 1, 3]]
 
 
@@ -316,8 +322,8 @@ def test_a_profile_knows_whose_kernels_they_are():
     x = torch.randn(1, 16, 3, 3).to(DEVICE).requires_grad_()
     kernels = torch.randn(16, 16, 3, 3).to(DEVICE).requires_grad_()
     with torch.profiler.profile() as profile:
-        fused.patches(case.images, case.chosen, case.mean, case.scale, 1, torch.float32)
-        fused._Convolution.apply(x, kernels).sum().backward()
+        fused_layer.patches(case.images, case.chosen, case.mean, case.scale, 1, torch.float32)
+        fused_convolution.convolved(x, kernels).sum().backward()
     kinds = {_kind(event) for event in profile.events() if event.scope == 0}
     assert {"batches from the data set", "convolutions, forward", "convolutions, backward"} <= kinds
 
@@ -330,7 +336,7 @@ def test_a_convolution_of_ours_is_torchs(inputs, outputs, size):
     shapes = (3, inputs, *size), (outputs, inputs, 3, 3), (3, outputs, *size)
     x, kernels, dy = (torch.randn(shape).to(DEVICE).to(memory_format=torch.channels_last) for shape in shapes)
     x, kernels = x.requires_grad_(), kernels.requires_grad_()
-    found = fused._Convolution.apply(x, kernels)
+    found = fused_convolution.convolved(x, kernels)
     assert found.is_contiguous(memory_format=torch.channels_last)
     exact = torch.nn.functional.conv2d(x.double(), kernels.double(), None, 1, 1)
     pairs = zip((found, *torch.autograd.grad(found, (x, kernels), dy)),
@@ -395,8 +401,8 @@ def test_a_step_has_few_launches(loss, precision, most, monkeypatch):
         recipe, backbone.to(memory_format=torch.channels_last), head, module.Batches(dataset, torch.device("cpu"))
     )
     launches = Launches()
-    for name in ("patches", "moments", "forward", "backward_sums", "backward"):
-        monkeypatch.setattr(fused, f"_{name}_kernel", launches)
+    for home, kernel in KERNELS:
+        monkeypatch.setattr(home, kernel, launches)
     monkeypatch.setattr(torch.Tensor, "is_cuda", property(lambda tensor: True))
     monkeypatch.setattr(torch.Tensor, "is_cpu", property(lambda tensor: False))
     with launches:
@@ -438,10 +444,8 @@ def test_kernels_are_used_on_cuda_where_they_can_be_made(tried_anew, monkeypatch
         assert module._fused(backbone, "auto", cuda) is None
 
 
-@pytest.mark.parametrize(
-    "kernel", [f"_{name}_kernel" for name in ("patches", "moments", "forward", "backward_sums", "backward")]
-)
-def test_what_triton_cannot_make(kernel, tried_anew, monkeypatch):
+@pytest.mark.parametrize(("home", "kernel"), KERNELS)
+def test_what_triton_cannot_make(home, kernel, tried_anew, monkeypatch):
     """Whichever it is; a device that is full or broken is another matter, and said."""
 
     class Fails:
@@ -449,7 +453,9 @@ def test_what_triton_cannot_make(kernel, tried_anew, monkeypatch):
             raise self.error
 
     fails = Fails()
-    monkeypatch.setattr(fused, kernel, fails)
+    monkeypatch.setattr(home, kernel, fails)
+    if home is fused_convolution:  # which is for a GPU alone
+        monkeypatch.setattr(torch.Tensor, "is_cuda", property(lambda tensor: True))
     for fails.error in (torch.OutOfMemoryError("full"), RuntimeError("Triton Error [CUDA]: out of memory")):
         with pytest.raises(RuntimeError, match=r"full|out of memory"):
             fused.obstacle(DEVICE)
@@ -464,39 +470,53 @@ from pathlib import Path
 from torch import nn
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
-from fc_width import fused
+from fc_width import fused_convolution, fused_layer
 numbers = {"eps": "fp32", "momentum": "fp32", "images": "*u8", "chosen": "*i64"}
 pointers = {"x", "y", "dx", "dy"}
 floats = "kernels bias slope sums gamma beta moments running_mean running_var gradients dkernels mean scale".split()
 dump = Path(triton.__file__).parent / "backends" / "nvidia" / "bin" / "cuobjdump"
+def compiled(kernel, types, fixed, aligned, options, *told):
+    aligned = {(at,): [["tt.divisibility", 16]] for at, each in enumerate(kernel.arg_names)
+               if types.get(each, "").startswith("*") or each in aligned}
+    source = ASTSource(kernel, types | dict.fromkeys(fixed, "constexpr"), fixed, aligned)
+    made = triton.compile(source, target=GPUTarget("cuda", 90, 32), options=options)
+    with tempfile.NamedTemporaryFile(suffix=".cubin") as file:
+        file.write(made.asm["cubin"])
+        file.flush()
+        used = subprocess.run([dump, "-res-usage", file.name], capture_output=True, text=True, check=True).stdout
+    print(kernel.__name__, *told, *(each for each in used.split() if each[:4] in ("REG:", "STAC")))
+
 for name in ("moments", "forward", "backward_sums", "backward", "patches"):
-    kernel = getattr(fused, f"_{name}_kernel")
+    kernel = getattr(fused_layer, f"_{name}_kernel")
     for dtype, inputs, channels, pixels in CASES:
         first = inputs < 16
         if name == "patches" and not first:
             continue
         owner = nn.Conv2d(inputs, channels, 3).to(memory_format=torch.channels_last)
-        layer = fused._Layer(owner, nn.PReLU(channels), nn.BatchNorm2d(channels),
-                             torch.zeros(fused._Layer.numbers_of(owner, first)), pixels > 1, first)
+        layer = fused_layer.Layer(owner, nn.PReLU(channels), nn.BatchNorm2d(channels),
+                             torch.zeros(fused_layer.Layer.numbers_of(owner, first)), pixels > 1, first)
         blocks = layer.blocks(pixels if name != "moments" else 1)
         warps = blocks.pop("num_warps")
         fixed = {"TRAINING": True, "PIXELS": pixels, **blocks}
         if name == "patches":
-            taps = fused._taps(inputs)
-            warps, fixed = 4, {"CHANNELS": inputs, "TAPS": taps, "BLOCK_R": fused.TILE // taps}
+            taps = fused_layer._taps(inputs)
+            warps, fixed = 4, {"CHANNELS": inputs, "TAPS": taps, "BLOCK_R": fused_layer.TILE // taps}
         fixed |= {"dx": None} if first else {"kernels": None, "dkernels": None}
         fixed = {key: value for key, value in fixed.items() if key in kernel.arg_names}
         types = {each: "*" + dtype if each in pointers else numbers.get(each, "*fp32" if each in floats else "i32")
                  for each in kernel.arg_names if each not in fixed}
-        aligned = {(at,): [["tt.divisibility", 16]] for at, each in enumerate(kernel.arg_names)
-                   if types.get(each, "").startswith("*") or (each == "channels" and not channels % 16)}
-        source = ASTSource(kernel, types | dict.fromkeys(fixed, "constexpr"), fixed, aligned)
-        made = triton.compile(source, target=GPUTarget("cuda", 90, 32), options={"num_warps": warps})
-        with tempfile.NamedTemporaryFile(suffix=".cubin") as file:
-            file.write(made.asm["cubin"])
-            file.flush()
-            used = subprocess.run([dump, "-res-usage", file.name], capture_output=True, text=True, check=True).stdout
-        print(name, dtype, inputs, channels, pixels, *(each for each in used.split() if each[:4] in ("REG:", "STAC")))
+        aligned = {"channels"} if not channels % 16 else set()
+        compiled(kernel, types, fixed, aligned, {"num_warps": warps}, dtype, inputs, channels, pixels)
+
+kernel = fused_convolution._convolution_kernel
+for inputs, outputs in CONVOLUTIONS:
+    for towards, one in ((1, "along_inputs"), (-1, "along_outputs")):  # the stride that is 1 of kernels channels last
+        fixed = {"TOWARDS": towards, "INPUTS": inputs, "OUTPUTS": outputs, "BLOCK_R": fused_convolution.CONVOLVED_ROWS,
+                 one: 1}
+        types = {each: "*bf16" if each in {"x", "y", "kernels"} else "i32"
+                 for each in kernel.arg_names if each not in fixed}
+        compiled(kernel, types, fixed, {"along_inputs", "along_outputs"} - {one}, fused_convolution.CONVOLVED_OPTIONS,
+                 inputs, outputs, towards)
 """
 LAYERS = [  # of the paper's networks, their first layers and FC layers, and one of pictures with an opaque alpha
     *((dtype, *layer) for dtype in ("bf16", "fp32") for layer in ((64, 64, 1), (64, 64, 4), (1, 64, 1), (3, 96, 1))),
@@ -508,9 +528,12 @@ LAYERS = [  # of the paper's networks, their first layers and FC layers, and one
 def test_the_kernels_compile_for_a_gpu():
     """The interpreter takes more than the compiler does. What they hold has room in registers."""
     env = {name: value for name, value in os.environ.items() if name != "TRITON_INTERPRET"}
-    code = f"CASES = {LAYERS}\n{COMPILE}"
+    convolutions = [
+        (inputs, outputs) for inputs in fused_convolution.CONVOLVED for outputs in fused_convolution.CONVOLVED
+    ]
+    code = f"CASES = {LAYERS}\nCONVOLUTIONS = {convolutions}\n{COMPILE}"
     found = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, timeout=600)
     assert found.returncode == 0, found.stderr
     lines = found.stdout.splitlines()
-    assert len(lines) == 4 * len(LAYERS) + 5
+    assert len(lines) == 4 * len(LAYERS) + 5 + 2 * len(convolutions)
     assert all("STACK:0" in line.split() for line in lines), found.stdout
