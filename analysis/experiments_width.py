@@ -3,12 +3,14 @@
 C is the number of classes, M_min = C − 1, *the plateau* of a seed its mean accuracy over 2 M_min ≤ M < 10 M_min, as in
 `plateau`."""
 
+import math
 from collections.abc import Callable, Sequence
 
 import pandas as pd
 
 from analysis.contrasts import (
     BOTH,
+    LOG_POINTS,
     MIDDLE,
     NAMES,
     SOFTMAX,
@@ -60,8 +62,8 @@ def training_time(runs: Runs) -> list[Contrast]:
             f"training time, {NAMES[loss]}: M = {most} more than M = {least} by",
             runs.slower((loss, most), (loss, least)),
             bound=0,
-            against=5,
-            unit="%",
+            against=100 * math.log1p(0.05),
+            unit=LOG_POINTS,
             over="round",
         )
         for loss in BOTH

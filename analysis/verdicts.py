@@ -163,7 +163,7 @@ def counts(found: Iterable[Row]) -> dict[str, int]:
 
 def _theory(found: Judgement) -> Row:
     claim = found.claim
-    roles = ("counterexample", "gap", "proof", "finite")
+    roles = ("counterexample", "against", "gap", "proof", "finite")
     role = next((role for role in roles for step in found.steps if step.step.role == role), "")
     steps = [step.step.text for step in found.steps if step.step.role == role]
     more = f" ({len(found.steps)} steps)" if len(found.steps) > 1 else ""

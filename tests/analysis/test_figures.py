@@ -505,10 +505,13 @@ def test_runs_that_do_not_belong_in_one_table_are_never_packed_together(change, 
 def test_the_commands_of_all_runs_are_printed(capsys):
     assert main(["--commands"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    taken = re.fullmatch(r"# ([\d,]+) runs, which took (\d+) core hours as they are recorded", lines[0])
+    on_cpu = r"# ([\d,]+) runs, which took (\d+) core hours as they are recorded"
+    taken = re.fullmatch(rf"{on_cpu}, and (\d+) that took ([\d.]+) hours on a GPU, several at once", lines[0])
     packs = [gzip.decompress(pack.read_bytes()) for pack in (FIGURES / "data").glob(f"*{records.PACK_SUFFIX}")]
-    assert int(taken[1].replace(",", "")) == sum(pack.count(b"\n") for pack in packs)
-    assert f"; {taken[2]} core hours;" in (FIGURES.parent / "README.md").read_text("utf-8")
+    assert int(taken[1].replace(",", "")) + int(taken[3]) == sum(pack.count(b"\n") for pack in packs)
+    assert int(taken[3]) == sum(pack.count(b'"cuda: ') for pack in packs) > 0
+    text = (FIGURES.parent / "README.md").read_text("utf-8")
+    assert f"; {taken[2]} core hours and {taken[3]} runs on a GPU;" in text
     assert sum(line.startswith("python -m fc_width.sweep --") for line in lines) == sum(
         map(len, records.COMMITTED.values())
     )

@@ -1,5 +1,6 @@
 """What the README says of speed is what the committed tables say."""
 
+import math
 import re
 from pathlib import Path
 
@@ -80,12 +81,16 @@ def test_what_the_losses_cost():
     assert f"margin losses take {int(10 * least) / 10} or more up to 100 classes" in README
     above = [library[size, name] for size in sizes[3:] for name in margins[1:]]
     large = min(library[size, margins[0]] for size in sizes[3:])
-    assert f"{min(above):.1f} to {max(above):.1f} above (LargeMargin {int(large)} and more)" in README
+    assert f"{min(above):.1f} to {max(above):.1f} above (LargeMargin {large:.1f} and more)" in README
     assert f"as the paper writes it {ratio[sizes[2], 'Algorithm 1, naive']:.0f} at 100 classes" in README
-    slower = [size for size in sizes if ours[size][0] >= min(library[size, name] for name in margins[:2])]
-    beaten = [size for size in sizes if ours[size][0] >= 0.95 * min(library[size, name] for name in margins[:2])]
-    assert slower == beaten == []
-    assert "faster than that library's L-Softmax and A-Softmax at every size;" in README
+    over = [[ours[size][0] / library[size, name] for size in sizes] for name in margins[:2]]
+    assert max(over[0][:3] + over[1][:3]) < 0.6
+    assert "faster than that library's L-Softmax and A-Softmax up to 100 classes," in README
+    assert min(over[0][3], over[1][3]) > 1.1
+    assert "and slower at 1,000," in README
+    assert over[0][4] < 0.8
+    assert 0.95 < over[1][4] < 1.05
+    assert "at 10,575 it is faster than L-Softmax and takes as long as A-Softmax." in README
     memory = {(row["N, M, C"], row["loss"]): float(row["peak, MiB"]) for row in rows}
     more = [memory[size, "W-Softmax α = 1, printed"] / memory[size, "softmax"] for size in sizes[3:]]
     assert f"Memory beyond the inputs is {more[0]:.1f} and {more[1]:.1f} times plain softmax's" in README
@@ -100,7 +105,8 @@ def test_what_a_wide_layer_and_w_softmax_cost_in_training():
         least = runs.classes - 1
         slower = runs.slower(*((loss, factor * least) for loss, factor in (one, other)))
         found = contrasts.find(contrasts.Contrast("x", slower, 0))
-        return [minus(f"{number:.{0 if found.mean > 10 else 1}f}") for number in (found.mean, found.low, found.high)]
+        percent = [100 * math.expm1(number / 100) for number in (found.mean, found.low, found.high)]
+        return [minus(f"{number:.{0 if percent[0] > 10 else 1}f}") for number in percent]
 
     paper, (wide, narrow) = ("paper-mnist", "paper-cifar10", "paper-cifar100"), (("softmax", 30), ("softmax", 1))
     text = README.partition("**Time.**")[2].partition("```")[0]
@@ -110,6 +116,6 @@ def test_what_a_wide_layer_and_w_softmax_cost_in_training():
         expected += [rf"{mean} %.{{0,12}} \({low} to {high}\)" for mean, low, high in others]
         assert re.search(".{0,25}".join(expected), text)
         longer = [float(low.replace("−", "-")) > 0 for _, low, _ in (first, *others)]
-        assert longer == ([True, False, False] if loss == wide else [False] * 3)
+        assert longer == ([True, False, True] if loss == wide else [False] * 3)
     mean, low, high = said("cifar100-small", wide, narrow)
     assert f"{mean} % longer ({low} to {high})" in text
