@@ -71,13 +71,13 @@ def closer(
         ),
         equal(
             r"which is above 0 as $b > -1/k$; and $b$ falls as $\alpha$ grows, as its derivative $(\alpha - 1/k)/n - "
-            r"1$ is below 0: both by $n > \alpha - 1/k$. So $\psi$ falls, from $\cos\psi = 1/k$ at $\alpha = 0$, $b = "
-            r"1$,",
+            r"1$ is below 0: both by $n > \alpha - 1/k$. So $\psi$ falls, from $\arccos(1/k)$ at $\alpha = 0$, where "
+            r"$b = 1$,",
             K / (K + 1) * widest(1),
             K**2,
         ),
         equal(
-            r"to 0: $b = (1 - 2\alpha/k)/(n + \alpha)$ tends to $-1/k$ as $\alpha$ grows, and there $\cos\psi = 1$. "
+            r"to 0: $b = (1 - 2\alpha/k)/(n + \alpha)$ tends to $-1/k$ as $\alpha$ grows, where $\cos\psi = 1$. "
             r"(For $C = 10$: 83.6° at $\alpha = 0$, 74.4° at 1.)",
             K / (K + 1) * widest(-1 / K),
             1,
@@ -175,9 +175,10 @@ def kept_apart(
             [exact.dot(row, [Fraction(9, 10) * value for value in logits]) for row in gram] == logits
             for logits in (z, other)
         )
-        limit = exact.root(2 - Fraction(2, 9)) - 1  # n − α
-        both_right = max(z[1:]) < limit * z[0] and max(other[:1] + other[2:]) < limit * other[1]
-        return of_logits and both_right and exact.dot(z, other) / exact.dot(z, z) == Fraction(1279, 1328)
+        norm = exact.root(2 - Fraction(2, 9))
+        both_right = max(z[1:]) < (norm - 1) * z[0] and max(other[:1] + other[2:]) < (norm - 1) * other[1]
+        cosine, margin = exact.dot(z, other) / exact.dot(z, z), (1 - Fraction(1, 9)) / norm
+        return of_logits and both_right and cosine == Fraction(1279, 1328) and cosine > margin == Fraction(2, 3)
 
     def free_direction() -> bool:
         t, g = sympy.Symbol("t", positive=True), sympy.Rational(between)
@@ -202,34 +203,6 @@ def kept_apart(
             r"are at least some angle apart, one for each $C$ and $\alpha$.**",
             upper**2 - square,
             2 * ALPHA * (1 - G),
-        ),
-        equal(
-            r"**By no large angle where classes are many.** The logits $(1, b, \dots, b, -1 - (k-1)b)$, $b = n - "
-            r"\alpha$, are on every boundary of the first class but the last, with their first two entries swapped so "
-            r"of the second. They have $\sum_j z_j^2 = q(b)$, see `closer`, and differ in two entries: $\sum_j (z_j - "
-            r"z'_j)^2 = 2(1-b)^2$, so that their cosine is $1 - (1-b)^2/q(b)$.",
-            (1 - B) ** 2 + (B - 1) ** 2,
-            2 * widest(B) - 2 * (2 * B + (K - 2) * B**2 + (1 + (K - 1) * B) ** 2),
-            "against",
-        ),
-        Step(
-            r"At a given $\alpha$, from $k > 2\alpha$ on, $b$ is above 0 and grows with $k$, and $q(b) \ge (k-1)^2 "
-            r"b^2$: the cosine tends to 1, and the angle to 0 as $1/k$.",
-            lambda: sympy.limit((1 - B) ** 2 / widest(B), K, sympy.oo) == 0,
-            "against",
-        ),
-        Step(
-            r"So at $C = 10$, $\alpha = 1$, $b = 1/3$: the logits $(10, 3, \dots, 3, -34)$ are right in training for "
-            r"the first class, $3 < 10/3$, with their first two entries swapped for the second, and have the cosine "
-            r"$1279/1328$: 15.6° apart, where the margin in the plane of two weights is 48.2°.",
-            near_on_the_simplex,
-            "counterexample",
-            {
-                "kind": "close-on-the-simplex",
-                "logits": [exact.texts(each) for each in near],
-                "alpha": "1",
-                "cosine": "1279/1328",
-            },
         ),
         Step(
             r"Against it otherwise: $w_1 = (1, 0)$, $w_2 = (7/25, 24/25)$, $\alpha = 1$, $x = -r(4/5, 3/5)$ has $z_1 = "
@@ -264,16 +237,19 @@ def kept_apart(
             r"direction $u$ of their sum: 0 on the simplex, $g = -1/k$, and above 0 for every larger $g$.",
             (K + 1) + (K + 1) * pairs * G,
             (K + 1) * (1 + K * G),
+            "against",
         ),
         equal(
             r"At $x = -ru$ every $z_c = -rs$ and $z'_j = -rs(1 + \alpha)/n$, so $z_c - z'_j = rs(1 + \alpha - n)/n$,",
             -s + (ALPHA * s + s) / N,
             s * (upper - N) / N,
+            "against",
         ),
         above_zero(
             r"which with $1 + \alpha - n = d > 0$ is above 0, for every $\alpha > 0$ and $-1/k < g < 1$: as $r$ grows "
             r"the loss tends to 0 on this one feature of all classes.",
             s * gap / N,
+            "against",
         ),
         Step(
             r"On the near side too, with a third dimension: $w_1 = (1, 0, 0)$, $w_2 = (7/25, 24/25, 0)$, $\alpha = 1$. "
@@ -296,6 +272,44 @@ def kept_apart(
             r"features the cosine $(t^2 - 1/3)/(t^2 + 1)$, which tends to 1.",
             free_direction,
             "counterexample",
+        ),
+        equal(
+            r"**By no large angle on the simplex itself, where classes are many.** With $k = C - 1$ and $b = n - "
+            r"\alpha$ the logits $y = (1, b, \dots, b, -1 - (k-1)b)$ are on every boundary of training of the first "
+            r"class but that with the last, and $y'$, with its first two entries swapped, so of the second; features "
+            r"as near to these as one likes are right in training. They have $\sum_j y_j^2 = q(b)$, see `closer`, and "
+            r"differ in two entries: $\sum_j (y_j - y'_j)^2 = 2(1-b)^2$, so that their cosine is $1 - (1-b)^2/q(b)$.",
+            (1 - B) ** 2 + (B - 1) ** 2,
+            2 * widest(B) - 2 * (2 * B + (K - 2) * B**2 + (1 + (K - 1) * B) ** 2),
+            "against",
+        ),
+        equal(
+            r"At a given $\alpha$, from $k > 2\alpha$ on, $b$ is above 0, as $n^2 - \alpha^2 = 1 - 2\alpha/k$, below "
+            r"1, as $n < 1 + \alpha$, and grows with $k$, as $n^2$ has the derivative $2\alpha/k^2$;",
+            sympy.diff(ON_SIMPLEX, K),
+            2 * ALPHA / K**2,
+            "against",
+        ),
+        positive(
+            r"and $q(b) > (k-1)^2 b^2$: so the cosine is above $1 - 1/((k-1)b)^2$, and the angle goes to 0 as $1/k$.",
+            widest(B) - (K - 1) ** 2 * B**2,
+            (K, 2),
+            (B, 0),
+            role="against",
+        ),
+        Step(
+            r"Against a large angle: $C = 10$, $\alpha = 1$, where $n = 4/3$. Features with the logits $(10, 3, \dots, "
+            r"3, -34)$ are right in training for the first class, as $3 < 10/3$, with the first two entries swapped "
+            r"for the second, and have the cosine $1279/1328$: 15.6° apart, where the margin in the plane of two "
+            r"weights, of the cosine $2/3$, is 48.2°.",
+            near_on_the_simplex,
+            "counterexample",
+            {
+                "kind": "close-on-the-simplex",
+                "logits": [exact.texts(each) for each in near],
+                "alpha": "1",
+                "cosine": "1279/1328",
+            },
         ),
     ]
 

@@ -257,9 +257,9 @@ def efficiency(
             "finite",
         ),
         Step(
-            f"Against “just as”, as computed in the first step: for LFW it trains on {faces[1]:,} subjects, with "
-            f"batches of {faces[0]}. If their labels differ, ${faces[0]}$ Gram rows take as many multiplications as "
-            f"the logits: more than twice as many in all, whatever $M$.",
+            f"Against “just as”, computed through $n^2 = 1 + \\alpha^2 + 2\\alpha g$: for LFW it trains on "
+            f"{faces[1]:,} subjects, with batches of {faces[0]}. If their labels differ, ${faces[0]}$ Gram rows take "
+            f"as many multiplications as the logits: more than twice as many in all, whatever $M$.",
             lambda: is_positive(large - 2, (m, 1)),
             "counterexample",
         ),

@@ -11,7 +11,8 @@ import sympy
 
 Role = Literal["proof", "finite", "counterexample", "against", "gap"]
 """What a step contributes: an argument for every C; a finite exact check; an exact example against the statement as
-it is printed; an argument against it for every C; an exact example of what the paper's own argument does not reach."""
+it is printed; an argument against it, not one example; an exact example of what the paper's own argument does not
+reach."""
 
 PROVED, VERIFIED, INCOMPLETE = "PROVED", "VERIFIED", "INCOMPLETE"
 CONDITIONAL, REFUTED, NOT_PROVED = "CONDITIONAL", "REFUTED", "NOT PROVED"
@@ -83,13 +84,13 @@ def above_zero(text: str, expression: Any, role: Role = "proof") -> Step:
     return Step(text, lambda: sympy.factor(sympy.together(sympy.sympify(expression))).is_positive is True, role)
 
 
-def positive(text: str, expression: Any, *least: tuple[sympy.Symbol, Any]) -> Step:
+def positive(text: str, expression: Any, *least: tuple[sympy.Symbol, Any], role: Role = "proof") -> Step:
     """The step that a rational function is above 0 whenever each symbol is at least its bound.
 
     Decided by coefficients: with every symbol written as its bound + k, k ≥ 0, numerator and denominator must be
     polynomials whose coefficients are all ≥ 0 and whose constants are above 0 (or both so after a change of sign).
     That is sufficient; where it does not apply the step fails."""
-    return Step(text, lambda: is_positive(sympy.sympify(expression), *least))
+    return Step(text, lambda: is_positive(sympy.sympify(expression), *least), role)
 
 
 def is_positive(expression: sympy.Expr, *least: tuple[sympy.Symbol, Any]) -> bool:

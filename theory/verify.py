@@ -24,8 +24,9 @@ MEANING = {
     PROVED: "for every C, α and angle that it names, by steps that sympy or exact rationals decide",
     VERIFIED: "exactly, for the finite statement made",
     INCOMPLETE: "true and proved here, but the paper's own argument does not show it",
-    CONDITIONAL: "true under a stated condition or in part, with an exact counterexample to the statement as it stands",
-    REFUTED: "by an exact counterexample",
+    CONDITIONAL: "true under a stated condition or in part, with an exact counterexample to the statement as it "
+    "stands, or an argument against it",
+    REFUTED: "by an exact counterexample or an argument against it",
 }
 
 NOTATION = (
@@ -147,7 +148,9 @@ def markdown(judgements: Sequence[Judgement], max_classes: int) -> str:
         "",
         f"Written by `python -m theory.verify --markdown figures/theory.md`; {checked_to(max_classes)}. "
         "The identity, the inequality or the example in every step below is decided by sympy or by exact rationals; "
-        "that a sentence follows from it is for the reader to see.",
+        "that a sentence follows from it is for the reader to see. A step without a mark is an argument for the "
+        "statement or towards it; an *exact check* is finite, a *counterexample* is exact, *against it* is an argument "
+        "against the statement as it is printed, and a *gap* is what the paper's own argument does not reach.",
         "",
         *(f"- **{name}**: {meaning}." for name, meaning in MEANING.items()),
         "",

@@ -381,33 +381,32 @@ class Launches(TorchDispatchMode):
 @pytest.mark.parametrize(
     ("loss", "precision", "most"),
     [
-        ("softmax", torch.bfloat16, 100),
+        ("softmax", torch.bfloat16, 109),
         ("softmax", torch.float32, 98),
-        ("w-softmax:0.5", torch.bfloat16, 130),
-        ("w-softmax:1", torch.bfloat16, 136),
-        ("w-softmax-centred:1", torch.bfloat16, 142),
-        ("w-softmax-simplex:1", torch.bfloat16, 121),
+        ("w-softmax:0.5", torch.bfloat16, 139),
+        ("w-softmax:1", torch.bfloat16, 145),
+        ("w-softmax-centred:1", torch.bfloat16, 151),
+        ("w-softmax-simplex:1", torch.bfloat16, 130),
     ],
 )
 def test_a_step_has_few_launches(loss, precision, most, monkeypatch):
-    """In the paper's network on MNIST 66 are the network's own: 18 of nine convolutions, 3 of the FC layer, 1 of the
-    images, 44 of what is between."""
+    """In the paper's network on MNIST 75 are the network's own: 27 of nine convolutions (18 in float32, where torch has
+    one operator for both ways back), 3 of the FC layer, 1 of the images, 44 of what is between."""
     recipe = dataclasses.replace(RECIPES["paper-mnist"].recipe, loss=loss, batch_size=12, softmax_epochs=0)
     images, labels = torch.zeros((12, 1, 28, 28), dtype=torch.uint8), torch.arange(12) % 10
     dataset = Dataset("mnist", images, labels, images, labels, 10, "none")
     backbone, head = build(recipe, dataset)
+    data = module.Batches(dataset, torch.device("cpu"))
     monkeypatch.setattr(module, "_fused", lambda backbone, *_: fused.FusedBackbone(backbone, precision))
-    step = Step(
-        recipe, backbone.to(memory_format=torch.channels_last), head, module.Batches(dataset, torch.device("cpu"))
-    )
+    monkeypatch.setattr(torch.Tensor, "is_cuda", property(lambda tensor: True))
+    step = Step(recipe, backbone.to(memory_format=torch.channels_last), head, data)
     launches = Launches()
     for home, kernel in KERNELS:
         monkeypatch.setattr(home, kernel, launches)
-    monkeypatch.setattr(torch.Tensor, "is_cuda", property(lambda tensor: True))
     monkeypatch.setattr(torch.Tensor, "is_cpu", property(lambda tensor: False))
     with launches:
         step._batch(recipe.batch_size)
-    assert launches.names.count("triton") == 1 + 4 * 11
+    assert launches.names.count("triton") == 1 + 4 * 11 + 2 * 9 * (precision == torch.bfloat16)
     assert len(launches.names) <= most, launches.names
 
 
