@@ -292,7 +292,8 @@ TIME = (
     "{mnist,cifar10,cifar100}-small > figures/benchmark-training.md"
 )
 TIMED = (
-    "(Timed for this alone, every network in every round, on the machine named. Until then the times of the recorded "
+    "(Compared by log points, 100 times the natural logarithm of a ratio: for small ones the % by which it is above 1. "
+    "Timed for this alone, every network in every round, on the machine named. Until then the times of the recorded "
     "runs were judged, evaluations included, which other work on the machine had lengthened: with the same bound "
     "CIFAR100 was REPRODUCED on the small network, the others were not decided. Stated before any step had been timed. "
     "A first benchmark, in turns of two seconds, differed too much from round to round; a second one, in shorter "

@@ -234,11 +234,8 @@ def _general(dataset: str, stated: str = "") -> tuple[Experiment, ...]:
             "Sec. 1",
             f"{name}: training with W-Softmax is as efficient as with softmax",
             f"A training step with W-Softmax takes at most {SPEED_MARGIN} % longer than one with softmax, M = M_min, "
-            f"by the clock, and at most {SPEED_MARGIN} % less, compared by logarithms (log points, 100 times the "
-            f"natural "
-            "logarithm of a ratio: for small ones the % by which it is above 1); against: longer only. (W-Softmax has "
-            "more to compute: where it takes less, the machine had other work, which neither shows the claim nor "
-            "counts against it.) "
+            f"by the clock, and at most {SPEED_MARGIN} % less; against: longer only. (W-Softmax has more to compute: "
+            "where it takes less, the machine had other work, which neither shows the claim nor counts against it.) "
             f"{TIMED}",
             dataset,
             training_speed,
