@@ -176,7 +176,8 @@ def shown_to_lose_less(margin: float, rows: int, lost: int, gained: int) -> bool
 
     With b rows of N lost and c gained, and the loss held at δ, the margin, the score (Nam 1997, Tango 1998) is
     z = (Nδ − b + c)/√(N(2q + δ(1 − δ))), q the most likely share of gained rows: the positive root of
-    2Nq² + (2(N − b)δ − (b + c)(1 − δ))q = cδ(1 − δ).
+    2Nq² + (2(N − b)δ − (b + c)(1 − δ))q = cδ(1 − δ). The score is of large N: where none is lost or gained it would do
+    with fewer rows than the exact chance of that, (1 − δ)^N, which has to be 5 % at most.
 
     *Arguments*: `margin`, points above 0; `rows`, N ≥ 1; `lost`, b; `gained`, c.
     """
@@ -184,7 +185,8 @@ def shown_to_lose_less(margin: float, rows: int, lost: int, gained: int) -> bool
     linear = 2 * (rows - lost) * delta - (lost + gained) * (1 - delta)
     share = (math.sqrt(linear**2 + 8 * rows * gained * delta * (1 - delta)) - linear) / (4 * rows)
     spread = math.sqrt(rows * (2 * share + delta * (1 - delta)))
-    return (rows * delta - lost + gained) / spread > float(stats.norm.ppf(CONFIDENCE))
+    enough = (1 - delta) ** rows <= 1 - CONFIDENCE
+    return enough and (rows * delta - lost + gained) / spread > float(stats.norm.ppf(CONFIDENCE))
 
 
 def _scaled(embeddings: Array) -> Array:

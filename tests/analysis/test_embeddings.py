@@ -103,7 +103,7 @@ def test_a_loss_of_the_margin_is_seldom_shown_to_be_less(rows, gained):
 
 
 @pytest.mark.parametrize(
-    ("rows", "lost", "gained"), [(539, 0, 0), (540, 0, 0), (2000, 3, 3), (2000, 30, 30), (9000, 60, 31)]
+    ("rows", "lost", "gained"), [(598, 0, 0), (598, 1, 0), (2000, 3, 3), (2000, 30, 30), (9000, 60, 31)]
 )
 def test_the_score_is_that_of_the_likelihood_held_at_the_margin(rows, lost, gained):
     """Against the maximum of the likelihood, by search."""
@@ -115,6 +115,13 @@ def test_the_score_is_that_of_the_likelihood_held_at_the_margin(rows, lost, gain
     q = optimize.minimize_scalar(minus, bounds=(0, 0.4), method="bounded", options={"xatol": 1e-12}).x
     z = (0.005 * rows - lost + gained) / np.sqrt(rows * (2 * q + 0.005 * 0.995))
     assert embeddings.shown_to_lose_less(0.5, rows, lost, gained) == (z > stats.norm.ppf(0.95))
+
+
+def test_without_a_row_lost_the_chance_of_that_counts():
+    """Of 597 rows none is lost with a chance of more than 5 % if 0.5 % are, of 598 with less."""
+    assert 0.995**597 > 0.05 > 0.995**598
+    assert not embeddings.shown_to_lose_less(0.5, 597, 0, 0)
+    assert embeddings.shown_to_lose_less(0.5, 598, 0, 0)
 
 
 def blobs(classes=4, width=12, rows=240, noise=1.0):
