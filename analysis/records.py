@@ -63,8 +63,8 @@ COMMITTED: dict[str, tuple[str, ...]] = {
     "fashion-mnist-small-7": ("--dataset fashion-mnist:7 --widths 1 3 4 5 6 7 12 18 30 --losses softmax --seeds 5",),
     "cifar10-small": (
         "--dataset cifar10 --widths 1 5 8 9 18 27 45 --losses softmax w-softmax:1 --seeds 3",
-        "--dataset cifar10 --widths 9 --seeds 3 --losses hinge l-softmax w-softmax:{0.5,1.5} "
-        "w-softmax-{centred,simplex}:1",
+        "--dataset cifar10 --widths 9 --losses hinge l-softmax w-softmax:{0.5,1.5} --seeds 10",
+        "--dataset cifar10 --widths 9 --losses w-softmax-{centred,simplex}:1 --seeds 3",
         "--dataset cifar10 --widths 2 3 90 270 --losses softmax --seeds 3",
         "--dataset cifar10 --widths 270 --losses w-softmax:1 --seeds 3",
         "--dataset cifar10 --widths 5 6 7 8 9 18 27 45 --losses softmax --seeds 15",
@@ -85,7 +85,8 @@ COMMITTED: dict[str, tuple[str, ...]] = {
     "cifar10-small-9": ("--dataset cifar10:9 --widths 8 --losses softmax w-softmax:1 --seeds 3",),
     "cifar100-small": (
         "--dataset cifar100 --widths 1 50 98 99 198 297 495 2970 --losses softmax w-softmax:1 --seeds 3",
-        "--dataset cifar100 --widths 99 --losses hinge l-softmax w-softmax:{0.5,1.5} --seeds 3",
+        "--dataset cifar100 --widths 99 --losses hinge w-softmax:{0.5,1.5} --seeds 10",
+        "--dataset cifar100 --widths 99 --losses l-softmax --seeds 4",
         "--dataset cifar100 --widths 50 98 99 198 297 495 --losses softmax --seeds 20",
     ),
     "cifar100-small-50": ("--dataset cifar100:50 --widths 12 25 48 49 98 147 245 --losses softmax --seeds 10",),
