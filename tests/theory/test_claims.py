@@ -3,17 +3,22 @@
 import copy
 import importlib.util
 import json
+import math
 import subprocess
 import sys
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from theory import verify
 from theory.claim import judge
 from theory.claims import all_claims
+from theory.claims_features import squares
+from theory.plane import K
+from theory.simplex import simplex_weights
 from theory.verify import main, markdown, plain, verdicts
 
 CLAIMS = all_claims()
@@ -225,3 +230,18 @@ def test_the_committed_report_is_today_s():
 def test_it_does_without_torch():
     code = "import sys, theory.verify; theory.verify.all_claims(); sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+@pytest.mark.parametrize(("classes", "alpha"), [(3, 2.0), (4, 0.5), (10, 0.0), (10, 1.0), (100, 1.0)])
+def test_what_is_right_in_training_on_the_simplex_is_as_near_to_its_weight_as_closer_says(classes, alpha):
+    """Random features on its boundaries come near to the widest angle, and none beyond it."""
+    k, weights = classes - 1, simplex_weights(classes)
+    share = math.sqrt(1 + alpha**2 - 2 * alpha / k) - alpha
+    others = np.random.default_rng(0).exponential(size=(4000, k)) ** np.linspace(1, 30, 4000)[:, None]
+    z = np.c_[np.ones(4000), share - (k * share + 1) * others / others.sum(1, keepdims=True)]  # each at most `share`
+    x = z @ weights.T * k / classes
+    assert np.allclose(x @ weights, z)
+    cosines = x @ weights[:, 0] / np.linalg.norm(x, axis=1)
+    widest = math.sqrt(classes / (k * float(squares(share).subs(K, k))))
+    assert cosines.min() > widest - 1e-9
+    assert cosines.min() < widest + 1e-4
