@@ -159,16 +159,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _commands(out: Path) -> list[str]:
     """The commands that make every pack, after a comment on how long those in `out` took."""
+    told = [line for name, sweeps in records.COMMITTED.items() for line in records.commands(name, sweeps)]
     packs = [records.load(pack) for pack in sorted((out / "data").glob(f"*{records.PACK_SUFFIX}"))]
-    taken = pd.concat([runs.reindex(columns=["device", "seconds"]) for runs in packs]) if packs else pd.DataFrame()
-    told = []
-    if packs:
-        on_gpu = taken["device"].astype(str).str.startswith("cuda")
-        hours = [taken.loc[where, "seconds"].sum() / 3600 for where in (~on_gpu, on_gpu)]
-        told = [f"# {(~on_gpu).sum():,} runs, which took {hours[0]:.0f} core hours as they are recorded"]
-        if on_gpu.any():
-            told[0] += f", and {on_gpu.sum():,} that took {hours[1]:.1f} hours on a GPU, several at once"
-    return told + [line for name, sweeps in records.COMMITTED.items() for line in records.commands(name, sweeps)]
+    if not packs:
+        return told
+    taken = pd.concat([runs.reindex(columns=["device", "seconds"]) for runs in packs])
+    on_gpu = taken["device"].astype(str).str.startswith("cuda")
+    hours = [taken.loc[where, "seconds"].sum() / 3600 for where in (~on_gpu, on_gpu)]
+    comment = f"# {(~on_gpu).sum():,} runs, which took {hours[0]:.0f} core hours as they are recorded"
+    if on_gpu.any():
+        comment += f", and {on_gpu.sum():,} that took {hours[1]:.1f} hours on a GPU, several at once"
+    return [comment, *told]
 
 
 def draw_all(out: Path, runs: Path | None = None, needed: Mapping[str, Sequence[str]] | None = None) -> list[Path]:

@@ -27,14 +27,17 @@ from analysis.drawing import TITLES
 from theory.printed_tables import TABLE_1, TABLE_2_CIFAR10, TABLE_2_CIFAR100, TABLE_5
 
 Judge = Callable[[Runs], list[Contrast]]
+BEST_ON_TEST = "best"
+"""The test set's `split`, in the epoch that is best on it."""
+
 PRINTED = {loss: loss.rpartition(":")[2] for loss in NAMES}
 """The keys of the paper's tables."""
 
 
-def better(printed: Mapping[str, int], best: bool = False) -> Judge:
+def better(printed: Mapping[str, int], split: str = "test") -> Judge:
     """Accuracy gained over softmax at each α; against: less than the printed gain."""
     return lambda runs: [
-        _gain(runs, loss, SOFTMAX, bound=0, against=_printed_gain(printed, loss, SOFTMAX), best=best)
+        _gain(runs, loss, SOFTMAX, bound=0, against=_printed_gain(printed, loss, SOFTMAX), split=split)
         for loss in W_SOFTMAX
     ]
 
@@ -65,10 +68,10 @@ def beside_widths(runs: Runs) -> dict[str, list[Contrast]]:
     return alone | {"mean over all M from M_min on": better_over_widths(runs, runs.classes - 1)}
 
 
-def alpha_helps(printed: Mapping[str, int], best: bool = False) -> Judge:
+def alpha_helps(printed: Mapping[str, int], split: str = "test") -> Judge:
     """Accuracy gained by each step of α; against: less than the printed step."""
     return lambda runs: [
-        _gain(runs, high, low, bound=0, against=_printed_gain(printed, high, low), best=best)
+        _gain(runs, high, low, bound=0, against=_printed_gain(printed, high, low), split=split)
         for low, high in pairwise(W_SOFTMAX)
     ]
 
@@ -107,7 +110,7 @@ def best_accuracies(printed: Mapping[str, int]) -> Judge:
 
     def judge(runs: Runs) -> list[Contrast]:
         least = runs.classes - 1
-        best = {loss: _best(runs, loss, least) for loss in (SOFTMAX, *W_SOFTMAX)}
+        best = {loss: runs.accuracy(loss, least, split=BEST_ON_TEST) for loss in (SOFTMAX, *W_SOFTMAX)}
         return [
             Contrast(
                 f"best epoch's accuracy, {NAMES[loss]}, M = {least}: ours less {printed[PRINTED[loss]] / 100:.2f}",
@@ -164,18 +167,13 @@ def accuracies_of_classes(printed: Mapping[int, tuple[int, int]]) -> Judge:
     ]
 
 
-def _best(runs: Runs, loss: str, width: int) -> "pd.Series[float]":
-    """Accuracy in % of the epoch that is best on the test set, by seed."""
-    return 100 * runs.values("best_accuracy", loss, width)
-
-
 def _gain(
-    runs: Runs, one: str, other: str, bound: float, against: float, width: int = 0, best: bool = False
+    runs: Runs, one: str, other: str, bound: float, against: float, width: int = 0, split: str = "test"
 ) -> Contrast:
     width = width or runs.classes - 1
-    own, theirs = (_best(runs, loss, width) if best else runs.accuracy(loss, width) for loss in (one, other))
-    what = "best epoch's accuracy" if best else "accuracy"
-    return Contrast(f"{what}, M = {width}: {NAMES[one]} less {NAMES[other]}", own - theirs, bound, against)
+    gain = runs.accuracy(one, width, split=split) - runs.accuracy(other, width, split=split)
+    what = "best epoch's accuracy" if split == BEST_ON_TEST else "accuracy"
+    return Contrast(f"{what}, M = {width}: {NAMES[one]} less {NAMES[other]}", gain, bound, against)
 
 
 def _printed_gain(printed: Mapping[str, int], one: str, other: str) -> float:
@@ -308,7 +306,7 @@ def _classes(dataset: str, first: int) -> tuple[Experiment, ...]:
             "Table 5, Sec. 5.6",
             f"{name}: accuracy decreases, on the whole, as the number k of classes increases",
             "The slope of accuracy over k = 5 to 10 is below 0, softmax and W-Softmax, M = k − 1. (With fewer classes "
-            "there are fewer images, hence fewer steps, which by itself lowers accuracy.)",
+            "there are fewer images, hence fewer steps.)",
             dataset,
             falls_with_classes(sizes),
             BOTH,
@@ -356,7 +354,7 @@ BEST_BETTER = Experiment(
     "larger where accuracy varies more from epoch to epoch, and is no measure of a network on new images: "
     f"better-mnist judges the last epoch.) {LATER}",
     "mnist",
-    better(TABLE_1, best=True),
+    better(TABLE_1, BEST_ON_TEST),
     (SOFTMAX, *W_SOFTMAX),
     at_minimum,
     also="significance",
@@ -367,7 +365,7 @@ BEST_ALPHA = Experiment(
     "MNIST: a larger α brings a higher accuracy, of which Table 1 lists the best",
     f"{BEST_EPOCH} rises from α = 0.5 to 1 and from 1 to 1.5; against: by less than the printed step. {LATER}",
     "mnist",
-    alpha_helps(TABLE_1, best=True),
+    alpha_helps(TABLE_1, BEST_ON_TEST),
     W_SOFTMAX,
     at_minimum,
     also="larger-alpha",

@@ -175,6 +175,18 @@ def test_where_one_thing_is_otherwise_a_claim_is_not_reproduced(name, index):
     assert {finding.state for finding in row.evidence[0].findings} >= {"against"}
 
 
+@pytest.mark.parametrize("name", ["better-mnist", "better-best-mnist", "alpha-best-mnist", "printed-best-mnist"])
+def test_a_run_that_diverged_counts_as_guessing_also_in_its_best_epoch(name):
+    """Left out, the others would show the claim."""
+
+    def diverged(row):
+        if row["seed"] == 1 and row["loss"] == "w-softmax:1.5":
+            row.update(status="diverged", test_accuracy=np.nan)
+
+    assert judged(name).verdict == REPRODUCED
+    assert judged(name, diverged).verdict == INCONCLUSIVE
+
+
 @pytest.mark.parametrize("name", ON_RUNS)
 def test_two_seeds_are_inconclusive_whatever_they_say(name):
     for change in (None, *OTHERWISE[family(name)]):
