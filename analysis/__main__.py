@@ -243,8 +243,8 @@ def _pack(runs: Path, data: Path) -> Path:
 
 def _save(drawing: Drawing, stem: str, out: Path) -> list[Path]:
     wide = int(19 * drawing.figure.get_figwidth())
-    text = "\n".join(textwrap.wrap(drawing.caption, wide))
-    drawing.figure.text(0.995, -0.01, text, ha="right", va="top", fontsize=7, color="0.25")
+    text = "\n".join(textwrap.wrap(drawing.caption, wide, break_on_hyphens=False))
+    drawing.figure.text(0.005, -0.01, text, ha="left", va="top", fontsize=7, color="0.25")
     paths = [out / f"{stem}.png", out / "pdf" / f"{stem}.pdf", out / "data" / f"{stem}.csv"]
     for path in paths:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -45,6 +45,14 @@ VARIANTS: dict[str, Style] = {  # how the weights are made
 TITLES = {"digits": "Digits", "mnist": "MNIST", "fashion-mnist": "Fashion-MNIST"}
 TITLES |= {"cifar10": "CIFAR10", "cifar100": "CIFAR100"}
 
+FEATURE_TITLES = {
+    "linear": "linear",
+    "bn": "batch norm",
+    "prelu-bn": "PReLU → batch norm",
+    "bn-relu": "batch norm → ReLU",
+}
+"""How a reader is told of what follows the M units."""
+
 MARKER, STAR = 5.0, 10.0
 """Sizes of the marker of a mean, in points."""
 
@@ -246,7 +254,7 @@ def positions(values: pd.Series, widths: list[int]) -> npt.NDArray[np.float64]:
 def width_axis(axes: Axes, widths: list[int], classes: int) -> None:
     """Evenly spaced, whatever the widths, as in the paper; M_min marked."""
     axes.set_xticks(range(len(widths)), [str(width) for width in widths], fontsize=8 if len(widths) > 15 else None)
-    axes.set_xlabel("Units M of the FC layer (uneven axis)")
+    axes.set_xlabel("Units M of the FC layer (not to scale)")
     axes.set_xlim(-0.6, len(widths) - 0.4)
     if classes - 1 in widths:
         minimum(axes, widths.index(classes - 1), classes)

@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 
 from analysis import paired
 from analysis.drawing import (
+    FEATURE_TITLES,
     STYLES,
     VARIANTS,
     Drawing,
@@ -53,7 +54,7 @@ def mean_angles(runs: pd.DataFrame) -> Drawing:
     ).sort_values(["split", "loss", "seed", "class"], ignore_index=True)
     looks = styles(source["loss"])
     figure = Figure(figsize=(9, 4.9), layout="constrained")
-    heading = f"{title(runs)}, M = C − 1 = {classes - 1}, feature {runs['feature'].iloc[0]}"
+    heading = f"{title(runs)}, M = C − 1 = {classes - 1}, features: {FEATURE_TITLES[runs['feature'].iloc[0]]}"
     panels = figure.subplots(1, 2, sharey=True)
     for axes, split in zip(panels, ("train", "test"), strict=True):
         for index, (loss, look) in enumerate(looks.items()):
@@ -62,7 +63,7 @@ def mean_angles(runs: pd.DataFrame) -> Drawing:
                 _sorted_classes(axes, rows, look)
             else:
                 _each_class(axes, rows, look, 0.11 * (index - (len(looks) - 1) / 2))
-        axes.axhline(90, color="0.5", linewidth=0.8, linestyle=(0, (1, 3)))
+        _right_angle(axes)
         axes.set_title({"train": "Training set", "test": "Test set"}[split], fontsize=10)
         axes.set_xlabel("Classes, for each loss in order of its mean angles" if classes > MANY else "Class")
         axes.set_xticks([] if classes > MANY else range(classes))
@@ -73,6 +74,14 @@ def mean_angles(runs: pd.DataFrame) -> Drawing:
     legend_above(figure, panels[0], heading)
     counted = told(runs)
     return Drawing(figure, source, f"{MEANS}. {caption(counted[counted['width'] == classes - 1])}")
+
+
+def _right_angle(axes: Axes) -> None:
+    """Above 90° a feature is on the far side of its class's weight."""
+    axes.axhline(90, color="0.5", linewidth=0.8, linestyle=(0, (1, 3)))
+    axes.annotate(
+        "far side ↑", (0.01, 90.5), xycoords=("axes fraction", "data"), fontsize=8, color="0.35", annotation_clip=True
+    )
 
 
 def _each_class(axes: Axes, rows: pd.DataFrame, look: Style, shift: float) -> None:
@@ -101,7 +110,7 @@ def angle_against_width(runs: pd.DataFrame) -> Drawing:
     source = at[["loss", "width", "seed", "test_angle"]].sort_values(["loss", "width", "seed"], ignore_index=True)
     drawn = source.assign(place=positions(source["width"], widths), value=source["test_angle"])
     figure = Figure(figsize=(7, 4.6), layout="constrained")
-    figure.suptitle(f"{title(runs)}, feature {runs['feature'].iloc[0]}", fontsize=10)
+    figure.suptitle(f"{title(runs)}, features: {FEATURE_TITLES[runs['feature'].iloc[0]]}", fontsize=10)
     axes = figure.subplots()
     axes.set_ylim(0, max(1.1 * source["test_angle"].max(), 10))
     width_axis(axes, widths, int(runs["classes"].iloc[0]))
@@ -167,15 +176,27 @@ def angle_against_alpha(runs: pd.DataFrame) -> Drawing:
             )
             mean = rows.groupby("alpha")["test_angle"].mean()
             axes.plot(mean.index, mean, marker + dash, color=colour, label=label, markersize=6)
-        axes.axhline(90, color="0.5", linewidth=0.8, linestyle=(0, (1, 3)))
-        axes.set_title(f"feature: {feature}", fontsize=10)
+        _right_angle(axes)
+        axes.set_title(f"features: {FEATURE_TITLES[feature]}", fontsize=10)
         axes.set_xlabel("α")
         axes.set_xticks(sorted(source["alpha"].unique()))
         axes.grid(axis="y", color="0.9")
     panels[0].set_ylabel("Mean angle to the own class's weight,\ntest set (degrees)")
     panels[0].set_ylim(0, max(95, 1.05 * source["test_angle"].max()))
     legend_above(figure, panels[0], f"{title(at)}, M = C − 1 = {int(at['width'].iloc[0])}")
-    return Drawing(figure, source, f"{MEANS}. {caption(at)}")
+    return Drawing(figure, source, f"{MEANS}. {_accuracy(source)}{caption(at)}")
+
+
+def _accuracy(source: pd.DataFrame) -> str:
+    """With which weights and feature accuracy is lowest: a small angle may be that of features that lost a class."""
+    means = 100 * source.groupby(["weights", "feature"])["test_accuracy"].mean().sort_values()
+    weights, feature = means.index[0]
+    if len(means) < 2:
+        return ""
+    return (
+        f"Test accuracy, mean over all α, is lowest with {VARIANTS[weights][0]}, {FEATURE_TITLES[feature]}: "
+        f"{means.iloc[0]:.1f} %; with the others {means.iloc[1]:.1f} to {means.iloc[-1]:.1f} %. "
+    )
 
 
 def features_in_the_plane(runs: pd.DataFrame) -> Drawing:
@@ -203,7 +224,7 @@ def features_in_the_plane(runs: pd.DataFrame) -> Drawing:
     columns = len(by_loss) if len(by_loss) < 5 else 3
     rows_of_panels = -(-len(by_loss) // columns)
     figure = Figure(figsize=(2.9 * columns, 3.3 * rows_of_panels + 0.4), layout="constrained")
-    figure.suptitle(f"{title(plane)}, M = 2, feature {feature}", fontsize=10)
+    figure.suptitle(f"{title(plane)}, M = 2, features: {FEATURE_TITLES[feature]}", fontsize=10)
     panels = list(figure.subplots(rows_of_panels, columns, squeeze=False).flat)
     for axes in panels[len(by_loss) :]:
         axes.remove()

@@ -33,7 +33,7 @@ def geometry_against_bound(runs: pd.DataFrame) -> Drawing:
     best = pd.DataFrame(bounds.table(classes, widths)).set_index("M")
     source = source.join(best[["lower", "upper", "nc2_floor"]].add_prefix("bound_"), on="width")
     figure = Figure(figsize=(10, 6.2), layout="constrained")
-    figure.suptitle(f"{drawing.title(runs)}, feature {runs['feature'].iloc[0]}", fontsize=11)
+    figure.suptitle(f"{drawing.title(runs)}, features: {drawing.FEATURE_TITLES[runs['feature'].iloc[0]]}", fontsize=11)
     panels = figure.subplots(2, 3).ravel()
     for axes, measure in zip(panels, measures, strict=False):
         if measure == "smallest_angle":
@@ -46,7 +46,7 @@ def geometry_against_bound(runs: pd.DataFrame) -> Drawing:
         axes.set_ylabel(GEOMETRY[measure], fontsize=9)
         axes.set_xticks(range(len(widths)), list(map(str, widths)), fontsize=7, rotation=90 if len(widths) > 10 else 0)
         axes.set_xlim(-0.6, len(widths) - 0.4)
-        axes.set_xlabel("Units M of the FC layer (uneven axis)", fontsize=8)
+        axes.set_xlabel("Units M of the FC layer (not to scale)", fontsize=8)
         if classes - 1 in widths:
             axes.axvline(widths.index(classes - 1), color="0.4", linewidth=1, linestyle=(0, (4, 3)), zorder=0)
         axes.grid(axis="y", color="0.92")
@@ -86,7 +86,10 @@ def _nc1(source: pd.DataFrame, classes: int) -> str:
     """What NC1 is and, where it peaks at C − 1, why."""
     if "nc1" not in source or not source["nc1"].notna().any():
         return ""
-    text = "NC1: of the scatter within classes, $\\Sigma_W$, and between them, $\\Sigma_B$, with its pseudo-inverse. "
+    text = (
+        "0 is full collapse. NC1: of the scatter within classes, $\\Sigma_W$, and between them, $\\Sigma_B$, with its "
+    )
+    text += "pseudo-inverse. "
     peaks = []
     for loss in drawing.in_order(source["loss"]):
         medians = source[source["loss"] == loss].groupby("width")["nc1"].median().dropna()

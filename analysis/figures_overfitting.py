@@ -36,14 +36,14 @@ def overfitting(runs: pd.DataFrame) -> Drawing:
     panels = figure.subplots(1, 1 + int(against), sharey=True, squeeze=False)[0]
     _intervals(panels[0], source, "")
     panels[0].set_ylabel("Change of test accuracy (points)")
-    panels[0].set_title("Against C − 1 units, same loss", fontsize=10)
+    panels[0].set_title("Against C − 1 units, with the same loss", fontsize=10)
     if against:
         _intervals(panels[1], source[source["against_softmax"].notna()], "against_softmax")
-        panels[1].set_title("That, less the same with softmax", fontsize=10)
+        panels[1].set_title("That change, minus softmax's", fontsize=10)
     low, high = panels[0].get_ylim()
     panels[0].set_ylim(low - 0.06 * (high - low), high)  # for the numbers of seeds
     drawing.legend_above(figure, panels[0], drawing.title(runs))
-    caption = f"Means and 95 % t intervals over paired seeds, below each their number.{_training(source)}"
+    caption = f"Means and 95 % t intervals over paired seeds; their number below.{_training(source)}"
     return Drawing(figure, source, f"{caption}{_detectable(source)} {drawing.caption(_compared(runs, source))}")
 
 

@@ -40,7 +40,10 @@ def best_angles(sizes: tuple[int, ...] = (10, 100)) -> Drawing:
         if len(unknown):
             middle, half = (unknown["upper"] + unknown["lower"]) / 2, (unknown["upper"] - unknown["lower"]) / 2
             axes.errorbar(unknown["M"], middle, half, fmt="none", ecolor="#D55E00", capsize=3, label="between bounds")
-        axes.axvline(C - 1, color="0.4", linewidth=1, linestyle=(0, (4, 3)), zorder=0)
+        for width, name, height in ((-(-C // 2), "⌈C/2⌉", 0.94), (C - 1, "C − 1", 0.99)):
+            axes.axvline(width, color="0.4", linewidth=1, linestyle=(0, (4, 3)), zorder=0)
+            place = axes.get_xaxis_transform()
+            axes.text(width, height, f" {name} = {width} ", transform=place, ha="right", va="top", fontsize=8)
         axes.axhline(90, color="0.5", linewidth=0.8, linestyle=(0, (1, 3)))
         gain = np.degrees(bounds.last_width_gain(C))
         axes.set_title(f"C = {C}: the step from C − 2 to C − 1 buys {gain:.2f}°", fontsize=10)
@@ -51,7 +54,7 @@ def best_angles(sizes: tuple[int, ...] = (10, 100)) -> Drawing:
         axes.legend(loc="lower right", fontsize=8)
     panels[0].set_ylabel("Best possible smallest angle\nbetween C weight vectors (degrees)")
     panels[0].set_ylim(0, 105)
-    return Drawing(figure, source, "theory.bounds: no data; dashed, M = C − 1")
+    return Drawing(figure, source, "theory.bounds: no data. From ⌈C/2⌉ on C weights can be 90° or more apart.")
 
 
 def decision_boundaries(alphas: tuple[float, ...] = (0, 0.5, 1, 1.5), theta: float = 120.0) -> Drawing:
@@ -83,7 +86,11 @@ def decision_boundaries(alphas: tuple[float, ...] = (0, 0.5, 1, 1.5), theta: flo
         Patch(facecolor="white", edgecolor=LOOPHOLE, hatch="\\\\\\\\", label="the same of class 2"),
     ]
     figure.legend(handles=handles, loc="outside upper center", ncols=3, fontsize=8, handlelength=2.6, handleheight=1.4)
-    text = f"theory.margin: no data. Weights at {theta:g}°; dashed, the test boundary; solid, those of training."
+    text = (
+        f"theory.margin: no data. Weights at {theta:g}°; α = 0 is softmax with unit weights. Dashed line: the test "
+        "boundary; solid lines: those of training; dashed arrow: $w'_2$, which stands for $w_2$ when a feature of class "
+        "1 is trained."
+    )
     return Drawing(figure, source, text)
 
 
@@ -104,8 +111,7 @@ def _boundaries(axes: Axes, row: Any) -> None:
         axes.add_patch(wedge)
         _arrow(axes, start - row["biased_weight"], BIASED, "$w'_2$", dash=(0, (3, 2)))
     axes.plot([0, 0], [-1, 1], color="black", linewidth=1.2, linestyle=(0, (5, 3)))
-    name = "α = 0 (softmax)" if row["alpha"] == 0 else f"α = {row['alpha']:g}"
-    axes.set_title(f"{name}: margin {row['margin']:.3g}°", fontsize=10)
+    axes.set_title(f"α = {row['alpha']:g}: margin {row['margin']:.3g}°", fontsize=10)
     axes.set_aspect("equal")
     axes.set_xlim(-1.15, 1.15)
     axes.set_ylim(-1.05, 1.2)

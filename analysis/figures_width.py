@@ -3,6 +3,7 @@
 Drawn like `analysis.figures`: colours safe for the colour-blind, markers and dashes that a grey print tells apart."""
 
 import math
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -16,21 +17,25 @@ from analysis import paired, plateau
 from analysis.drawing import Drawing, caption_of_several, dataset_place, dataset_title, legend_above, title
 from fc_width.recipes import Recipe
 
-MARGIN_STYLES = {0.1: ("#000000", "o", "-"), 0.5: ("#D55E00", "s", "--")}
+INK = "#000000"
+MARGIN_STYLES = {0.1: ("#666666", "-."), 0.5: ("#D55E00", "--")}
+"""Colour and dash of each margin's line."""
 
 CAP: dict[str, Any] = {"marker": "_", "markersize": 7, "markeredgewidth": 1.2}
-ESTIMATE: dict[str, Any] = {"marker": "D", "markersize": 4.5, "markerfacecolor": "white"}
+ESTIMATE: dict[str, Any] = {"marker": "D", "markersize": 5, "markerfacecolor": "white"}
 SIGNS: dict[str, dict[str, Any]] = {
-    "widths that the knee may be": {**CAP, "linewidth": 1.6},
-    "not decided: or any larger width": {"marker": "^", "markersize": 6, "linestyle": "none"},
+    "knee": {"marker": "o", "markersize": 6, "linestyle": "none"},
+    "widths where the knee may be": {**CAP, "linewidth": 1.6},
+    "not decided: this width or any larger one": {"marker": "^", "markersize": 6, "linestyle": "none"},
     "not decided: knee by the means alone": {**ESTIMATE, "linestyle": "none"},
 }
-"""The signs of `knee_against_classes` that both margins share."""
+"""The signs of `knee_against_classes`."""
 
 
 def knee_against_classes(runs: pd.DataFrame) -> Drawing:
-    """The measured knee (`plateau.knee`) at both margins against the number of classes; over it C − 1 and ⌈C/2⌉, the
-    width at which the best possible angle reaches 90° (Rankin 1955). Of softmax; a panel a recipe.
+    """The measured knee (`plateau.knee`) against the number of classes, a column of panels for each recipe, a row for
+    each margin; over it C − 1 and ⌈C/2⌉, the width at which the best possible angle reaches 90° (Rankin 1955). Of
+    softmax.
 
     *Arguments*: `runs`, rows of `records.load`, of one or more data sets.
 
@@ -43,53 +48,30 @@ def knee_against_classes(runs: pd.DataFrame) -> Drawing:
     source = source.sort_values(["name", "classes", "margin"])
     source = source.sort_values("dataset", key=lambda names: names.map(dataset_place), kind="stable", ignore_index=True)
     names = list(dict.fromkeys(source["name"]))
-    columns = min(len(names), 2)
-    rows_of_panels = math.ceil(len(names) / columns)
-    figure = Figure(figsize=(4.4 * columns + 1.6, 3.6 * rows_of_panels + 1.2), layout="constrained")
-    panels = figure.subplots(rows_of_panels, columns, sharey=True, squeeze=False).ravel()
-    for axes in panels[len(names) :]:
-        axes.set_axis_off()
-    for axes, name in zip(panels, names, strict=False):
-        rows = source[source["name"] == name]
-        lines = rows.drop_duplicates("classes")
-        axes.plot(lines["classes"], lines["simplex"], "-", color="#56B4E9", linewidth=3.5, label="C − 1")
-        axes.plot(
-            lines["classes"],
-            lines["half"],
-            ":",
-            color="#00513B",
-            linewidth=1.8,
-            label="⌈C/2⌉, where the best possible\nsmallest angle reaches 90°",
-        )
-        for margin in plateau.MARGINS:
-            _knees(axes, rows[rows["margin"] == margin], margin)
-        axes.set_xscale("log")
-        axes.set_yscale("log")
-        axes.set_xticks(lines["classes"], [str(classes) for classes in lines["classes"]])
-        axes.set_xlim(lines["classes"].min() / 1.25, lines["classes"].max() * 1.25)
-        top = max(float(source["top"].max()), float(source["simplex"].max())) * 1.35
-        ticks = [tick for tick in (1, 2, 3, 5, 10, 20, 50, 100, 200, 500, 1000) if tick <= top]
-        axes.set_yticks(ticks, list(map(str, ticks)))
-        axes.set_ylim(0.8, top)
-        for axis in (axes.xaxis, axes.yaxis):
-            axis.set_minor_locator(NullLocator())
-        whole = dataset_title(rows["dataset"].iloc[0].partition(":")[0])
-        axes.set_title(f"{whole} (recipe {name})", fontsize=10)
-        axes.set_xlabel("Number of classes C (log axis)")
-        axes.grid(axis="y", color="0.92")
-        axes.set_axisbelow(True)
-    for axes in panels[::columns]:
-        axes.set_ylabel("Units M of the FC layer (log axis)")
-    handles, labels = panels[0].get_legend_handles_labels()
-    handles += [Line2D([], [], color="0.35", label=label, **look) for label, look in SIGNS.items()]
+    margins = sorted(plateau.MARGINS, reverse=True)
+    figure = Figure(figsize=(2.7 * len(names) + 1.4, 2.8 * len(margins) + 1.1), layout="constrained")
+    panels = figure.subplots(len(margins), len(names), sharex="col", sharey=True, squeeze=False)
+    top = max(float(source["top"].max()), float(source["simplex"].max())) * 1.35
+    for (row, margin), (column, name) in product(enumerate(margins), enumerate(names)):
+        rows = source[(source["name"] == name) & (source["margin"] == margin)]
+        _knees(panels[row, column], rows, top)
+    for axes, name in zip(panels[0], names, strict=True):
+        whole = dataset_title(source.loc[source["name"] == name, "dataset"].iloc[0].partition(":")[0])
+        axes.set_title(f"{whole}\n(recipe {name})", fontsize=10)
+    for axes in panels[-1]:
+        axes.set_xlabel("Number of classes C (log axis)", fontsize=9)
+    for axes, margin in zip(panels[:, 0], margins, strict=True):
+        axes.set_ylabel(f"Within {margin:g} points:\nunits M (log axis)")
+    handles, labels = panels[0, 0].get_legend_handles_labels()
+    handles += [Line2D([], [], color=INK, label=label, **look) for label, look in SIGNS.items()]
     figure.legend(handles, [*labels, *SIGNS], loc="outside upper center", ncols=3, fontsize=8)
     return Drawing(
         figure,
         source,
-        "softmax. Knee: the smallest tested M shown, as all wider ones, to lose less than the margin against the "
-        "mean over 2(C − 1) ≤ M < 10(C − 1), seeds paired, one-sided 95 %; bar: the widths that it may be, with an "
-        "arrow where none is shown; diamond: where the means alone would then put it, none where they put it "
-        f"nowhere, as even the widest falls short. {caption_of_several(sweeps)}",
+        "softmax. Knee: the smallest tested M shown, as all wider ones, to lose less than the margin (above: "
+        f"{margins[0]:g} points, below: {margins[1]:g}) against the mean over 2(C − 1) ≤ M < 10(C − 1), seeds paired, "
+        "one-sided 95 %; an arrow ends at the widest M that was judged; no diamond where the means alone put the knee "
+        f"nowhere, as even the widest M falls short. {caption_of_several(sweeps)}",
     )
 
 
@@ -123,8 +105,8 @@ def rise_to_the_plateau(runs: pd.DataFrame) -> Drawing:
         panels[place].set_ylabel("Accuracy less the\nplateau's (points)")
     legend_above(figure, panels[0], f"{title(sweeps[-1], of_all_classes=True)}, softmax")
     caption = (
-        "Line: mean over seeds, with its 95 % t interval; points: each seed; shaded: the widths of the plateau; linear "
-        f"within ±0.5 points, else log. {caption_of_several(sweeps)}"
+        "Line: mean over seeds, with its 95 % t interval; points: each seed; axis linear within "
+        f"±0.5 points, else log. {caption_of_several(sweeps)}"
     )
     return Drawing(figure, source, caption)
 
@@ -171,48 +153,52 @@ def _knee_row(runs: pd.DataFrame, margin: float) -> dict[str, object]:
     }
 
 
-def _knees(axes: Axes, rows: pd.DataFrame, margin: float) -> None:
-    colour, marker, dash = MARGIN_STYLES[margin]
-    shift = 0.97 if margin == min(MARGIN_STYLES) else 1.03
+def _knees(axes: Axes, rows: pd.DataFrame, top: float) -> None:
+    """One panel, of one recipe and margin; `top`, where its axis ends."""
+    axes.plot(rows["classes"], rows["simplex"], "-", color="#56B4E9", linewidth=3.5, label="C − 1")
+    half = "⌈C/2⌉, where the best possible\nsmallest angle reaches 90°"
+    axes.plot(rows["classes"], rows["half"], ":", color="#00513B", linewidth=1.8, label=half)
     for row in rows.to_dict("records"):
-        place, top, decided = row["classes"] * shift, row["top"], not pd.isna(row["knee"])
+        place, widest, decided = row["classes"], row["top"], not pd.isna(row["knee"])
         if pd.isna(row["low"]):
-            axes.plot(place, top, "x", color=colour)
+            axes.plot(place, widest, "x", color=INK)
             continue
-        end = row["knee"] if decided else top * (1.25 if row["estimate"] == top else 1)  # arrow beside the diamond
-        axes.plot([place, place], [row["low"], end], dash, color=colour, linewidth=1.6)
+        end = row["knee"] if decided else widest * (1.25 if row["estimate"] == widest else 1)  # beside the diamond
+        axes.plot([place, place], [row["low"], end], "-", color=INK, linewidth=1.6)
         if row["low"] < end:
-            axes.plot(place, row["low"], color=colour, **CAP)
+            axes.plot(place, row["low"], color=INK, **CAP)
         if not decided:
             if not pd.isna(row["estimate"]):
-                axes.plot(place, row["estimate"], color=colour, **ESTIMATE)
-            axes.plot(place, end, "^", color=colour, markersize=6)
+                axes.plot(place, row["estimate"], color=INK, **ESTIMATE)
+            axes.plot(place, end, "^", color=INK, markersize=6)
     known = rows[rows["knee"].notna()]
-    face = colour if margin == min(MARGIN_STYLES) else "white"
-    label = f"knee, margin {margin:g} points"
-    axes.plot(
-        known["classes"] * shift,
-        known["knee"],
-        marker,
-        color=colour,
-        markerfacecolor=face,
-        markersize=6,
-        linestyle="none",
-        label=label,
-    )
+    axes.plot(known["classes"], known["knee"], color=INK, gid="knee", **SIGNS["knee"])
+    axes.set_xscale("log")
+    axes.set_yscale("log")
+    axes.set_xticks(rows["classes"], [str(classes) for classes in rows["classes"]])
+    axes.set_xlim(rows["classes"].min() / 1.25, rows["classes"].max() * 1.25)
+    ticks = [tick for tick in (1, 2, 3, 5, 10, 20, 50, 100, 200, 500, 1000) if tick <= top]
+    axes.set_yticks(ticks, list(map(str, ticks)))
+    axes.set_ylim(0.8, top)
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_minor_locator(NullLocator())
+    axes.grid(axis="y", color="0.92")
+    axes.set_axisbelow(True)
 
 
 def _rise(axes: Axes, found: plateau.AgainstPlateau) -> None:
     """Seeds faintly, their mean with its interval, the margins, and the widths to compare with."""
     differences = found.differences
     widths = [int(width) for width in differences.columns.tolist()]
-    axes.axvspan(found.widths[0] * 0.9, found.widths[-1] * 1.1, color="0.93", linewidth=0, zorder=0)
+    ends_of_plateau = found.widths[0] * 0.9, found.widths[-1] * 1.1
+    axes.axvspan(*ends_of_plateau, color="0.93", linewidth=0, zorder=0, label="widths of the plateau")
+    axes.axhline(0, color="0.75", linewidth=0.8, zorder=0.5)
     ends = _intervals(differences)
     axes.vlines(ends.index, ends["low"], ends["high"], color="0.77", linewidth=3)
     for _, values in differences.iterrows():
-        axes.plot(widths, values, ".", color="#000000", alpha=0.35, markersize=4)
-    axes.plot(widths, differences.mean(), "o-", color="#000000", markersize=4, linewidth=1, label="mean over seeds")
-    for margin, (colour, _, dash) in MARGIN_STYLES.items():
+        axes.plot(widths, values, ".", color=INK, alpha=0.35, markersize=4)
+    axes.plot(widths, differences.mean(), "o-", color=INK, markersize=4, linewidth=1, label="mean over seeds")
+    for margin, (colour, dash) in MARGIN_STYLES.items():
         axes.axhline(-margin, color=colour, linewidth=0.9, linestyle=dash, label=f"margin {margin:g} points")
     axes.axvline(found.classes - 1, color="#56B4E9", linewidth=1.6, label="C − 1", zorder=1)
     axes.axvline(-(-found.classes // 2), color="#00513B", linewidth=1.6, linestyle=":", label="⌈C/2⌉", zorder=1)

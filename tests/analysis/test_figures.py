@@ -184,7 +184,7 @@ def test_the_angle_against_alpha_needs_the_three_kinds_of_weights(tmp_path, reco
     assert len(source) == 36
     assert sorted(source["alpha"].unique()) == [0, 0.5, 1]
     drawing = figures_angles.angle_against_alpha(records.load(store.folder))
-    assert [axes.get_title() for axes in drawing.figure.axes] == ["feature: linear", "feature: prelu-bn"]
+    assert [axes.get_title() for axes in drawing.figure.axes] == ["features: linear", "features: PReLU → batch norm"]
     lines = {line.get_label(): list(line.get_ydata()) for line in drawing.figure.axes[0].lines}
     assert lines["as printed"] == lines["fixed simplex"] == [14.5, 14.5, 14.5]
 
@@ -352,7 +352,7 @@ def test_the_shaded_features_are_right_in_training_and_wrong_at_test():
 def test_the_margin_and_the_loophole_are_drawn():
     panels = figures_theory.decision_boundaries().figure.axes
     assert [axes.get_title() for axes in panels] == [
-        "α = 0 (softmax): margin 0°",
+        "α = 0: margin 0°",
         "α = 0.5: margin 30°",
         "α = 1: margin 60°",
         "α = 1.5: margin 79.1°",

@@ -66,6 +66,10 @@ def runs(classes=10, loss="softmax", seeds=3, good_from=4, name="mnist-small", w
     return pd.DataFrame(rows)
 
 
+def drawn(axes, gid):
+    return [line for line in axes.lines if line.get_gid() == gid]
+
+
 def texts(axes):
     return [label.get_text() for label in (axes.title, axes.xaxis.label, axes.yaxis.label)]
 
@@ -73,7 +77,10 @@ def texts(axes):
 def test_the_knee_is_drawn_where_plateau_puts_it():
     frames = [runs(classes, good_from=4) for classes in (5, 10)] + [runs(7, name="other", good_from=3)]
     drawing = figures_width.knee_against_classes(pd.concat(frames))
-    assert [axes.get_title() for axes in drawing.figure.axes] == ["MNIST (recipe mnist-small)", "MNIST (recipe other)"]
+    titles = [axes.get_title() for axes in drawing.figure.axes]
+    assert titles == ["MNIST\n(recipe mnist-small)", "MNIST\n(recipe other)", "", ""]
+    rows = [axes.get_ylabel().partition(":")[0] for axes in drawing.figure.axes[::2]]
+    assert rows == ["Within 0.5 points", "Within 0.1 points"]
     source = drawing.source.set_index(["classes", "margin"])
     for frame, classes in zip(frames, (5, 10, 7), strict=True):
         for margin in plateau.MARGINS:
@@ -85,9 +92,12 @@ def test_the_knee_is_drawn_where_plateau_puts_it():
             assert (row["simplex"], row["half"]) == (classes - 1, half)
     lines = {line.get_label(): line for line in drawing.figure.axes[0].lines}
     assert lines["C − 1"].get_xydata().tolist() == [[5, 4], [10, 9]]
-    knees = lines["knee, margin 0.5 points"]
-    shown = source.xs(0.5, level="margin").query("name == 'mnist-small'")["knee"].dropna()
-    assert knees.get_ydata().tolist() == shown.tolist()
+    for row, margin in enumerate((0.5, 0.1)):
+        for column, name in enumerate(("mnist-small", "other")):
+            (knees,) = drawn(drawing.figure.axes[2 * row + column], "knee")
+            at = source.xs(margin, level="margin")
+            shown = at.loc[at["name"] == name, "knee"].dropna()
+            assert knees.get_ydata().tolist() == shown.tolist()
     assert "mnist-small (mnist, mnist:5)" in drawing.caption
 
 
@@ -110,30 +120,26 @@ def test_the_table_of_knees_has_a_row_a_data_set_by_the_number_of_classes():
 
 
 def test_what_is_not_decided_is_drawn_as_an_arrow_not_as_a_knee():
-    (axes,) = figures_width.knee_against_classes(runs(10, seeds=1)).figure.axes
-    lines = {line.get_label(): line for line in axes.lines}
-    assert not len(lines["knee, margin 0.1 points"].get_xdata())
-    assert [line.get_ydata()[0] for line in axes.lines if line.get_marker() == "^"] == [45, 45]
+    for axes in figures_width.knee_against_classes(runs(10, seeds=1)).figure.axes:
+        (knees,) = drawn(axes, "knee")
+        assert not len(knees.get_xdata())
+        assert [line.get_ydata()[0] for line in axes.lines if line.get_marker() == "^"] == [45]
 
 
 def test_the_signs_of_the_knees_are_told_and_a_short_bar_has_a_cap():
     frame = runs(10, seeds=1).assign(test_accuracy=lambda rows: np.where(rows["width"] < 4, 0.95, 0.99), correct=None)
     drawing = figures_width.knee_against_classes(frame)
-    (axes,) = drawing.figure.axes
     (legend,) = drawing.figure.legends
     labels = [text.get_text() for text in legend.get_texts()]
-    assert [label for label in labels if "knee" in label or "decided" in label] == [
-        "knee, margin 0.1 points",
-        "knee, margin 0.5 points",
-        *figures_width.SIGNS,
-    ]
-    caps = [line.get_ydata()[0] for line in axes.lines if line.get_marker() == "_"]
-    assert caps == drawing.source["low"].tolist()
-    diamonds = [line.get_ydata()[0] for line in axes.lines if line.get_marker() == "D"]
-    assert diamonds == drawing.source["estimate"].tolist() == [4, 4]
-    frame.loc[frame["width"] == 45, "test_accuracy"] = 0.9
-    (axes,) = figures_width.knee_against_classes(frame).figure.axes  # by the means nowhere
-    assert not [line for line in axes.lines if line.get_marker() == "D"]
+    assert labels[2:] == [*figures_width.SIGNS]
+    source = drawing.source.sort_values("margin", ascending=False)
+    lines = [line for axes in drawing.figure.axes for line in axes.lines]
+    assert [line.get_ydata()[0] for line in lines if line.get_marker() == "_"] == source["low"].tolist()
+    diamonds = [line.get_ydata()[0] for line in lines if line.get_marker() == "D"]
+    assert diamonds == source["estimate"].tolist() == [4, 4]
+    frame.loc[frame["width"] == 45, "test_accuracy"] = 0.9  # by the means nowhere
+    for axes in figures_width.knee_against_classes(frame).figure.axes:
+        assert not [line for line in axes.lines if line.get_marker() == "D"]
 
 
 def test_the_right_angle_is_reached_at_half_the_classes():
