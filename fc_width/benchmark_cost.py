@@ -6,7 +6,6 @@ what is reported is the median and its ratio to the first value's. On a CPU a ru
 
 import dataclasses
 import functools
-import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,14 +13,14 @@ from pathlib import Path
 from statistics import median
 from typing import NamedTuple
 
-import threadpoolctl
 import torch
 
+from fc_width.benchmark_sweep import engine_runs
+from fc_width.benchmark_timing import one_thread
 from fc_width.data import Dataset, load
-from fc_width.engine import default_workers, run_all, set_convolutions
+from fc_width.engine import default_workers, set_convolutions
 from fc_width.recipes import Recipe, of_known_data
 from fc_width.step import batches
-from fc_width.store import Store
 from fc_width.train import run
 
 
@@ -64,7 +63,8 @@ class Measurement:
 def measure(options: Cost, device: torch.device, say: Callable[[str], None]) -> list[Measurement]:
     """Every case, interleaved.
 
-    *Raises*: `ValueError` for a recipe that is none, or a value that does not fit."""
+    *Raises*: `ValueError` for a recipe that is none, or a value that does not fit; `RuntimeError` if a run is not done.
+    """
     named = of_known_data(options.recipe)
     if any(count < 1 for count in options.runs):
         raise ValueError(f"runs must be at least 1, got {options.runs}")
@@ -80,7 +80,7 @@ def measure(options: Cost, device: torch.device, say: Callable[[str], None]) -> 
     cases: list[Case] = []
 
     def case(changed: str, value: float, recipe: Recipe, data: Dataset) -> None:
-        cases.append(Case(changed, value, lambda: run(recipe, data, device), lambda: batches(data, device)))
+        cases.append(Case(changed, value, lambda: _run(recipe, data, device), lambda: batches(data, device)))
 
     for width in options.widths:
         case("width M", width, dataclasses.replace(base, width=width), dataset)
@@ -93,7 +93,7 @@ def measure(options: Cost, device: torch.device, say: Callable[[str], None]) -> 
         case("training images", kept, base, _first(dataset, kept))
     for count in options.runs:
         recipes = [dataclasses.replace(base, seed=seed) for seed in range(count)]
-        sweep = functools.partial(_sweep, recipes, dataset, _one(device))
+        sweep = functools.partial(engine_runs, recipes, dataset, str(_one(device)), default_workers(device))
         cases.append(Case("runs of a sweep", count, sweep, lambda: None))
     return _interleaved(cases, options.rounds, say)
 
@@ -114,19 +114,14 @@ def _one(device: torch.device) -> torch.device:
 
 def _interleaved(cases: Sequence[Case], rounds: int, say: Callable[[str], None]) -> list[Measurement]:
     seconds: list[list[float]] = [[] for _ in cases]
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        with threadpoolctl.threadpool_limits(1):
-            for turn in range(rounds + 1):  # the first one warms up
-                say(f"round {turn} of {rounds} …" if turn else "warming up …")
-                for times, each in zip(seconds, cases, strict=True):
-                    each.prepare()
-                    started = time.perf_counter()
-                    each.work()
-                    times.append(time.perf_counter() - started)
-    finally:
-        torch.set_num_threads(threads)
+    with one_thread():
+        for turn in range(rounds + 1):  # the first one warms up
+            say(f"round {turn} of {rounds} …" if turn else "warming up …")
+            for times, each in zip(seconds, cases, strict=True):
+                each.prepare()
+                started = time.perf_counter()
+                each.work()
+                times.append(time.perf_counter() - started)
     base: dict[str, float] = {}
     found = []
     for times, each in zip(seconds, cases, strict=True):
@@ -146,11 +141,11 @@ def _first(dataset: Dataset, kept: int) -> Dataset:
     )
 
 
-def _sweep(recipes: list[Recipe], dataset: Dataset, device: torch.device) -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        store = Store(Path(folder) / "runs")
-        store.create()
-        run_all(recipes, dataset, store, device, default_workers(device), lambda status: None)
+def _run(recipe: Recipe, dataset: Dataset, device: torch.device) -> None:
+    """One run; `RuntimeError` if it is not done: what diverged at once took no time."""
+    record = run(recipe, dataset, device)
+    if record["status"] != "done":
+        raise RuntimeError(f"{record['run_id']}: {record['status']}")
 
 
 def describe(options: Cost, device: torch.device) -> str:

@@ -5,22 +5,20 @@ ratio to that of the softmax with normalised weights, which is W-Softmax at α =
 
 import contextlib
 import math
-import os
-import sys
 import time
 import tracemalloc
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from typing import Any
 
-import threadpoolctl
 import torch
 from torch import nn
 from torch.nn import functional as F
 
+from fc_width.benchmark_timing import one_thread, quiet, wait
 from fc_width.losses import SimplexWSoftmaxLoss, SoftmaxLoss, WSoftmaxLoss
 
 SIZES = ((50, 9, 10), (256, 64, 10), (256, 99, 100), (256, 512, 1000), (64, 512, 10575))
@@ -111,16 +109,11 @@ def measure(options: Losses, device: torch.device, say: Callable[[str], None]) -
         raise ValueError(f"sizes must be N ≥ 1, M ≥ 1, C ≥ 2, got {options.sizes}")
     if not (math.isfinite(options.seconds) and options.seconds > 0):
         raise ValueError(f"seconds must be finite and above 0, got {options.seconds}")
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
     found: list[Measurement] = []
-    try:
-        with threadpoolctl.threadpool_limits(1):
-            for size in options.sizes:
-                say(f"measuring N, M, C = {', '.join(map(str, size))} …")
-                found += compare(size, device, options.rounds, options.seconds)
-    finally:
-        torch.set_num_threads(threads)
+    with one_thread():
+        for size in options.sizes:
+            say(f"measuring N, M, C = {', '.join(map(str, size))} …")
+            found += compare(size, device, options.rounds, options.seconds)
     return found
 
 
@@ -161,17 +154,12 @@ def _step(loss: nn.Module, embeddings: torch.Tensor, labels: torch.Tensor) -> Ca
 
 def _timed(step: Callable[[], None], repeats: int, device: torch.device) -> float:
     """Seconds a step."""
-    _wait(device)
+    wait(device)
     started = time.perf_counter()
     for _ in range(repeats):
         step()
-    _wait(device)
+    wait(device)
     return (time.perf_counter() - started) / repeats
-
-
-def _wait(device: torch.device) -> None:
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
 
 
 def _peak(step: Callable[[], None], device: torch.device) -> float:
@@ -197,20 +185,6 @@ def _peak(step: Callable[[], None], device: torch.device) -> float:
         now += event.nbytes()
         highest = max(highest, now)
     return highest + numpy_peak
-
-
-@contextlib.contextmanager
-def quiet() -> Iterator[None]:
-    """Keep the profiler's own messages off the terminal."""
-    sys.stderr.flush()
-    saved = os.dup(2)
-    with open(os.devnull, "wb") as nowhere:
-        os.dup2(nowhere.fileno(), 2)
-    try:
-        yield
-    finally:
-        os.dup2(saved, 2)
-        os.close(saved)
 
 
 def table(found: Sequence[Measurement]) -> str:

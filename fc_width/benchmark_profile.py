@@ -10,10 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import threadpoolctl
 import torch
 
-from fc_width.benchmark_losses import quiet
+from fc_width.benchmark_timing import one_thread, quiet
 from fc_width.data import load
 from fc_width.engine import set_convolutions
 from fc_width.recipes import of_known_data
@@ -73,26 +72,21 @@ def measure(options: Profile, device: torch.device, say: Callable[[str], None]) 
     base = of_known_data(options.recipe)
     recipe = dataclasses.replace(base, loss="softmax", epochs=options.epochs, softmax_epochs=0)
     dataset = load(base.dataset, options.data_dir)
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
     set_convolutions()  # as a sweep does
     seconds = dict.fromkeys([*KINDS.values(), OTHER], 0.0)
-    try:
-        with threadpoolctl.threadpool_limits(1), quiet(), eager():
-            with torch.profiler.profile():  # the first start of a profiler takes seconds
+    with one_thread(), quiet(), eager():
+        with torch.profiler.profile():  # the first start of a profiler takes seconds
+            run(recipe, dataset, device)
+        for _ in range(options.rounds):
+            with torch.profiler.profile() as profile:
+                started = time.perf_counter()
                 run(recipe, dataset, device)
-            for _ in range(options.rounds):
-                with torch.profiler.profile() as profile:
-                    started = time.perf_counter()
-                    run(recipe, dataset, device)
-                    whole = time.perf_counter() - started  # without the profiler's own end
-                found = _by_kind(profile.events(), device)
-                if device.type == "cpu":  # and what is between the operators
-                    found[OTHER] = whole - sum(spent for kind, spent in found.items() if kind != OTHER)
-                for kind, spent in found.items():
-                    seconds[kind] += spent
-    finally:
-        torch.set_num_threads(threads)
+                whole = time.perf_counter() - started  # without the profiler's own end
+            found = _by_kind(profile.events(), device)
+            if device.type == "cpu":  # and what is between the operators
+                found[OTHER] = whole - sum(spent for kind, spent in found.items() if kind != OTHER)
+            for kind, spent in found.items():
+                seconds[kind] += spent
     total = sum(seconds.values())
     rows = [Measurement(kind, spent, spent / total) for kind, spent in seconds.items() if spent > 0]
     return sorted(rows, key=lambda each: -each.seconds)

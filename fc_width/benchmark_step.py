@@ -16,13 +16,13 @@ from pathlib import Path
 from statistics import median
 from typing import Any, Literal
 
-import threadpoolctl
 import torch
 from torch import nn
 from torch.func import functional_call, grad, stack_module_state, vmap
 
 from fc_width.backbone import Backbone
-from fc_width.benchmark_sweep import of_torch_alone, wait
+from fc_width.benchmark_sweep import of_torch_alone
+from fc_width.benchmark_timing import one_thread, wait
 from fc_width.data import Dataset, load
 from fc_width.engine import set_convolutions
 from fc_width.loss_names import Loss
@@ -75,29 +75,24 @@ def measure(options: StepTime, device: torch.device, say: Callable[[str], None])
     if steps > most:
         raise ValueError(f"steps must be at most {most}, those of an epoch of {recipe.dataset}, got {steps}")
     wanted = {"in turn": InTurn} | {WAYS[name][0]: WAYS[name][1] for name in options.ways}
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
     set_convolutions()  # as a sweep does
     found = []
-    try:
-        with threadpoolctl.threadpool_limits(1):
-            for count in options.networks:
-                recipes = [dataclasses.replace(recipe, seed=seed) for seed in range(count)]
-                ways = {name: way(recipes, dataset, device) for name, way in wanted.items()}
-                spent: dict[str, list[float]] = {name: [] for name in ways}
-                for turn in range(options.rounds + 1):  # the first one warms up
-                    say(f"K = {count}: " + (f"round {turn} of {options.rounds} …" if turn else "warming up …"))
-                    orders = torch.stack([torch.randperm(len(dataset.train_labels)) for _ in recipes])
-                    for name, way in ways.items():
-                        wait(device)
-                        started = time.perf_counter()
-                        way.take(steps, orders)
-                        wait(device)
-                        spent[name].append((time.perf_counter() - started) / steps / count)
-                middle = {name: 1000 * median(seconds[1:]) for name, seconds in spent.items()}
-                found += [Measurement(name, count, each, middle["in turn"] / each) for name, each in middle.items()]
-    finally:
-        torch.set_num_threads(threads)
+    with one_thread():
+        for count in options.networks:
+            recipes = [dataclasses.replace(recipe, seed=seed) for seed in range(count)]
+            ways = {name: way(recipes, dataset, device) for name, way in wanted.items()}
+            spent: dict[str, list[float]] = {name: [] for name in ways}
+            for turn in range(options.rounds + 1):  # the first one warms up
+                say(f"K = {count}: " + (f"round {turn} of {options.rounds} …" if turn else "warming up …"))
+                orders = torch.stack([torch.randperm(len(dataset.train_labels)) for _ in recipes])
+                for name, way in ways.items():
+                    wait(device)
+                    started = time.perf_counter()
+                    way.take(steps, orders)
+                    wait(device)
+                    spent[name].append((time.perf_counter() - started) / steps / count)
+            middle = {name: 1000 * median(seconds[1:]) for name, seconds in spent.items()}
+            found += [Measurement(name, count, each, middle["in turn"] / each) for name, each in middle.items()]
     return found
 
 

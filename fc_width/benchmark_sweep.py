@@ -29,6 +29,7 @@ from torch.utils.data import DataLoader
 from torch.utils.flop_counter import FlopCounterMode
 
 from fc_width.backbone import PReLU
+from fc_width.benchmark_timing import wait
 from fc_width.data import Dataset, load
 from fc_width.engine import default_workers, described, run_all
 from fc_width.recipes import Recipe, of_known_data
@@ -352,12 +353,6 @@ def _product_rate(device: torch.device, dtype: torch.dtype) -> float:
         wait(device)
         rates.append(2 * size**3 * repeats / (time.perf_counter() - started) / 1e9)
     return max(rates)
-
-
-def wait(device: torch.device) -> None:
-    """For all that a device has been handed."""
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
 
 
 def _difference(found: Sequence[float], base: Sequence[float]) -> tuple[float, float | None, float | None]:

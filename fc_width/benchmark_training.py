@@ -13,11 +13,10 @@ from math import ceil, inf
 from pathlib import Path
 from statistics import median
 
-import threadpoolctl
 import torch
 
 from fc_width.benchmark_step import InTurn
-from fc_width.benchmark_sweep import wait
+from fc_width.benchmark_timing import one_thread, wait
 from fc_width.data import load
 from fc_width.engine import set_convolutions
 from fc_width.recipes import Recipe, of_known_data
@@ -67,14 +66,9 @@ def measure(options: Training, device: torch.device, say: Callable[[str], None])
     named = [of_known_data(name) for name in options.recipes]
     if not 0 < options.seconds < inf:
         raise ValueError(f"seconds must be finite and above 0, got {options.seconds}")
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
     set_convolutions()  # as a sweep does
-    try:
-        with threadpoolctl.threadpool_limits(1):
-            return [each for recipe in named for each in _of_recipe(recipe, options, device, say)]
-    finally:
-        torch.set_num_threads(threads)
+    with one_thread():
+        return [each for recipe in named for each in _of_recipe(recipe, options, device, say)]
 
 
 def _of_recipe(

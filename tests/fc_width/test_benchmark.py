@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from fc_width import benchmark_losses, benchmark_profile, benchmark_sweep, benchmark_training, step
+from fc_width import benchmark_cost, benchmark_losses, benchmark_profile, benchmark_sweep, benchmark_training, step
 from fc_width.backbone import BACKBONES, Backbone
 from fc_width.benchmark import main
 from fc_width.benchmark_step import InTurn, Stacked
@@ -224,6 +224,20 @@ def test_the_cost_of_a_sweep(tmp_path, capsys):
     assert [each["ratio"] for each in found[::2]] == [1] * 4
     assert found[5]["ratio"] > 2  # ten times the images
     assert "| classes C | 40 | " in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("where", ["alone", "sweep"])
+def test_a_run_that_is_not_done_has_no_cost(where, capsys, monkeypatch):
+    """One that diverges at once takes hardly any time."""
+    sizes = ["--widths", "4", "--classes", "2", "--images", "1", "--runs", "1"]
+    record = {"run_id": "this", "status": "diverged"}
+    if where == "alone":
+        monkeypatch.setattr(benchmark_cost, "run", lambda *arguments: record)
+    else:
+        monkeypatch.setattr(benchmark_sweep, "run_all", lambda recipes, *rest: None)
+        monkeypatch.setattr(benchmark_sweep.Store, "read", lambda store, run_id: record)
+    assert main(["cost", *sizes, "--epochs", "1", "--rounds", "1", "--device", "cpu"]) == 2
+    assert capsys.readouterr().err.endswith("error: this: diverged\n")
 
 
 def test_networks_stacked_by_vmap_learn_what_each_learns_alone():
