@@ -42,6 +42,7 @@ from fc_width.engine import (
     failure,
     is_out_of_memory,
     prepare,
+    status_of,
     write,
 )
 from fc_width.recipes import Recipe
@@ -179,9 +180,7 @@ class _Driver:
 
     def status(self) -> Status:
         """Where the sweep stands, here and in other sweeps on the folder."""
-        finished = frozenset(self.store.run_ids() & self.recipes.keys())
-        running = {k: claim.get("fraction", 0.0) for k, claim in self.store.claims().items() if k in self.recipes}
-        return Status(finished, running)
+        return status_of(self.store, self.recipes)
 
     def advance(self, status: Status, seconds: float) -> None:
         """Take what the tasks have sent, waiting for that long at most."""

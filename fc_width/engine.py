@@ -17,7 +17,7 @@ import time
 import traceback
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field, replace
 from multiprocessing.process import BaseProcess
@@ -82,6 +82,15 @@ class Status:
     resumed: dict[str, float] = field(default_factory=dict)
 
 
+def status_of(store: Store, wanted: Collection[str]) -> Status:
+    """Where the runs `wanted`, by their ids, stand in a store, whoever runs them."""
+    finished = frozenset(run_id for run_id in store.run_ids() if run_id in wanted)
+    claims = {run_id: claim for run_id, claim in store.claims().items() if run_id in wanted}
+    running = {run_id: claim.get("fraction", 0.0) for run_id, claim in claims.items()}
+    resumed = {run_id: claim["resumed"] for run_id, claim in claims.items() if "resumed" in claim}
+    return Status(finished, running, resumed)
+
+
 def default_workers(device: torch.device) -> int:
     """How many runs at once: one a core that this process may use, by its affinity and the limits of its container;
     `PACKED` on a GPU."""
@@ -129,14 +138,7 @@ def run_all(
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         return process
 
-    def status() -> Status:
-        finished = frozenset(store.run_ids() & wanted.keys())
-        claims = {run_id: claim for run_id, claim in store.claims().items() if run_id in wanted}
-        running = {run_id: claim.get("fraction", 0.0) for run_id, claim in claims.items()}
-        resumed = {run_id: claim["resumed"] for run_id, claim in claims.items() if "resumed" in claim}
-        return Status(finished, running, resumed)
-
-    now = status()
+    now = status_of(store, wanted)
     remaining = len(wanted) - len(now.finished)
     packed = 1 if device.type == "cpu" else workers
     places = _places(device, min(workers, remaining))[:remaining]
@@ -172,7 +174,7 @@ def run_all(
                     processes[start(place)] = place
                 elif not processes and wanted.keys() - store.run_ids():
                     raise RuntimeError(f"workers die before they begin a run: {_reason(process)}")
-            now = status()
+            now = status_of(store, wanted)
         report(now)
     finally:
         for process in processes:

@@ -44,6 +44,19 @@ def test_a_run_does_not_see_its_company(packed, store, few_digits):
     assert not store.claims()
 
 
+def test_where_a_sweep_stands_is_read_from_its_store(store, few_digits):
+    done, begun, taken_up, waiting = RUNS
+    store.write(run(done, few_digits))
+    for recipe in (begun, taken_up, dataclasses.replace(QUICK, seed=9)):  # the last is of another sweep
+        assert store.claim(recipe.run_id)
+    store.beat(taken_up.run_id, 0.6, 0.5)
+    found = engine.status_of(store, {recipe.run_id: recipe for recipe in RUNS})
+    assert found.finished == {done.run_id}
+    assert found.running == {begun.run_id: 0.0, taken_up.run_id: 0.6}
+    assert found.resumed == {taken_up.run_id: 0.5}
+    assert waiting.run_id not in found.running
+
+
 class Scripted:
     """A run in three pieces that fails as told."""
 
