@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import torch
 
 from analysis import paired, records
 from analysis.contrasts import COLD, FEATURE, Runs
@@ -107,7 +108,8 @@ def _network(name: str) -> Runs:
     shape, classes = NETWORKS[name]
     table = []
     for width in (factor * (classes - 1) for factor in (1, 10, 30)):
-        backbone = Backbone(BACKBONES[name], shape, width)
+        with torch.device("meta"):  # counted, not made
+            backbone = Backbone(BACKBONES[name], shape, width)
         whole = sum(each.numel() for each in backbone.parameters()) + classes * width
         counts = {"fc_parameters": backbone.fc_parameters(), "parameters": whole}
         table.append({"loss": "softmax", "width": width, "seed": 0, "status": "done"} | counts)

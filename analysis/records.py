@@ -123,6 +123,8 @@ def load(source: str | Path) -> pd.DataFrame:
     source = Path(source)
     rows = [_row(record) for record in _records(source)]
     if not rows:
+        if source.name.endswith(PACK_SUFFIX):
+            raise FileNotFoundError(f"no records in {source}: expected a file that  python -m analysis --runs  packed")
         command = f"python -m fc_width.sweep --out {shlex.quote(str(source))}"
         raise FileNotFoundError(f"no records in {source}: make them with  {command}")
     frame = pd.DataFrame(rows).sort_values("run_id", ignore_index=True)
@@ -256,8 +258,9 @@ def _records(source: Path) -> Iterator[dict[str, Any]]:
 def _row(record: dict[str, Any]) -> dict[str, Any]:
     row: dict[str, Any] = {"run_id": record["run_id"], "status": record["status"]}
     row |= dataclasses.asdict(Recipe()) | record["recipe"]  # a field younger than the record is at its default
-    row["met_accuracy"] = fmean(record.get("train_accuracy") or [math.nan])
-    row["best_accuracy"] = max(record.get("test_accuracy") or [math.nan])
+    done = record["status"] == "done"
+    row["met_accuracy"] = fmean(record.get("train_accuracy") or [math.nan]) if done else math.nan
+    row["best_accuracy"] = max(record.get("test_accuracy") or [math.nan]) if done else math.nan
     row["classes"] = record.get("classes") or num_classes(row["dataset"])
     row["chance"] = record.get("largest_class")
     row |= {"test_accuracy": math.nan} | record.get("final", {}) | record.get("geometry", {})

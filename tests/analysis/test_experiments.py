@@ -13,10 +13,11 @@ import numpy as np
 import pandas as pd
 import paper_world as paper
 import pytest
+import torch
 import tyro
 from scipy import stats
 
-from analysis import contrasts, evidence, plateau
+from analysis import contrasts, evidence, figures_network, plateau
 from analysis.contrasts import INCONCLUSIVE, NOT_REPRODUCED, NOT_RUN, REPRODUCED, Contrast, find
 from analysis.experiments import all_experiments
 from analysis.verdicts import judge_experiment
@@ -341,6 +342,12 @@ def test_rounds_that_vary_alone_are_no_slower():
     slower = contrasts.Runs("mnist-small", "mnist", "prelu-bn", {10: frame}, 10).slower(("one", 9), ("other", 9))
     assert slower.mean() == pytest.approx(0, abs=1e-12)
     assert slower[1] == pytest.approx(100 * math.log(2))
+
+
+def test_counting_the_papers_network_draws_no_random_number():
+    before = torch.get_rng_state()
+    evidence._network(next(iter(figures_network.NETWORKS)))
+    assert torch.equal(torch.get_rng_state(), before)
 
 
 @pytest.mark.parametrize("dataset", ["mnist", "cifar10", "cifar100"])

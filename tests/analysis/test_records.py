@@ -39,6 +39,20 @@ def test_what_no_run_has_measured_is_nan(lost, record):
     assert row["test_accuracy"] == row["train_accuracy"] == 0.5
 
 
+def test_what_a_run_measured_before_it_diverged_is_no_result(lost, record):
+    folder = lost("failed")
+    whole = record(Recipe(name="digits", width=9, seed=5), 0.5)
+    kept = {key: whole[key] for key in ("run_id", "recipe", "train_accuracy", "test_accuracy")}
+    Store(folder).write(kept | {"status": "diverged"})
+    frame = records.load(folder)
+    assert frame[["test_accuracy", "best_accuracy", "met_accuracy"]].isna().all(axis=None)
+
+
+def test_a_pack_that_is_missing_is_not_a_folder_to_sweep_into(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"no records in .*x\.jsonl\.gz: expected a file that"):
+        records.load(tmp_path / "x.jsonl.gz")
+
+
 @pytest.mark.parametrize(
     ("endings", "why"),
     [
