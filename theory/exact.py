@@ -21,19 +21,16 @@ def paper_inner(c: Any) -> Any:
     return -1 / (c - 1)
 
 
-def recursion(
-    largest: int, shrink: Callable[[Any], Any] = paper_shrink, inner: Callable[[Any], Any] = paper_inner
-) -> Iterator[list[Row]]:
+def recursion(largest: int, shrink: Callable[[Any], Any] = paper_shrink) -> Iterator[list[Row]]:
     """W_2, W_3, …, W_`largest` by Eq. 3, exactly: row i is `coefficients` · √`square`.
 
-    *Arguments*: `shrink`(c), the square of the factor of W_(c−1); `inner`(c), the first c − 1 entries of the last
-    row."""
+    *Arguments*: `shrink`(c), the square of the factor of W_(c−1)."""
     rows: list[Row] = [([Fraction(1), Fraction(-1)], Fraction(1))]
     yield rows
     for c in range(3, largest + 1):
         factor = Fraction(shrink(Fraction(c)))
         rows = [([*row, Fraction(0)], square * factor) for row, square in rows]
-        rows.append(([Fraction(inner(Fraction(c)))] * (c - 1) + [Fraction(1)], Fraction(1)))
+        rows.append(([Fraction(paper_inner(Fraction(c)))] * (c - 1) + [Fraction(1)], Fraction(1)))
         yield rows
 
 
@@ -121,7 +118,7 @@ PI = Fraction(3141592653589793, 10**15), Fraction(3141592653589794, 10**15)
 """Rationals around π."""
 
 
-def sin_bounds(low: Fraction, high: Fraction, terms: int = 12) -> tuple[Fraction, Fraction]:
+def sin_bounds(low: Fraction, high: Fraction) -> tuple[Fraction, Fraction]:
     """Rationals around sin on [low, high] ⊂ [0, 1]: Taylor's alternating sum, cut after a negative and a positive
     term."""
 
@@ -130,7 +127,7 @@ def sin_bounds(low: Fraction, high: Fraction, terms: int = 12) -> tuple[Fraction
             (Fraction((-1) ** n, math.factorial(2 * n + 1)) * x ** (2 * n + 1) for n in range(count)), Fraction(0)
         )
 
-    return taylor(low, 2 * terms), taylor(high, 2 * terms + 1)
+    return taylor(low, 24), taylor(high, 25)
 
 
 def text(value: Fraction | int) -> str:

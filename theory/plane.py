@@ -34,14 +34,14 @@ def biased(w_c: Vector, w_j: Vector, alpha: Fraction) -> list[Fraction]:
     return [value / norm for value in moved]
 
 
-def pair(kind: str, w_c: Vector, w_j: Vector, x: Vector, alpha: Fraction = Fraction(1)) -> dict[str, Any]:
-    """Evidence: the vectors and α of an example, exactly."""
+def pair(kind: str, w_c: Vector, w_j: Vector, x: Vector) -> dict[str, Any]:
+    """Evidence: the vectors of an example at α = 1, exactly."""
     return {
         "kind": kind,
         "w_c": exact.texts(w_c),
         "w_j": exact.texts(w_j),
         "x": exact.texts(x),
-        "alpha": exact.text(alpha),
+        "alpha": "1",
     }
 
 

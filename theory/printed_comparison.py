@@ -48,7 +48,7 @@ def sign_test(fewer: int, more: int) -> Fraction:
     return min(Fraction(1), Fraction(2 * sum(math.comb(count, right) for right in range(fewer + 1)), 2**count))
 
 
-def is_above(one: int, other: int, images: int, errors: int) -> bool:
+def is_above(one: int, other: int, images: int, errors: int = 2) -> bool:
     """Whether `one` is above `other` by more than `errors` standard errors."""
     return one > other and exceeds(one, other, images, errors)
 
@@ -58,9 +58,9 @@ def is_within(one: int, other: int, images: int, errors: int, images_of_other: i
     return not exceeds(one, other, images, errors, images_of_other)
 
 
-def above(table: Mapping[str, int], own: str, images: int, errors: int = 2) -> list[str]:
+def above(table: Mapping[str, int], own: str, images: int) -> list[str]:
     """The losses whose rows are above `own` by more than two standard errors."""
-    return [name for name in LOSSES if name in table and is_above(table[name], table[own], images, errors)]
+    return [name for name in LOSSES if name in table and is_above(table[name], table[own], images)]
 
 
 def rises(values: Sequence[int]) -> bool:

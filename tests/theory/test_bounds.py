@@ -6,6 +6,7 @@ import json
 import math
 from fractions import Fraction
 
+import constructions
 import mpmath
 import numpy as np
 import pytest
@@ -197,10 +198,10 @@ def test_more_vectors_than_can_kiss_are_less_than_60_degrees_apart(M):
 @pytest.mark.parametrize(
     ("graph", "code"),
     [
-        (codes.petersen, (4, 1, 6)),
-        (codes.clebsch, (5, 1, 5)),
-        (codes.higman_sims, (22, 1, 11)),
-        (codes.flags, (20, 1, 8)),
+        (constructions.petersen, (4, 1, 6)),
+        (constructions.clebsch, (5, 1, 5)),
+        (constructions.higman_sims, (22, 1, 11)),
+        (constructions.flags, (20, 1, 8)),
     ],
 )
 def test_graphs_are_checked_in_integers(graph, code):
@@ -219,7 +220,7 @@ def test_graphs_are_checked_in_integers(graph, code):
 
 
 def test_the_larger_inner_product_of_a_graph_may_be_that_of_neighbours():
-    graph = codes.petersen()
+    graph = constructions.petersen()
     found = dataclasses.replace(graph, eigenvalue=1).check()
     values, vectors = np.linalg.eigh(graph.adjacency)
     space = vectors[:, np.isclose(values, 1)]
@@ -230,12 +231,12 @@ def test_the_larger_inner_product_of_a_graph_may_be_that_of_neighbours():
 
 
 def test_the_graphs_within_the_higman_sims_graph_are_checked_in_integers():
-    whole = codes.higman_sims().adjacency
+    whole = constructions.higman_sims().adjacency
     blocks = whole[23:, 23:]
     without = np.flatnonzero(whole[1, 23:] == 0)  # blocks that miss a point
     found = {
-        codes.GraphCode(blocks, (77, 16, 0, 4), -6).check(): (77, 21),
-        codes.GraphCode(blocks[np.ix_(without, without)], (56, 10, 0, 2), -4).check(): (56, 20),
+        constructions.GraphCode(blocks, (77, 16, 0, 4), -6).check(): (77, 21),
+        constructions.GraphCode(blocks[np.ix_(without, without)], (56, 10, 0, 2), -4).check(): (56, 20),
     }
     for (dimension, top, bottom), (C, M) in found.items():
         assert dimension == M
@@ -251,14 +252,14 @@ def test_the_hoffman_singleton_graph_is_checked_in_integers():
             adjacency[1, h, j, 1, h, [(j + 2) % 5, (j - 2) % 5]] = 1
             for i in range(5):
                 adjacency[0, h, j, 1, i, (h * i + j) % 5] = adjacency[1, i, (h * i + j) % 5, 0, h, j] = 1
-    assert codes.GraphCode(adjacency.reshape(50, 50), (50, 7, 0, 1), -3).check() == (21, 1, 21)
+    assert constructions.GraphCode(adjacency.reshape(50, 50), (50, 7, 0, 1), -3).check() == (21, 1, 21)
     assert codes.PROVED[50, 21][0] == 1 / 21
 
 
-@pytest.mark.parametrize("m", sorted(codes.FORMS))
+@pytest.mark.parametrize("m", sorted(constructions.FORMS))
 def test_the_codes_of_traces_are_checked_in_integers(m):
     """Products of two vectors are vectors, all (number)·2^(m+1) differ, and no inner product is above the cosine's."""
-    forms = codes.trace_code(m).astype(np.int8)
+    forms = constructions.trace_code(m).astype(np.int8)
     rows = {row.tobytes() for row in forms}
     assert set(np.unique(forms)) == {-1, 1}
     assert all({row.tobytes() for row in forms * one} == rows for one in forms)
@@ -274,7 +275,7 @@ def test_the_codes_of_traces_are_checked_in_integers(m):
 def test_the_smallest_code_of_traces_is_one_by_all_its_inner_products():
     signs = np.array([[(-1) ** (a & x).bit_count() for x in range(32)] for a in range(32)])
     assert np.array_equal(signs, linalg.hadamard(32))
-    forms = codes.trace_code(5)
+    forms = constructions.trace_code(5)
     code = (forms[:, None] * np.concatenate([signs, -signs])).reshape(-1, 32)
     products = code @ code.T
     assert len(code) == 2048
@@ -661,7 +662,7 @@ def test_mistakes(arguments, message, capsys):
         (lambda: code_bounds.boroczky_angle(10, 5), "M ≥ 3 and C > 2M expected, got C=10, M=5"),
         (lambda: code_search.search(9, 3, 0, 0), "the symmetry must be from 1 to C=9, got 0"),
         (lambda: code_search.search(10, 2, 0, 3), "a symmetry of order 3 needs 3 dimensions, got M=2"),
-        (lambda: codes.trace_code(4), r"m must be one of \[5, 6, 7, 9\], got m=4"),
+        (lambda: constructions.trace_code(4), r"m must be one of \[5, 6, 7, 9\], got m=4"),
     ],
 )
 def test_bad_arguments(call, message):
