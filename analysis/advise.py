@@ -12,9 +12,9 @@ import tyro
 
 from analysis import records
 from analysis.embeddings import Classifier, effective_rank, pca_accuracy, read
-from analysis.recommend import best, guessing, over, recommendation, size
+from analysis.recommend import Advice, best, guessing, over, recommendation, size
 from analysis.remedy import knees_or_remedy
-from analysis.widths import Advice, cost, knees_elsewhere, simplex_gains
+from analysis.widths import cost, knees_elsewhere, simplex_gains
 from fc_width.recipes import sweep_widths
 from theory import bounds, console
 

@@ -334,8 +334,10 @@ def _of_subsets(dataset: str) -> Experiment:
 
 
 OVERFITTING = tuple(
-    Experiment(name, "Fig. 4a, Sec. 5.2", statement, test, "mnist", contrasts, losses, _to_the_widest, figure=figure)
-    for figure in ("overfitting*-{recipe}",)
+    Experiment(
+        *(name, "Fig. 4a, Sec. 5.2", statement, test, "mnist", contrasts, losses, _to_the_widest),
+        figure="overfitting*-{recipe}",
+    )
     for name, statement, test, contrasts, losses in (
         (
             "overfits",

@@ -88,8 +88,8 @@ def decision_boundaries(alphas: tuple[float, ...] = (0, 0.5, 1, 1.5), theta: flo
     figure.legend(handles=handles, loc="outside upper center", ncols=3, fontsize=8, handlelength=2.6, handleheight=1.4)
     text = (
         f"theory.margin: no data. Weights at {theta:g}°; α = 0 is softmax with unit weights. Dashed line: the test "
-        "boundary; solid lines: those of training; dashed arrow: $w'_2$, which stands for $w_2$ when a feature of class "
-        "1 is trained."
+        "boundary; solid lines: those of training; dashed arrow: $w'_2$, which stands for $w_2$ when a feature of "
+        "class 1 is trained."
     )
     return Drawing(figure, source, text)
 

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import NullLocator
 
-from analysis import paired, plateau
+from analysis import paired, plateau, widths
 from analysis.drawing import Drawing, caption_of_several, dataset_place, dataset_title, legend_above, title
 from fc_width.recipes import Recipe
 
@@ -44,7 +44,7 @@ def knee_against_classes(runs: pd.DataFrame) -> Drawing:
     sweeps = _with_plateau(runs)
     if not sweeps:
         raise ValueError("no softmax runs with a plateau among the records: python -m fc_width.sweep --losses softmax")
-    source = pd.DataFrame(_knee_row(sweep, margin) for sweep in sweeps for margin in plateau.MARGINS)
+    source = pd.DataFrame(row for sweep in sweeps for row in _knee_rows(sweep))
     source = source.sort_values(["name", "classes", "margin"])
     source = source.sort_values("dataset", key=lambda names: names.map(dataset_place), kind="stable", ignore_index=True)
     names = list(dict.fromkeys(source["name"]))
@@ -119,38 +119,20 @@ def any_plateau(runs: pd.DataFrame) -> bool:
 def _with_plateau(runs: pd.DataFrame) -> list[pd.DataFrame]:
     """The runs of softmax and the trunk's feature, a table for each recipe and data set that has a plateau."""
     own = runs[(runs["loss"] == "softmax") & (runs["feature"] == Recipe.feature)]
-    return [sweep for _, sweep in own.groupby(["name", "dataset"]) if _has_plateau(sweep)]
+    return [sweep for _, sweep in own.groupby(["name", "dataset"]) if _knee_rows(sweep)]
 
 
-def _has_plateau(runs: pd.DataFrame) -> bool:
-    try:
-        plateau.against_plateau(runs)
-    except ValueError:
-        return False
-    return True
-
-
-def _name(runs: pd.DataFrame) -> str:
-    return str(runs["name"].iloc[0])
-
-
-def _knee_row(runs: pd.DataFrame, margin: float) -> dict[str, object]:
-    found = plateau.knee(runs, margin)
-    return {
-        "name": _name(runs),
-        "dataset": runs["dataset"].iloc[0],
-        "classes": found.classes,
-        "margin": margin,
-        "knee": found.width,
-        "low": found.low,
-        "estimate": found.estimate,
-        "plateau": found.plateau,
-        "seeds": found.seeds,
-        "failures": found.failures,
-        "top": found.widths[-1],
-        "simplex": found.classes - 1,
-        "half": -(-found.classes // 2),
-    }
+def _knee_rows(runs: pd.DataFrame) -> list[dict[str, Any]]:
+    """The knees of one sweep, a row a margin, beside C − 1 and ⌈C/2⌉; none without a plateau."""
+    return [
+        {"name": runs["name"].iloc[0]}
+        | {column: row[column] for column in ("dataset", "classes", "margin")}
+        | {"knee": row["width"]}
+        | {column: row[column] for column in ("low", "estimate", "plateau", "seeds", "failures")}
+        | {"top": row["widths"][-1], "simplex": row["classes"] - 1, "half": -(-row["classes"] // 2)}
+        for row in widths.knees(runs)
+        if "problem" not in row
+    ]
 
 
 def _knees(axes: Axes, rows: pd.DataFrame, top: float) -> None:
@@ -189,21 +171,21 @@ def _knees(axes: Axes, rows: pd.DataFrame, top: float) -> None:
 def _rise(axes: Axes, found: plateau.AgainstPlateau) -> None:
     """Seeds faintly, their mean with its interval, the margins, and the widths to compare with."""
     differences = found.differences
-    widths = [int(width) for width in differences.columns.tolist()]
+    at = [int(width) for width in differences.columns.tolist()]
     ends_of_plateau = found.widths[0] * 0.9, found.widths[-1] * 1.1
     axes.axvspan(*ends_of_plateau, color="0.93", linewidth=0, zorder=0, label="widths of the plateau")
     axes.axhline(0, color="0.75", linewidth=0.8, zorder=0.5)
     ends = _intervals(differences)
     axes.vlines(ends.index, ends["low"], ends["high"], color="0.77", linewidth=3)
     for _, values in differences.iterrows():
-        axes.plot(widths, values, ".", color=INK, alpha=0.35, markersize=4)
-    axes.plot(widths, differences.mean(), "o-", color=INK, markersize=4, linewidth=1, label="mean over seeds")
+        axes.plot(at, values, ".", color=INK, alpha=0.35, markersize=4)
+    axes.plot(at, differences.mean(), "o-", color=INK, markersize=4, linewidth=1, label="mean over seeds")
     for margin, (colour, dash) in MARGIN_STYLES.items():
         axes.axhline(-margin, color=colour, linewidth=0.9, linestyle=dash, label=f"margin {margin:g} points")
     axes.axvline(found.classes - 1, color="#56B4E9", linewidth=1.6, label="C − 1", zorder=1)
     axes.axvline(-(-found.classes // 2), color="#00513B", linewidth=1.6, linestyle=":", label="⌈C/2⌉", zorder=1)
     axes.set_xscale("log")
-    ticks = [tick for tick in (1, 2, 3, 5, 10, 30, 100, 300, 1000, 3000) if tick <= max(widths)]
+    ticks = [tick for tick in (1, 2, 3, 5, 10, 30, 100, 300, 1000, 3000) if tick <= max(at)]
     axes.set_xticks(ticks, list(map(str, ticks)))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.set_title(f"C = {found.classes}: plateau {100 * found.plateau.mean():.2f} %", fontsize=10)

@@ -28,9 +28,12 @@ SHOWS = {
     "loophole": "Mean angle between a feature and its class's weight against α, for three kinds of weights",
     "overfitting": "Accuracy at wide layers less that at M = C − 1, softmax and W-Softmax",
     "knee": "The smallest width as good as the plateau against the number of classes",
-    "geometry": "Smallest angle between the learned weights against the number of units M, under the best possible one",
+    **dict.fromkeys(
+        ("accuracy", "fig4a", "fig4b", "fig4c"),
+        "Test accuracy against the number of units M, a line for each loss, M_min marked",
+    ),
 }
-ACCURACY = "Test accuracy against the number of units M, a line for each loss, M_min marked"
+"""What a figure shows, by how its name begins."""
 
 
 class Picture(NamedTuple):
@@ -44,7 +47,7 @@ class Picture(NamedTuple):
     @property
     def alt(self) -> str:
         """What the figure shows, in a sentence."""
-        shows = next((text for start, text in SHOWS.items() if self.stem.startswith(start)), ACCURACY)
+        (shows,) = (text for start, text in SHOWS.items() if self.stem.startswith(start))
         return f"{shows} ({self.stem})."
 
 

@@ -3,6 +3,7 @@
 import itertools
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from scipy import stats
@@ -11,8 +12,28 @@ from analysis import plateau
 from analysis.embeddings import EffectiveRank, shown_to_lose_less
 from analysis.paired import MIN_SEEDS
 from analysis.remedy import SWEEP
-from analysis.widths import Advice, cost
+from analysis.widths import cost
 from theory import bounds
+
+
+@dataclass(frozen=True)
+class Advice:
+    """What is known of the widths.
+
+    *Attributes*: `classes`, C; `features`; `widths`, a row a width (`cost`); `knees`, a row a loss, feature and margin,
+    and what is wrong with runs that have none; `simplex`, what the fixed simplex gains (`simplex_gains`); `rank` of the
+    features, and `kept`, accuracy by number of principal axes, as rows; `elsewhere`, knees of other data sets
+    (`knees_elsewhere`), where nothing is known of one's own.
+    """
+
+    classes: int
+    features: int
+    widths: list[dict[str, Any]]
+    knees: list[dict[str, Any]] = field(default_factory=list)
+    rank: EffectiveRank | None = None
+    kept: list[dict[str, Any]] = field(default_factory=list)
+    simplex: list[dict[str, Any]] = field(default_factory=list)
+    elsewhere: list[dict[str, Any]] = field(default_factory=list)
 
 
 def recommendation(advice: Advice) -> list[str]:

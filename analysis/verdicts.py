@@ -197,7 +197,6 @@ def judge_experiment(claim: Experiment, runs: Sequence[Runs]) -> Row:
         command = claim.command or (_sweeps(claim, paper, FEATURE, paired.MIN_SEEDS) if paper in RECIPES else "")
         network = "of the paper's network " if claim.paper_only else ""
         said = claim.reason or f"no runs {network}on {dataset_title(claim.dataset)} that the test needs"
-    recipes = [main.recipe] if main else []
     return Row(
         claim.id,
         section(claim.source),
@@ -211,7 +210,7 @@ def judge_experiment(claim: Experiment, runs: Sequence[Runs]) -> Row:
         test=claim.test,
         note=_note(claim, runs, evidence),
         evidence=evidence,
-        figures=tuple(dict.fromkeys(claim.figure.format(recipe=recipe) for recipe in recipes if claim.figure)),
+        figures=(claim.figure.format(recipe=main.recipe),) if main and claim.figure else (),
         also=(claim.also,) if claim.also else (),
     )
 

@@ -2,7 +2,7 @@
 elsewhere."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from math import isfinite
 from pathlib import Path
 from typing import Any
@@ -10,32 +10,11 @@ from typing import Any
 import pandas as pd
 
 from analysis import paired, plateau
-from analysis.embeddings import EffectiveRank
 from theory import bounds
 
 BYTES = 4  # float32
 KNEE_COLUMNS = ("dataset", "classes", "margin", "knee", "low")
 """Of the source data of the figure of knees, those that are quoted."""
-
-
-@dataclass(frozen=True)
-class Advice:
-    """What is known of the widths.
-
-    *Attributes*: `classes`, C; `features`; `widths`, a row a width (`cost`); `knees`, a row a loss, feature and margin,
-    and what is wrong with runs that have none; `simplex`, what the fixed simplex gains (`simplex_gains`); `rank` of the
-    features, and `kept`, accuracy by number of principal axes, as rows; `elsewhere`, knees of other data sets
-    (`knees_elsewhere`), where nothing is known of one's own.
-    """
-
-    classes: int
-    features: int
-    widths: list[dict[str, Any]]
-    knees: list[dict[str, Any]] = field(default_factory=list)
-    rank: EffectiveRank | None = None
-    kept: list[dict[str, Any]] = field(default_factory=list)
-    simplex: list[dict[str, Any]] = field(default_factory=list)
-    elsewhere: list[dict[str, Any]] = field(default_factory=list)
 
 
 def cost(classes: int, features: int, widths: Sequence[int]) -> list[dict[str, Any]]:
@@ -49,7 +28,7 @@ def cost(classes: int, features: int, widths: Sequence[int]) -> list[dict[str, A
     """
     rows = []
     for row in bounds.table(classes, widths):
-        M = int(str(row["M"]))
+        M = row["M"]
         counts = {"fc": features * M + M, "classifier": classes * M}
         kept = {key: row[key] for key in ("M", "lower", "upper", "exact", "source")}
         kept |= {f"{part}_parameters": count for part, count in counts.items()}

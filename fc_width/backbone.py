@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from fc_width.w_softmax import full_precision
+from fc_width.checks import full_precision
 
 FEATURES = ("linear", "bn", "prelu-bn", "bn-relu")
 

@@ -20,8 +20,8 @@ from torch import nn
 from torch.func import functional_call
 from torch.nn import functional as F
 
+from fc_width.checks import check_batch, full_precision, widened
 from fc_width.losses import SimplexWSoftmaxLoss, SoftmaxLoss, Watched, WSoftmaxLoss, products
-from fc_width.w_softmax import check_batch, full_precision, widened
 
 
 class BaselineLoss(Watched):
@@ -84,8 +84,10 @@ class HingeLoss(SoftmaxLoss):
     def forward(self, embeddings: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         """The mean loss of a batch, a scalar: embeddings (N, M), labels (N,)."""
         logits, index = self.training_logits(embeddings, labels), labels[:, None]
-        hinges = (1 - logits.gather(1, index) + logits).clamp_min(0)  # torch's own would swallow NaN
-        return hinges.scatter(1, index, 0.0).mean()
+        target = logits.gather(1, index)
+        hinges = (1 - target + logits).clamp_min(0)  # torch's own would swallow NaN
+        lengths = torch.linalg.vector_norm(widened(self.weight.detach()), dim=1)[labels]
+        return self.watch(hinges.scatter(1, index, 0.0).mean(), target.detach().squeeze(1), embeddings, lengths)
 
 
 class CenterLoss(nn.Module):

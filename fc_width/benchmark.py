@@ -18,7 +18,7 @@ from fc_width import (
     benchmark_sweep,
     benchmark_training,
 )
-from fc_width.train import device_name
+from fc_width.provenance import device_name
 from theory import console
 
 

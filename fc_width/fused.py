@@ -9,9 +9,9 @@ from torch import nn
 from torch.nn import functional as F
 
 from fc_width.backbone import Backbone, Stage
+from fc_width.checks import full_precision
 from fc_width.fused_convolution import convolved, convolves
 from fc_width.fused_layer import Layer, patches
-from fc_width.w_softmax import full_precision
 
 DRIVER = "Triton Error [CUDA]"
 """What an error of the driver that Triton comes upon begins with."""

@@ -373,7 +373,7 @@ class Layer:
     that."""
 
     def __init__(
-        self, owner: Any, prelu: nn.PReLU, norm: Any, numbers: torch.Tensor, pooled: bool = False, first: bool = False
+        self, owner: Any, prelu: nn.PReLU, norm: Any, numbers: torch.Tensor, pooled: bool, first: bool
     ) -> None:
         self.owner, self.bias, self.slope, self.norm = owner, owner.bias, prelu.weight, norm
         self.channels, self.pixels = len(owner.bias), 4 if pooled else 1
@@ -394,7 +394,7 @@ class Layer:
         return found
 
     @staticmethod
-    def numbers_of(owner: Any, first: bool = False) -> int:
+    def numbers_of(owner: Any, first: bool) -> int:
         """How many `numbers` it takes."""
         return 8 * len(owner.bias) + (owner.weight.numel() if first else 0)
 

@@ -3,8 +3,8 @@
 import importlib.util
 from typing import TYPE_CHECKING, Union
 
+from fc_width.checks import check_alpha
 from fc_width.losses import SimplexWSoftmaxLoss, SoftmaxLoss, WSoftmaxLoss
-from fc_width.w_softmax import check_alpha
 
 if TYPE_CHECKING:
     from fc_width.baselines import BaselineLoss

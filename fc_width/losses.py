@@ -18,22 +18,18 @@ from torch import nn
 from torch.nn import functional as F
 
 from fc_width import geometry
-from fc_width.simplex_head import SimplexHead
-from fc_width.w_softmax import (
-    VANISHING,
+from fc_width.checks import (
     NonFiniteError,
-    biased_logits,
-    centred,
     check_alpha,
     check_batch,
     check_size,
     check_width,
     full_precision,
     transforming,
-    w_softmax_logits,
-    w_softmax_loss,
     widened,
 )
+from fc_width.simplex_head import SimplexHead
+from fc_width.w_softmax import VANISHING, biased_logits, centred, w_softmax_logits, w_softmax_loss
 
 __all__ = [
     "NonFiniteError",
@@ -142,7 +138,7 @@ class WSoftmaxLoss(Watched):
     For C = 2 centred weights are antipodes: α changes nothing below 1; at 1, where Eq. 1 is 0/0, the loss is
     log(1 + e^−z_c) for log(1 + e^−2z_c); above, it is the constant log 2.
 
-    `weight` (C, M) is the parameter; `classifier()` is what it becomes.
+    `weight` (C, M) is the parameter, and all that `state_dict` holds; `classifier()` is what it becomes.
 
     *Raises*: `ValueError` for M < 1, C < 2 or an α that is negative or not finite; `TypeError` for sizes that are no
     integers or an α that is no real number; both for α in training too.

@@ -62,6 +62,9 @@ class Recipe:
                 raise ValueError(
                     f"unknown {field} {getattr(self, field)!r}: expected one of {', '.join(sorted(known))}"
                 )
+        for each in dataclasses.fields(self):
+            if each.type is int and type(getattr(self, each.name)) is not int:
+                raise ValueError(f"{each.name} must be an integer, got {getattr(self, each.name)!r}")
         if self.width < 1:
             raise ValueError(f"M must be at least 1, got M={self.width}")
         for field, least in (("epochs", 1), ("batch_size", 2)):  # of one sample, batch norm has no variance

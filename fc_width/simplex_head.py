@@ -16,7 +16,7 @@ from typing import Any, Self
 import torch
 from torch import nn
 
-from fc_width.w_softmax import check_size, check_width, transforming
+from fc_width.checks import check_size, check_width, transforming
 
 
 class SimplexHead(nn.Module):

@@ -17,11 +17,11 @@ import numpy as np
 import torch
 
 from fc_width.backbone import Backbone
+from fc_width.checks import check_range, labels_checked
 from fc_width.data import Dataset
 from fc_width.loss_names import Loss
 from fc_width.losses import SimplexWSoftmaxLoss, SoftmaxLoss, WSoftmaxLoss
 from fc_width.recipes import Recipe
-from fc_width.w_softmax import check_range, labels_checked
 
 if TYPE_CHECKING:
     from fc_width.fused import FusedBackbone

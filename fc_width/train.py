@@ -4,30 +4,24 @@ On a CPU the record depends on the recipe alone (not on other runs, nor on the n
 runs on one thread."""
 
 import base64
-import functools
 import hashlib
-import importlib.metadata
 import math
-import os
-import platform
-import subprocess
 import time
 import weakref
 from collections import deque
 from collections.abc import Callable, Generator
 from dataclasses import asdict
-from pathlib import Path
 
 import numpy as np
 import torch
 
-from fc_width import checkpoint, geometry
+from fc_width import checkpoint, geometry, provenance
 from fc_width.backbone import BACKBONES, Backbone
 from fc_width.data import Dataset
 from fc_width.loss_names import Loss, make_loss, parse_loss
 from fc_width.losses import NonFiniteError
 from fc_width.recipes import Recipe
-from fc_width.step import Step, batches, computed_in
+from fc_width.step import Step, batches
 from fc_width.store import Record, Store
 
 Progress = Callable[[float], None]
@@ -36,11 +30,6 @@ Progress = Callable[[float], None]
 AHEAD = 4
 """How many pieces of a run, steps mostly, a GPU is handed before it has done the first of them."""
 SAVE_SECONDS = 60.0
-TRAINS = (
-    *("backbone", "baselines", "checkpoint", "data", "formats", "fused", "fused_convolution", "fused_layer"),
-    *("geometry", "loss_names", "losses", "recipes", "simplex_head", "step", "train", "w_softmax"),
-)
-"""The modules that a record depends on."""
 FEATURES_KEPT = 300  # of the test set, in the record of a run with M ≤ 3
 HISTORY = "train_accuracy", "test_accuracy", "batch_inverted", "batch_angle"
 
@@ -136,18 +125,21 @@ def _pieces(
     step = Step(recipe, backbone, loss, batches(dataset, device))
     order = torch.Generator().manual_seed(derived_seed(recipe.seed, "order"))
     history: dict[str, list[float]] = {key: [] for key in HISTORY}
-    made = provenance(device, recipe.precision) | {"data_sha256": dataset.checksum}
+    made = provenance.provenance(device, recipe.precision) | {"data_sha256": dataset.checksum}
     if step.fused is not None:
-        made["kernels"] = f"triton {_installed('triton')}"
+        made["kernels"] = f"triton {provenance.installed('triton')}"
     state = None if store is None else store.saved(recipe.run_id)
-    before = 0.0 if state is None else checkpoint.take_up(state, _conditions(made), step, order, history)
+    before = 0.0 if state is None else checkpoint.take_up(state, provenance.conditions(made), step, order, history)
     yield len(history["train_accuracy"]) / recipe.epochs
 
     def save() -> None:
         nonlocal saved
         now = time.perf_counter()
         if store is not None and now - saved > SAVE_SECONDS:
-            store.save(recipe.run_id, checkpoint.pack(_conditions(made), step, order, history, before + now - started))
+            store.save(
+                recipe.run_id,
+                checkpoint.pack(provenance.conditions(made), step, order, history, before + now - started),
+            )
             saved = now
 
     measured: Record | None = None
@@ -289,70 +281,3 @@ def _features(
         "labels": labels[:FEATURES_KEPT].tolist(),
         "weight": [[float(f"{value:.4g}") for value in row] for row in weight.double().tolist()],
     }
-
-
-def provenance(device: torch.device, precision: str) -> dict[str, str]:
-    """Where a record comes from: versions, commit, device."""
-    return {
-        "version": _installed("fc-width") or "unknown",
-        "commit": _commit(),
-        "torch": str(torch.__version__),
-        "device": device_name(device),
-        "precision": computed_in(precision, device),
-    }
-
-
-def _conditions(made: dict[str, str]) -> dict[str, str]:
-    """What must be the same for a saved state to be taken up: the provenance, with the code itself for its commit, and
-    the library that most baselines come from."""
-    return made | {"commit": _source(), "pytorch-metric-learning": _installed("pytorch-metric-learning")}
-
-
-def _installed(package: str) -> str:
-    """The version of a package, "" if it is not installed."""
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return ""
-
-
-@functools.cache
-def _source() -> str:
-    """SHA-256 of this package's files that a record depends on."""
-    files = (Path(__file__).with_name(f"{name}.py") for name in TRAINS)
-    return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
-
-
-def device_name(device: torch.device) -> str:
-    """The kind of device and its model."""
-    return f"{device.type}: {torch.cuda.get_device_name(device) if device.type == 'cuda' else _cpu_name()}"
-
-
-@functools.cache
-def _commit() -> str:
-    """The commit that the package runs from, with `+` if files differ from it; `unknown` outside a
-    checkout of its own."""
-    root = Path(__file__).resolve().parent
-    plain = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}  # of another checkout
-    try:
-        _, commit, changes = (
-            subprocess.run(["git", *words], cwd=root, env=plain, capture_output=True, text=True, check=True).stdout
-            for words in (
-                ("ls-files", "--error-unmatch", "train.py"),  # or it is installed within somebody else's
-                ("rev-parse", "HEAD"),
-                ("status", "--porcelain", "--", "."),
-            )
-        )
-    except (OSError, subprocess.CalledProcessError):
-        return "unknown"
-    return commit.strip() + ("+" if changes.strip() else "")
-
-
-@functools.cache
-def _cpu_name() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return platform.processor() or platform.machine()
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.machine()

@@ -15,33 +15,25 @@ float64 is used, in which that is below what rounding the weights to float32 has
 computed in numpy: the cost of those is in the calls, and numpy's are cheaper.
 """
 
-import contextlib
-import contextvars
 import math
-import numbers
-import operator
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import torch
 from torch.nn import functional as F
 
+from fc_width.checks import check_alpha, check_batch, check_range, check_shapes, full_precision, transforming, widened
+
 EPS = 1e-12  # rows shorter than this count as this long, as in torch.nn.functional.normalize
 VANISHING = 1e-14  # n_cj² below this is the 0/0 of Eq. 1
 CLOSE = 0.05  # n_cj² below this needs float64; above, float32 is right to 1e-5
-WIDE = torch.float32, torch.float64
 SMALL = 2**20  # N·M·C up to which a batch is small
-
-
-class NonFiniteError(ValueError):
-    """Embeddings that are NaN or infinite."""
 
 
 def w_softmax_logits(
     embeddings: torch.Tensor, weight: torch.Tensor, labels: torch.Tensor, alpha: float
 ) -> torch.Tensor:
-    """Training logits of W-Softmax, Eq. 10–13, for any further use; differentiable any number of times.
+    """Training logits of W-Softmax as printed, Eq. 10–13, for any further use; differentiable any number of times.
 
     *Arguments*: `embeddings` (N, M) float; `weight` (C, M) of any row norms > 0, normalised here; `labels`
     (N,) int64 in 0…C−1; `alpha` ≥ 0.
@@ -107,14 +99,7 @@ def centred(weight: torch.Tensor) -> torch.Tensor:
     return weight - weight.mean(0)
 
 
-def widened(tensor: torch.Tensor) -> torch.Tensor:
-    """The tensor in float32, or as it is if it is wider."""
-    return tensor if tensor.dtype in WIDE else tensor.to(torch.promote_types(tensor.dtype, torch.float32))
-
-
 _compiling = torch.compiler.is_compiling
-transforming = torch._C._are_functorch_transforms_active
-"""Whether inside of `torch.func`'s grad, vmap, …, whose tensors' values are not to be had."""
 
 
 class _Loss(torch.autograd.Function):
@@ -313,84 +298,3 @@ def _small(
     if center:
         by_w -= by_w.sum(0) / len(w)
     return torch.from_numpy(np.asarray(loss)), torch.from_numpy(target), torch.from_numpy(by_x), torch.from_numpy(by_w)
-
-
-def full_precision(device: str) -> contextlib.AbstractContextManager[Any]:
-    """No autocast: lengths and angles near antipodes need all their digits."""
-    on = torch.is_autocast_enabled(device)
-    return torch.autocast(device, enabled=False) if on else contextlib.nullcontext()
-
-
-def check_alpha(alpha: float) -> float:
-    """α as a float; `TypeError` unless it is a real number, `ValueError` unless it is finite and at least 0."""
-    if type(alpha) is not float:  # numpy's float64 is a subclass, and times a tensor something else
-        if not isinstance(alpha, numbers.Real):
-            raise TypeError(f"alpha must be a real number, got alpha={alpha!r}")
-        alpha = float(alpha)
-    if not 0 <= alpha < math.inf:
-        raise ValueError(f"alpha must be finite and at least 0, got alpha={alpha}")
-    return alpha
-
-
-def check_size(name: str, value: int, least: int) -> int:
-    """The value; `TypeError` unless it is an integer, `ValueError` below `least`."""
-    try:
-        value = operator.index(value)
-    except TypeError:
-        raise TypeError(f"{name} must be an integer, got {name}={value!r}") from None
-    if value < least:
-        raise ValueError(f"{name} must be at least {least}, got {name}={value}")
-    return value
-
-
-def check_batch(embeddings: torch.Tensor, labels: torch.Tensor, num_classes: int, width: int) -> None:
-    """`ValueError` or `TypeError` unless embeddings are (N, `width`) and labels (N,) int64 in 0…C−1."""
-    check_shapes(embeddings, labels, width)
-    check_range(labels, num_classes)
-
-
-def check_shapes(embeddings: torch.Tensor, labels: torch.Tensor, width: int) -> None:
-    """`ValueError` or `TypeError` unless embeddings are (N, `width`) of floats and labels (N,) of int64."""
-    check_width(embeddings, width)
-    if len(embeddings) == 0:
-        raise ValueError(f"a batch must have at least one sample, got embeddings of shape {tuple(embeddings.shape)}")
-    if not embeddings.is_floating_point():
-        raise TypeError(f"embeddings must be floating point, got {embeddings.dtype}")
-    if labels.dtype != torch.int64:
-        raise TypeError(f"labels must be int64, got {labels.dtype}")
-    if labels.shape != embeddings.shape[:1]:
-        raise ValueError(f"labels must have shape ({len(embeddings)},), got {tuple(labels.shape)}")
-
-
-def check_width(embeddings: torch.Tensor, width: int) -> None:
-    """`ValueError` unless embeddings are (N, `width`)."""
-    if embeddings.ndim != 2 or embeddings.shape[1] != width:
-        raise ValueError(f"embeddings must have shape (N, {width}), got {tuple(embeddings.shape)}")
-
-
-_checked = contextvars.ContextVar("checked", default=False)
-
-
-@contextlib.contextmanager
-def labels_checked() -> Iterator[None]:
-    """For the time of a `with` labels are not looked at: whoever trains on the same ones again and again has done so
-    once, and on CUDA it is five launches."""
-    token = _checked.set(True)
-    try:
-        yield
-    finally:
-        _checked.reset(token)
-
-
-def check_range(labels: torch.Tensor, num_classes: int) -> None:
-    """`ValueError` unless labels are in 0…C−1; on CUDA a device-side assertion, as a check would wait for it; inside of
-    `torch.func`, torch's own error."""
-    compiling = torch.compiler.is_compiling()
-    if not compiling and (transforming() or _checked.get()):
-        return
-    if labels.is_cuda or compiling:
-        torch._assert_async(((labels >= 0) & (labels < num_classes)).all())
-    else:
-        low, high = (int(end) for end in torch.aminmax(labels))
-        if low < 0 or high >= num_classes:
-            raise ValueError(f"labels must be in 0…{num_classes - 1}, got {low if low < 0 else high}")

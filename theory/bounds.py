@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 from theory import code_bounds, code_search, console, kept_codes
 from theory import spherical_codes as codes
@@ -170,7 +171,7 @@ def default_widths(C: int) -> list[int]:
     return sorted(width for width in widths if width >= 1)
 
 
-def table(C: int, widths: Sequence[int]) -> list[dict[str, object]]:
+def table(C: int, widths: Sequence[int]) -> list[dict[str, Any]]:
     """Rows of M, bounds in degrees, what the next row's width buys (degrees; None if not known exactly), the NC2
     floor.
 
@@ -184,7 +185,7 @@ def table(C: int, widths: Sequence[int]) -> list[dict[str, object]]:
                 bounds[-1][1].lower, bound.upper, bound.exact, f"as at M = {bounds[-1][0]}; {bound.source}"
             )
         bounds.append((M, bound))
-    rows: list[dict[str, object]] = []
+    rows: list[dict[str, Any]] = []
     for (M, bound), (_, after) in zip(bounds, [*bounds[1:], bounds[-1]], strict=True):
         gain = math.degrees(after.lower - bound.lower) if bound.exact and after.exact and after is not bound else None
         degrees = {"lower": math.degrees(bound.lower), "upper": math.degrees(bound.upper)}

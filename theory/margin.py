@@ -24,7 +24,8 @@ def biased_weights(weight: npt.ArrayLike, c: int, alpha: float) -> Floats:
     """The weights that a sample of class c is trained with: w'_j = (αw_c + w_j)/‖αw_c + w_j‖ for j ≠ c, w_c itself
     (Eq. 1).
 
-    *Arguments*: `weight` (C, M), rows of any norm above 0, which are normalised first; `c` in 0…C−1; `alpha` ≥ 0.
+    *Arguments*: `weight` (C, M), rows of any norm above 0, which are normalised first (of the simplex, whose matrix has
+    a column a class, `simplex_weights(C).T`); `c` in 0…C−1; `alpha` ≥ 0.
 
     *Returns*: (C, M), unit rows.
 

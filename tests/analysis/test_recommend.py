@@ -10,9 +10,8 @@ import pytest
 from advised import accuracies, advice, features, record, rename
 from scipy import stats
 
-from analysis.advise import recommendation
 from analysis.embeddings import EffectiveRank
-from analysis.widths import Advice
+from analysis.recommend import Advice, recommendation
 from fc_width import sweep
 from fc_width.recipes import RECIPES, SWEPT, Recipe
 from fc_width.store import Store

@@ -147,6 +147,14 @@ def test_health_is_of_the_angle_whatever_the_length_of_the_weights(name):
     assert loss.health() == pytest.approx(expected, abs=1e-9)
 
 
+def test_the_hinge_loss_alone_says_how_it_stands():
+    embeddings, labels = batch()
+    loss = made("hinge")
+    loss(embeddings, labels)
+    loss.base(embeddings, labels)
+    assert loss.base.health() == pytest.approx(loss.health())
+
+
 @pytest.mark.parametrize("name", EVERY)
 def test_gradients_in_float64(name):
     embeddings, labels = batch(8)

@@ -14,7 +14,7 @@ import pytest
 import torch
 from safetensors.torch import save
 
-from fc_width import checkpoint, engine, train
+from fc_width import checkpoint, engine, provenance, train
 from fc_width.recipes import Recipe
 from fc_width.report import status
 from fc_width.store import Store
@@ -122,11 +122,11 @@ def test_a_damaged_state_is_none(damage, store, few_digits):
     ],
 )
 def test_the_state_of_other_code_or_another_machine_is_left(changed, source, resumed, store, few_digits, monkeypatch):
-    monkeypatch.setattr(train, "_source", lambda: "this")
+    monkeypatch.setattr(provenance, "_source", lambda: "this")
     saved_of(store, few_digits)
-    here = train.provenance
-    monkeypatch.setattr(train, "provenance", lambda *arguments: here(*arguments) | changed)
-    monkeypatch.setattr(train, "_source", lambda: source)
+    here = provenance.provenance
+    monkeypatch.setattr(provenance, "provenance", lambda *arguments: here(*arguments) | changed)
+    monkeypatch.setattr(provenance, "_source", lambda: source)
     again = Running(RECIPE, few_digits, store=store)
     again.advance()
     assert again.resumed == resumed

@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from fc_width import w_softmax
+from fc_width import checks, w_softmax
 from fc_width.loss_names import loss_name, make_loss, parse_loss
 from fc_width.losses import NonFiniteError, SimplexWSoftmaxLoss, SoftmaxLoss, WSoftmaxLoss, w_softmax_logits
 from theory.simplex import simplex_weights
@@ -226,7 +226,7 @@ def test_labels_that_were_looked_at_once_are_not_again(samples, monkeypatch):
     for loss in (SoftmaxLoss(4, 5), WSoftmaxLoss(4, 5), WSoftmaxLoss(4, 5, 0.0), SimplexWSoftmaxLoss(5)):
         expected = loss(embeddings, labels)
         assert seen == [1]
-        with w_softmax.labels_checked():
+        with checks.labels_checked():
             assert torch.equal(loss(embeddings, labels), expected)
         assert seen == [1]
         with pytest.raises(ValueError, match="labels must be in 0…4, got 5"):

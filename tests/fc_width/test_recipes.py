@@ -50,6 +50,8 @@ def test_widths(classes, widths):
     ("change", "message"),
     [
         ({"width": 0}, "M must be at least 1, got M=0"),
+        ({"width": 2.5}, r"width must be an integer, got 2\.5"),
+        ({"seed": True}, "seed must be an integer, got True"),
         ({"dataset": "imagenet"}, "unknown data set 'imagenet'"),
         ({"backbone": "resnet"}, "unknown backbone 'resnet'"),
         ({"feature": "gelu"}, "unknown feature 'gelu'"),

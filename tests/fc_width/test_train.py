@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from fc_width import geometry, step, train
+from fc_width import geometry, provenance, step, train
 from fc_width.recipes import PRECISIONS, RECIPES, Recipe
 from fc_width.train import build, derived_seed, run
 
@@ -153,7 +153,7 @@ def test_a_state_is_of_all_the_code_that_a_record_depends_on():
     while new:
         reached |= new
         new = set().union(*map(imported, new)) - reached
-    assert set(train.TRAINS) == reached - {"store"}  # which a record only goes through
+    assert set(provenance.TRAINS) == reached - {"store"}  # which a record only goes through
 
 
 def test_the_data_order_does_not_depend_on_the_network(few_digits, monkeypatch):
@@ -310,14 +310,14 @@ def test_a_stream_is_free_again_once_its_run_is_gone(monkeypatch):
 
 
 def test_the_commit_is_that_of_the_package_s_own_checkout(tmp_path, monkeypatch):
-    monkeypatch.setattr(train, "__file__", str(tmp_path / "train.py"))
-    (tmp_path / "train.py").write_text("")
+    monkeypatch.setattr(provenance, "__file__", str(tmp_path / "provenance.py"))
+    (tmp_path / "provenance.py").write_text("")
     author = ["-c", "user.name=a", "-c", "user.email=a@b"]
     for words in (["init"], [*author, "commit", "--allow-empty", "-m", "one"]):
         subprocess.run(["git", *words], cwd=tmp_path, check=True, capture_output=True)
-    assert train._commit.__wrapped__() == "unknown"
-    subprocess.run(["git", "add", "train.py"], cwd=tmp_path, check=True)
+    assert provenance._commit.__wrapped__() == "unknown"
+    subprocess.run(["git", "add", "provenance.py"], cwd=tmp_path, check=True)
     monkeypatch.setenv("GIT_DIR", str(tmp_path / "nowhere"))
-    found = train._commit.__wrapped__()
+    found = provenance._commit.__wrapped__()
     assert len(found) == 41
     assert found.endswith("+")
