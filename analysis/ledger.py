@@ -13,7 +13,7 @@ from analysis import contrasts, evidence, page, verdicts
 from analysis.contrasts import Finding
 from analysis.mathtext import to_html
 from analysis.records import PACK_SUFFIX
-from analysis.verdicts import KINDS, MEANING, SECTIONS, STATED, Row
+from analysis.verdicts import JUDGED, KINDS, MEANING, SECTIONS, SEEDS, STATED, Row
 from theory import console
 
 
@@ -99,11 +99,17 @@ def markdown(rows: Sequence[Row], figures: Mapping[str, Sequence[str]]) -> str:
         "# What holds of Li & Wang (2020), claim by claim",
         "",
         f"Written by `python -m analysis.ledger`, with [a page for a browser](ledger.html). {len(rows)} claims: "
-        f"{summary(rows)}. {STATED}",
+        f"{summary(rows)}.",
         "",
         *(f"- **{name}**: {MEANING[name]}." for name in verdicts.counts(rows) if name in MEANING),
         "",
         *(f"- {sum(row.kind == kind for row in rows)} of *{kind}*: {meaning}." for kind, meaning in KINDS.items()),
+        "",
+        f"**How claims are judged.** {JUDGED}",
+        "",
+        f"**When the tests were stated.** {STATED}",
+        "",
+        f"**When seeds were added.** {SEEDS}",
         "",
         "The runs of a command `python -m fc_width.sweep …` are taken in by `python -m analysis --runs FOLDER`.",
     ]

@@ -13,7 +13,7 @@ from PIL import Image
 from analysis.contrasts import Finding
 from analysis.mathtext import to_html
 from analysis.page_style import STYLE
-from analysis.verdicts import KINDS, MEANING, SECTIONS, STATED, Evidence, Row, counts
+from analysis.verdicts import JUDGED, KINDS, MEANING, SECTIONS, SEEDS, STATED, Evidence, Row, counts
 
 WIDEST = 1100
 """Pixels of an embedded figure: a wide screen's column, or a phone's at three pixels a point."""
@@ -97,7 +97,7 @@ TITLE = "What holds of Li &amp; Wang (2020), claim by claim"
 INTRODUCTION = (
     "Every claim of <cite>Learning discriminative features via weights-biased softmax loss</cite> (Pattern Recognition "
     "2020), in the paper’s order: a CNN for C classes needs only M<sub>min</sub> = C − 1 units before its classifier, "
-    f"and a loss, W-Softmax. {STATED}"
+    f"and a loss, W-Softmax. {JUDGED}"
 )
 FOOTER = (
     "Written by <code>python -m analysis.ledger</code> from the records in <code>figures/data</code>. The runs of a "
@@ -121,7 +121,9 @@ def _header(rows: Sequence[Row]) -> str:
         if any(row.section == section for row in rows)
     )
     return (
-        f"<header>\n<h1>{TITLE}</h1>\n<p>{INTRODUCTION}</p>\n<p>{len(rows)} claims:</p>\n"
+        f"<header>\n<h1>{TITLE}</h1>\n<p>{INTRODUCTION}</p>\n"
+        f"<details><summary>When the tests were stated, and seeds added</summary>\n<p>{STATED}</p>\n<p>{SEEDS}</p>\n"
+        f"</details>\n<p>{len(rows)} claims:</p>\n"
         f'<ul class="counts">\n{badges}\n</ul>\n<ul class="kinds">\n{kinds}\n</ul>\n'
         f'<nav aria-label="Sections of the paper"><ul>\n{links}\n</ul></nav>\n</header>'
     )

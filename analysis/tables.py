@@ -119,11 +119,11 @@ def geometry_by_loss(runs: pd.DataFrame) -> str:
 
 
 KNEES = (
-    "*The knee* is the smallest width M such that M, and every wider one tried below 10(C − 1), of which there is one "
-    "at least, loses less than the margin against the plateau, each shown with seeds paired at one-sided 95 %, over "
-    "seeds (three at least), not over the draw of test images. *The plateau* is the mean accuracy over 2(C − 1) ≤ M < "
-    "10(C − 1). In brackets: the widths where the knee may lie. *Not decided*: the runs allow that width or any larger "
-    "one."
+    "**Plateau**: the mean accuracy over the widths 2(C − 1) ≤ M < 10(C − 1). **Knee**: the smallest width from "
+    "which on every width tried below 10(C − 1), two at least, is shown to lose less than the margin against the "
+    "plateau (three paired seeds at least, one-sided 95 %, over seeds, not over the draw of test images). In "
+    "brackets: where the knee may lie. *Not decided*: it may be that width or any larger one. Where accuracy "
+    "still rises within the plateau, as on CIFAR100, the knee is a lower bound."
 )
 
 

@@ -41,24 +41,35 @@ MEANING = {
     NOT_RUN: "no run bears on it, with the reason and the command",
 }
 
-STATED = (
+JUDGED = (
     "No verdict is typed in: those of theory are computed from exact steps, those of experiments by tests with "
-    "margins. The tests on MNIST were written when two seeds of every width, and three at M = 9, had been recorded, "
-    "those on CIFAR10 and CIFAR100 before theirs were; one that was added or changed later says so. Of a claim of n "
-    "numbers, what speaks against it is held to 1 − 0.05/n (Bonferroni), so that a 95 % interval wholly on the wrong "
-    "side may still be *not shown*. A number held between two bounds is one of the n; when it was two, "
-    "angle-of-training was INCONCLUSIVE. The paper's network decides a claim where one of its numbers has three seeds; "
-    "until then a small network does, and the paper's is shown beside it (so since one seed of it had been recorded). "
-    "Seeds of softmax were added where fewer had left a knee open (on CIFAR100 twice, in the end to 20; on MNIST from "
-    "3 units on to ten, at 3, 4, 10 and 14 when those at the other widths had been seen), and where they had left "
-    "claims open the fourth and fifth of W-Softmax on CIFAR10 (ten had been planned; none was seen when time ran out) "
-    "and, from 5 units on to 45, the sixth to fifteenth, the fourth to tenth of W-Softmax α = 1 on MNIST at M = 9, 18, "
-    "27 and 45, and later at 5, 8, 10, 14, 90, 180 and 270, the third in the paper's network (of α = 0.5 and 1 when "
-    "that of softmax and α = 1.5 had been judged), and there the fourth to tenth, on a GPU, and the fourth to tenth of "
-    "the hinge loss, L-Softmax and W-Softmax α = 0.5 and 1.5 at M_min on CIFAR10 and CIFAR100 (there of L-Softmax, "
-    "which hardly trains, the fourth alone), which no level counts. Intervals are over seeds, all on the same test "
-    "images: *shown* is of these images, not of others drawn like them."
+    "margins. Of a claim of n numbers, what speaks against it is held to 1 − 0.05/n (Bonferroni), so that a 95 % "
+    "interval wholly on the wrong side may still be “not shown”. The paper's network decides a claim where one of its "
+    "numbers has three seeds; until then a small network does, and the paper's is shown beside it. Intervals are over "
+    "seeds, all on the same test images: “shown” is of these images, not of others drawn like them."
 )
+"""How claims are judged."""
+
+STATED = (
+    "The tests on MNIST were written when two seeds of every width, and three at M = 9, had been recorded, those on "
+    "CIFAR10 and CIFAR100 before theirs were; one that was added or changed later says so. A number held between two "
+    "bounds is one of the n; when it was two, angle-of-training was INCONCLUSIVE. That three seeds of the paper's "
+    "network decide was settled when one seed of it had been recorded."
+)
+"""When tests were stated."""
+
+SEEDS = (
+    "Seeds of softmax were added where fewer had left a knee open: on CIFAR100 twice, in the end to 20; on MNIST from "
+    "3 units on to ten, at 3, 4, 10 and 14 when those at the other widths had been seen. Where fewer had left claims "
+    "open, these were added: the fourth and fifth of W-Softmax on CIFAR10 (ten had been planned; none was seen when "
+    "time ran out) and, from 5 units on to 45, the sixth to fifteenth; the fourth to tenth of W-Softmax α = 1 on "
+    "MNIST at M = 9, 18, 27 and 45, and later at 5, 8, 10, 14, 90, 180 and 270; the third in the paper's network (of "
+    "α = 0.5 and 1 when that of softmax and α = 1.5 had been judged), and there the fourth to tenth, on a GPU; the "
+    "fourth to tenth of the hinge loss, L-Softmax and W-Softmax α = 0.5 and 1.5 at M_min on CIFAR10 and CIFAR100 "
+    "(there of L-Softmax, which hardly trains, the fourth alone). Each number was fixed before its runs were begun; "
+    "no level counts the earlier looks."
+)
+"""When seeds were added."""
 
 SECTIONS = {
     "1": "Introduction",

@@ -439,7 +439,7 @@ def test_what_is_committed_is_what_the_committed_records_give():
 
 
 def test_the_readme_opens_with_the_committed_knees_of_whole_data_sets():
-    opening = (FIGURES.parent / "README.md").read_text("utf-8").partition("\n## Two commands")[0]
+    opening = (FIGURES.parent / "README.md").read_text("utf-8").partition("\n## Quick start")[0]
     text, _, table = (FIGURES / "knee.md").read_text("utf-8").partition("\n\n")
     whole = [line for line in table.splitlines() if ", first " not in line]
     assert len(whole) == 2 + 4
@@ -510,8 +510,8 @@ def test_the_commands_of_all_runs_are_printed(capsys):
     packs = [gzip.decompress(pack.read_bytes()) for pack in (FIGURES / "data").glob(f"*{records.PACK_SUFFIX}")]
     assert int(taken[1].replace(",", "")) + int(taken[3]) == sum(pack.count(b"\n") for pack in packs)
     assert int(taken[3]) == sum(pack.count(b'"cuda: ') for pack in packs) > 0
-    text = (FIGURES.parent / "README.md").read_text("utf-8")
-    assert f"; {taken[2]} core hours and {taken[3]} runs on a GPU;" in text
+    text = (FIGURES.parent / "analysis" / "README.md").read_text("utf-8")
+    assert f": {taken[2]} core hours and {taken[3]} runs on a GPU;" in text
     assert sum(line.startswith("python -m fc_width.sweep --") for line in lines) == sum(
         map(len, records.COMMITTED.values())
     )

@@ -275,11 +275,13 @@ def test_the_readme_counts_as_the_committed_ledger_does():
     counted = Path("figures/ledger.md").read_text("utf-8").splitlines()[2]
     found = {verdict: int(number) for number, verdict in re.findall(r"(\d+) ([A-Z][A-Z ]+)\b", counted)}
     assert f"{sum(found.values())} claims" in counted
-    readme = " ".join(Path("README.md").read_text("utf-8").split())
-    said = re.search(
-        r"(\d+) claims\. Of its theory and .*? (\d+) are proved, (\d+) verified, (\d+) is true .*? and (\d+) hold .*? "
-        r"of its experiments (\d+) are reproduced .*?, (\d+) not reproduced, (\d+) inconclusive, and (\d+) not run",
-        readme,
-    )
-    order = "PROVED", "VERIFIED", "INCOMPLETE", "CONDITIONAL", "REPRODUCED", "NOT REPRODUCED", "INCONCLUSIVE", "NOT RUN"
-    assert [int(number) for number in said.groups()] == [sum(found.values()), *(found[name] for name in order)]
+    lines = Path("README.md").read_text("utf-8").splitlines()
+    head = next(at for at, line in enumerate(lines) if re.match(r"\| \d+ claims \|", line))
+    lines = [lines[head], *lines[head + 2 : head + 4]]
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+    (all_claims, *verdicts), theory, experiments = rows
+    assert all_claims == f"{sum(found.values())} claims"
+    assert [theory[0], experiments[0]] == ["theory and printed numbers", "experiments"]
+    assert all(bool(one) != bool(other) for one, other in zip(theory[1:], experiments[1:], strict=True))
+    said = [int(one or other) for one, other in zip(theory[1:], experiments[1:], strict=True)]
+    assert dict(zip(verdicts, said, strict=True)) == found

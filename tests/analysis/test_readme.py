@@ -1,4 +1,4 @@
-"""What the README says of speed is what the committed tables say."""
+"""What the READMEs say of speed is what the committed tables say, and what they link to is there."""
 
 import math
 import re
@@ -8,7 +8,8 @@ import pytest
 
 from analysis import contrasts, evidence
 
-README = " ".join(Path("README.md").read_text("utf-8").split())
+READMES = [Path("README.md"), Path("analysis/README.md"), Path("fc_width/README.md")]
+README, MEASURED, COSTS = (" ".join(path.read_text("utf-8").split()) for path in READMES)
 
 
 def table(name):
@@ -29,28 +30,39 @@ def test_the_sweep_against_the_loops(name, seeds):
     ratio = float(engine["ratio"])
     runs, rounds = re.search(r"(\d+) runs of each way in each of (\d+)", above).groups()
     assert int(runs) * int(rounds) == seeds
-    line = next(line for line in Path("README.md").read_text("utf-8").splitlines() if "runs an hour, against" in line)
-    assert f"[{ratio:.2f} times](figures/benchmark-{name}.md)" in line
-    assert f" {ratio / float(plain['ratio']):.1f} times |" in README.partition("against the same loop")[2][:90]
+    line = next(line for line in READMES[2].read_text("utf-8").splitlines() if "runs per hour, relative" in line)
+    assert f"[{ratio:.2f} times](../figures/benchmark-{name}.md)" in line
+    assert f" {ratio:.1f} times on " in README
+    assert f" {ratio / float(plain['ratio']):.1f} times |" in COSTS.partition("relative to the same loop")[2][:90]
     found = re.fullmatch(r"([-+][\d.]+) \(([-+][\d.]+) to ([-+][\d.]+)\)", engine["difference (95 %)"]).groups()
     mean, low, high = map(minus, found)
-    assert re.search(rf"{mean} \((95 % interval )?{low} to {high}\), {seeds} seeds", README)
+    assert re.search(rf"{mean} \((95 % interval )?{low} to {high}\), {seeds} seeds", COSTS)
     if name == "sweep-mnist-small":
-        assert f"the sweep reaches {engine['of matmul'].removesuffix('%')} % of what large matrix products" in README
+        assert f"the sweep reaches {engine['of matmul'].removesuffix('%')} % of what large matrix products" in COSTS
+
+
+def test_the_sweep_on_a_gpu():
+    loop, one, many, _ = table("sweep-paper-mnist")[0]
+    assert loop["way"] == "ordinary loop"
+    times = float(many["ratio"])
+    assert f"was {times:.0f} times as fast as the ordinary loop (sixteen runs at once" in COSTS
+    assert f"{float(one['ratio']):.1f} times one run after another" in COSTS
+    assert f"{many['of matmul'].removesuffix('%')} % of the rate of large matrix products" in COSTS
+    assert f"{times:.0f} times with the paper's MNIST network on an NVIDIA H200, sixteen runs at once" in README
 
 
 def test_what_a_sweep_costs_more():
     rows, _ = table("cost")
     ratio = {(row["changed"], row["to"]): float(row["ratio"]) for row in rows}
     wide, many = (round(100 * (ratio[at] - 1)) for at in (("width M", "270"), ("classes C", "1000")))
-    assert f"by {wide} % from M = 1 to 270 or {many} % from 2 to 1,000 classes" in README
+    assert f"by {wide} % from M = 1 to 270 or {many} % from 2 to 1,000 classes" in COSTS
 
 
 def test_where_the_time_goes():
     share = {row["what"]: int(row["share"].removesuffix("%")) for row in table("profile")[0]}
     both = share["convolutions, forward"] + share["convolutions, backward"]
     prelu, norm = share["PReLU, both ways"], share["batch norm, both ways"]
-    assert f"{both} % are convolutions, {prelu} % PReLU and {norm} % batch norm" in README
+    assert f"{both} % are convolutions, {prelu} % PReLU and {norm} % batch norm" in COSTS
 
 
 def test_other_ways_to_take_a_step():
@@ -59,8 +71,8 @@ def test_other_ways_to_take_a_step():
     for way in ("in turn, compiled", "stacked"):
         ratios = [float(row["times as fast as in turn"]) for row in rows if row["way"] == way]
         ends[way] = f"{min(ratios):.2f} to {max(ratios):.2f}"
-    assert f"compiled by torch, at {ends['in turn, compiled']} of the speed" in README
-    assert f"`torch.func.vmap`, at {ends['stacked']} (" in README
+    assert f"compiled by torch, at {ends['in turn, compiled']} of the speed" in COSTS
+    assert f"`torch.func.vmap`, at {ends['stacked']} (" in COSTS
 
 
 def test_what_the_losses_cost():
@@ -69,31 +81,32 @@ def test_what_the_losses_cost():
     sizes = list(dict.fromkeys(size for size, _ in ratio))
     ours = {size: [ratio[size, f"W-Softmax α = 1, {kind}"] for kind in ("printed", "centred")] for size in sizes}
     small = [each for size in sizes[:4] for each in ours[size]]
-    assert f"it takes {min(small):.2f} to {max(small):.2f} times as long" in README
-    assert f"{ours[sizes[4]][0]:.2f} and {ours[sizes[4]][1]:.2f} times at 10,575" in README
+    assert f"it takes {min(small):.2f} to {max(small):.2f} times as long" in COSTS
+    assert f"{ours[sizes[4]][0]:.2f} and {ours[sizes[4]][1]:.2f} times at 10,575" in COSTS
     simplex = [ratio[size, "W-Softmax α = 1, fixed simplex"] for size in (sizes[0], sizes[2])]
-    assert f"on the fixed simplex {simplex[0]:.2f} times at the smallest size, {simplex[1]:.2f} at 100" in README
+    assert f"on the fixed simplex {simplex[0]:.2f} times at the smallest size, {simplex[1]:.2f} at 100" in COSTS
     plain = [ours[size][0] / ratio[size, "softmax"] for size in sizes]
-    assert f"the printed one takes {min(plain):.1f} to {max(plain):.1f} times" in README
+    assert f"The loss alone takes up to {max(plain):.1f} times as long as softmax's" in README
+    assert f"the printed one takes {min(plain):.1f} to {max(plain):.1f} times" in COSTS
     margins = ("LargeMarginSoftmaxLoss", "SphereFaceLoss", "CosFaceLoss", "ArcFaceLoss")
     library = {(size, name): ratio[size, f"library: {name}"] for size in sizes for name in margins}
     least = min(library[size, name] for size in sizes[:3] for name in margins)
-    assert f"margin losses take {int(10 * least) / 10} or more up to 100 classes" in README
+    assert f"margin losses take {int(10 * least) / 10} or more up to 100 classes" in COSTS
     above = [library[size, name] for size in sizes[3:] for name in margins[1:]]
     large = min(library[size, margins[0]] for size in sizes[3:])
-    assert f"{min(above):.1f} to {max(above):.1f} above (LargeMargin {large:.1f} and more)" in README
-    assert f"as the paper writes it {ratio[sizes[2], 'Algorithm 1, naive']:.0f} at 100 classes" in README
+    assert f"{min(above):.1f} to {max(above):.1f} above (LargeMargin {large:.1f} and more)" in COSTS
+    assert f"as the paper writes it {ratio[sizes[2], 'Algorithm 1, naive']:.0f} at 100 classes" in COSTS
     over = [[ours[size][0] / library[size, name] for size in sizes] for name in margins[:2]]
     assert max(over[0][:3] + over[1][:3]) < 0.6
-    assert "faster than that library's L-Softmax and A-Softmax up to 100 classes," in README
+    assert "faster than that library's L-Softmax and A-Softmax up to 100 classes," in COSTS
     assert min(over[0][3], over[1][3]) > 1.1
-    assert "and slower at 1,000," in README
+    assert "and slower at 1,000," in COSTS
     assert over[0][4] < 0.8
     assert 0.95 < over[1][4] < 1.05
-    assert "at 10,575 it is faster than L-Softmax and takes as long as A-Softmax." in README
+    assert "at 10,575 it is faster than L-Softmax and takes as long as A-Softmax." in COSTS
     memory = {(row["N, M, C"], row["loss"]): float(row["peak, MiB"]) for row in rows}
     more = [memory[size, "W-Softmax α = 1, printed"] / memory[size, "softmax"] for size in sizes[3:]]
-    assert f"Memory beyond the inputs is {more[0]:.1f} and {more[1]:.1f} times plain softmax's" in README
+    assert f"Memory beyond the inputs is {more[0]:.1f} and {more[1]:.1f} times plain softmax's" in COSTS
 
 
 def test_what_a_wide_layer_and_w_softmax_cost_in_training():
@@ -109,7 +122,7 @@ def test_what_a_wide_layer_and_w_softmax_cost_in_training():
         return [minus(f"{number:.{0 if percent[0] > 10 else 1}f}") for number in percent]
 
     paper, (wide, narrow) = ("paper-mnist", "paper-cifar10", "paper-cifar100"), (("softmax", 30), ("softmax", 1))
-    text = README.partition("**Time.**")[2].partition("```")[0]
+    text = MEASURED.partition("**Time.**")[2].partition("```")[0]
     for loss in (wide, ("w-softmax:1", 1)):
         first, *others = (said(recipe, loss, narrow) for recipe in paper)
         expected = [rf"{first[0]} %.{{0,40}} \((?:95 % interval )?{first[1]} to {first[2]}\)"]
@@ -119,3 +132,25 @@ def test_what_a_wide_layer_and_w_softmax_cost_in_training():
         assert longer == ([True, False, True] if loss == wide else [False] * 3)
     mean, low, high = said("cifar100-small", wide, narrow)
     assert f"{mean} % longer ({low} to {high})" in text
+    longer, costs = ([said(recipe, loss, narrow)[0] for recipe in paper] for loss in (wide, ("w-softmax:1", 1)))
+    assert (
+        f"{longer[2]} % against 30 times as many units in the network for CIFAR100, {longer[0]} and {longer[1]} %"
+        in README
+    )
+    assert f"takes {min(costs)} to {max(costs)} % longer" in README
+
+
+@pytest.mark.parametrize("readme", READMES, ids=str)
+def test_what_is_linked_to_is_there(readme):
+    text = readme.read_text("utf-8")
+    links = re.findall(r"\]\(([^)\s]+)\)", text)
+    assert len(links) > 10
+    for link in links:
+        if link.startswith("https://"):
+            continue
+        path, _, anchor = link.partition("#")
+        file = readme.parent / path if path else readme
+        assert file.exists(), link
+        if anchor:
+            headings = re.findall(r"^#+ (.*)$", file.read_text("utf-8"), re.MULTILINE)
+            assert anchor in {re.sub(r"[^\w\- ]", "", each.lower()).replace(" ", "-") for each in headings}, link
