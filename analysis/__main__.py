@@ -144,7 +144,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """The command line; returns the exit status: 0, or 2 where there is nothing to draw from."""
     options = tyro.cli(Options, args=arguments, prog="python -m analysis", description=Options.__doc__)
     try:
-        console.check_once(arguments)
+        console.check_options(arguments, options)
         if options.commands:
             told = _commands(options.out)
         else:

@@ -126,7 +126,7 @@ def _knee_lines(advice: Advice) -> list[str]:
             lines.append(f"  {what}: {guessing(row)}")
             continue
         lost = f", {row['failures']} runs failed" if row["failures"] else ""
-        known = f"{row['text']}  ({row['seeds']} seeds{lost}; C − 1 = {row['classes'] - 1})"
+        known = f"{row['text']}  ({row['seeds']} seed{'s' * (row['seeds'] != 1)}{lost}; C − 1 = {row['classes'] - 1})"
         lines.append(f"  {what}, margin {row['margin']:g} points: {known}")
     return list(dict.fromkeys(lines))  # what is wrong with runs is so at every margin
 
@@ -172,7 +172,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """The command line; returns the exit status: 0, or 2 for a mistake in the options or the files."""
     options = tyro.cli(Options, args=arguments, prog="python -m analysis.advise", description=Options.__doc__)
     try:
-        console.check_once(arguments)
+        console.check_options(arguments, options)
+        if options.json is not None and options.json in (options.embeddings, options.labels, options.runs):
+            raise ValueError(f"json is a file that is read, {options.json}: choose another")
         advice = advise(options)
         if options.json is not None:
             content = dataclasses.asdict(advice) | {"recommendation": recommendation(advice)}

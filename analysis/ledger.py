@@ -35,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """The command line; returns the exit status: 0, or 2 for a user's mistake."""
     options = tyro.cli(Options, args=arguments, prog="python -m analysis.ledger", description=Options.__doc__)
     try:
-        console.check_once(arguments)
+        console.check_options(arguments, options)
         rows, written = write(options.out, options.max_classes)
     except (OSError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)

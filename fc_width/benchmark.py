@@ -39,10 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     name = ("cuda" if torch.cuda.is_available() else "cpu") if options.device == "auto" else options.device
     made = None
     try:
-        console.check_once(arguments)
-        for option, value in vars(options).items():
-            if value == () and option not in ("ways", "loops"):  # in turn alone is a way; `sweep` names the loops
-                raise ValueError(f"{option} must be one at least, got none")
+        console.check_options(arguments, options, ("ways", "loops"))  # in turn alone is a way; `sweep` names the loops
         if name not in ("cpu", "cuda") or (name == "cuda" and not torch.cuda.is_available()):
             raise ValueError(f"device must be auto, cpu, or cuda where there is one, got {options.device!r}")
         if options.rounds < 1:

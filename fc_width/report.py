@@ -30,7 +30,7 @@ def table(runs: Sequence[Recipe], store: Store) -> str:
         columns.append(column)
         try:
             record = store.read(run.run_id)
-        except FileNotFoundError:  # another sweep on the folder makes it again
+        except (FileNotFoundError, CorruptRecordError):  # the next sweep on the folder makes it again
             record = {"status": "gone"}
         if record["status"] == "done":
             cells.setdefault((run.width, column), []).append(100 * record["final"]["test_accuracy"])

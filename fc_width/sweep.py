@@ -30,6 +30,9 @@ from fc_width.store import CorruptRecordError, Store
 from fc_width.train import build
 from theory import console
 
+MOST = 1_000_000
+"""Runs of a sweep at most."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Options:
@@ -82,7 +85,7 @@ def base_recipe(options: Options) -> Recipe:
 
     *Raises*: `ValueError` quoting the option that does not fit.
     """
-    name = options.recipe or default_recipe(options.dataset or "digits")
+    name = default_recipe(options.dataset or "digits") if options.recipe is None else options.recipe
     if name not in RECIPES:
         raise ValueError(f"unknown recipe {name!r}: expected one of {', '.join(RECIPES)}")
     base = RECIPES[name].recipe
@@ -137,12 +140,18 @@ def plan(options: Options, classes: int) -> list[Recipe]:
     losses = [loss_name(*parse_loss(spec)) for spec in options.losses or named.losses]
     for loss in losses:
         check_installed(parse_loss(loss)[0])
+    of_a_seed = [
+        (feature, loss, width)
+        for feature in options.features
+        for loss in losses
+        for width in ([classes - 1] if parse_loss(loss)[0] == "w-softmax-simplex" else widths)
+    ]
+    if seeds * len(of_a_seed) > MOST:
+        raise ValueError(f"a sweep has at most {MOST:,} runs, got {seeds:,} seeds of {len(of_a_seed):,}")
     runs = [
         dataclasses.replace(base, width=width, loss=loss, feature=feature, seed=seed)
         for seed in range(seeds)
-        for feature in options.features or (Recipe.feature,)
-        for loss in losses
-        for width in ([classes - 1] if parse_loss(loss)[0] == "w-softmax-simplex" else widths)
+        for feature, loss, width in of_a_seed
     ]
     return list(dict.fromkeys(sorted(runs, key=lambda run: (run.seed, run.width))))
 
@@ -239,8 +248,8 @@ def expected_seconds(runs: Sequence[Recipe], store: Store, own: Dataset | None =
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command line; returns the exit status: 0, 1 if a run failed, 2 for a mistake in the options, 130 if
-    interrupted."""
+    """The command line; returns the exit status: 0, 1 if a run failed or its record is gone, 2 for a mistake in the
+    options, 130 if interrupted."""
     options = tyro.cli(Options, args=arguments, prog="python -m fc_width.sweep", description=Options.__doc__)
 
     def stop(signum: int, frame: object) -> None:
@@ -248,7 +257,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     previous = signal.signal(signal.SIGTERM, stop)
     try:
-        console.check_once(arguments)
+        console.check_options(arguments, options)
         return _sweep(options)
     except KeyboardInterrupt:
         handler = signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second one would end the message in a traceback
@@ -260,7 +269,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         raise
     except (ValueError, TypeError, OSError, RuntimeError, OverflowError, MemoryError) as error:
-        print(f"error: {str(error) or type(error).__name__}", file=sys.stderr)
+        said = str(error).strip().partition("\n")[0]  # torch adds the stack of its C++
+        print(f"error: {said or type(error).__name__}", file=sys.stderr)
         return 2
     finally:
         signal.signal(signal.SIGTERM, previous)
@@ -289,6 +299,7 @@ def _run(options: Options, base: Recipe, there: cluster.Cluster | None) -> int:
     store = Store(options.out or Path("runs") / (f"{base.name}-{subset}" if subset else base.name))
     if dataset is not None:
         check_data(store, dataset)  # also where nothing is left to do
+        build(runs[0], dataset)
     if there is not None:
         device = there.device(options.device)
         workers = there.workers(device, options.workers)
@@ -338,10 +349,13 @@ def _run(options: Options, base: Recipe, there: cluster.Cluster | None) -> int:
     print(report.table(runs, store))
     folders = [shlex.quote(str(folder)) for folder in (store.folder, store.folder / "figures")]
     print(f"\nDraw it:  python -m analysis --runs {folders[0]} --out {folders[1]}")
-    failed = [record for record in store.records() if record["run_id"] in wanted and record["status"] == "failed"]
-    for record in failed:
-        print(f"failed: {record['run_id']}: {record['error']}", file=sys.stderr)
-    return 1 if failed else 0
+    records = {run_id: store.whole(run_id) for run_id in sorted(wanted)}
+    for run_id, record in records.items():
+        if record is None:
+            print(f"gone: {run_id}: its record was taken away or damaged: the same command makes it", file=sys.stderr)
+        elif record["status"] == "failed":
+            print(f"failed: {run_id}: {record['error']}", file=sys.stderr)
+    return 1 if any(record is None or record["status"] == "failed" for record in records.values()) else 0
 
 
 def _load(name: str, data_dir: Path | None) -> Dataset:

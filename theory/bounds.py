@@ -203,7 +203,7 @@ def _check(C: int, M: int) -> None:
 def main(argv: Sequence[str] | None = None) -> int:
     """The command line; returns the exit status: 0, or 2 for a mistake in the options."""
     parser = argparse.ArgumentParser(
-        prog="python -m theory.bounds", description="The best possible angle at each width."
+        prog="python -m theory.bounds", description="The best possible angle at each width.", allow_abbrev=False
     )
     parser.add_argument("--classes", type=int, required=True, metavar="C", help="number of classes")
     parser.add_argument(
@@ -216,7 +216,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the rows")
     options = parser.parse_args(argv)
     try:
-        console.check_once(argv)
+        console.check_options(argv, options)
         _check(options.classes, 1)
         rows = table(options.classes, sorted(set(options.widths or default_widths(options.classes))))
         if options.json is not None:

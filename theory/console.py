@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import NoReturn
 
 INTERRUPTED = 130
@@ -35,12 +35,20 @@ def run(main: Callable[[], int]) -> NoReturn:
         sys.exit(READER_GONE)
 
 
-def check_once(arguments: Sequence[str] | None) -> None:
-    """See that no option is given twice, of which the last would win; `ValueError` naming it.
+def check_options(arguments: Sequence[str] | None, options: object, may_be_none: Collection[str] = ()) -> None:
+    """See that no option is given twice, of which the last would win, nor without a value, as by a variable of a shell
+    that is not set, where that would mean its default; `ValueError` naming it.
 
-    *Arguments*: `arguments` of the command line, None for this process's."""
-    words = sys.argv[1:] if arguments is None else arguments
+    *Arguments*: `arguments` of the command line, None for this process's; `options`, what was made of them;
+    `may_be_none`, of these the names of which no value is one."""
+    words = sys.argv[1:] if arguments is None else list(arguments)
     names = [word.partition("=")[0].replace("_", "-") for word in words if word.startswith("--")]
     for name in names:
         if names.count(name) > 1:
             raise ValueError(f"{name} is given twice: put all its values after one {name}")
+        field = name[2:].replace("-", "_")
+        if field not in may_be_none and vars(options).get(field) == ():
+            raise ValueError(f"{name[2:]} must be one at least, got none")
+    if "" in words:
+        before = words[words.index("") - 1] if words.index("") else "an argument"
+        raise ValueError(f"{before} must not be empty, got ''")

@@ -68,7 +68,9 @@ def improve(path: Path, C: int, M: int, tries: int, symmetry: int = 1) -> tuple[
 def main(argv: Sequence[str] | None = None) -> int:
     """The command line; returns the exit status: 0, or 2 for a mistake in the options."""
     parser = argparse.ArgumentParser(
-        prog="python -m theory.kept_codes", description="Search for codes better than those kept, and keep them."
+        prog="python -m theory.kept_codes",
+        description="Search for codes better than those kept, and keep them.",
+        allow_abbrev=False,
     )
     parser.add_argument("--classes", type=int, required=True, metavar="C", help="number of vectors")
     parser.add_argument("--widths", type=int, nargs="+", required=True, metavar="M", help="dimensions")
@@ -78,7 +80,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     options = parser.parse_args(argv)
     try:
-        console.check_once(argv)
+        console.check_options(argv, options)
         if options.classes < 2 or min(options.widths) < 2 or options.tries < 1:
             raise ValueError("--classes and --widths must be at least 2, --tries at least 1")
         _improve_all(options)

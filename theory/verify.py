@@ -41,6 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     options."""
     parser = argparse.ArgumentParser(
         prog="python -m theory.verify",
+        allow_abbrev=False,
         description="Check every claim of the theory of Li & Wang (2020), and its printed numbers against each other.",
     )
     parser.add_argument(
@@ -52,7 +53,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = parser.parse_args(argv)
     started = time.perf_counter()
     try:
-        console.check_once(argv)
+        console.check_options(argv, options)
+        if options.json is not None and options.json == options.markdown:
+            raise ValueError(f"json and markdown are one file, {options.json}")
         judgements = verdicts(options.max_classes, options.claim)
         difference = floating_difference(options.max_classes)
         if options.json is not None:

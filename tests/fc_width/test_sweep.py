@@ -12,6 +12,7 @@ import statistics
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import commands
 import numpy as np
@@ -95,6 +96,13 @@ def test_options_shape_the_plan():
         (["--set", "precision=half"], "unknown precision 'half': expected one of auto, bfloat16, float32"),
         (["--losses", "w-softmax:-0.5"], "alpha must be finite and at least 0, got alpha=-0.5"),
         (["--losses", "w-softmax:nan"], "alpha must be finite and at least 0, got alpha=nan"),
+        (["--losses", "w-softmax:1e20"], "alpha must be at most 1,000,000, got alpha=1e+20"),
+        (["--recipe", ""], "--recipe must not be empty, got ''"),
+        (["--out", ""], "--out must not be empty, got ''"),
+        (["--widths", "--seeds", "1"], "widths must be one at least, got none"),
+        (["--dry-run", "--features"], "features must be one at least, got none"),
+        (["--seeds", "10000000"], "a sweep has at most 1,000,000 runs, got 10,000,000 seeds of 46"),
+        (["--losses", "softmax", "--seeds", "1", "--widths", "9" * 27], "error: "),
         (["--losses", "magic"], "unknown loss 'magic': expected one of softmax, "),
         (["--widths", "0"], "M must be at least 1, got M=0"),
         (["--features", "gelu"], "unknown feature 'gelu': expected one of "),
@@ -160,11 +168,6 @@ def test_a_loss_without_its_library_is_refused_but_its_records_are_not(undisturb
     assert "9 done, 0 to do" in capsys.readouterr().out
     assert main(command(tmp_path, "--dry-run", "--losses", "hinge")[3:]) == 2
     assert "loss 'hinge' needs pytorch-metric-learning: pip install" in capsys.readouterr().err
-
-
-def test_no_feature_named_is_the_default_one(tmp_path, capsys):
-    assert main(["--dry-run", "--out", str(tmp_path / "runs"), "--features"]) == 0
-    assert "138 runs of digits" in capsys.readouterr().out
 
 
 def test_folders_of_pictures_may_have_any_name(tmp_path):
@@ -580,6 +583,35 @@ def test_a_sweep_with_nothing_left_to_do_refuses_other_data_of_the_same_name(mor
 def test_nothing_is_given_twice(options, message, capsys):
     assert main([*options, "--show-recipe"]) == 2
     assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("damage", [Path.unlink, lambda path: path.write_text("{")])
+def test_a_record_that_is_lost_while_a_sweep_runs_is_told_and_made_by_the_next(damage, tmp_path, capsys, monkeypatch):
+    options = ["--losses", "softmax", "--widths", "1", "2", "--seeds", "1", "--epochs", "1", "--workers", "1"]
+    options += ["--device", "cpu", "--out", str(tmp_path / "runs")]
+
+    def then_lose_one(*arguments):
+        run_all(*arguments)
+        damage(min((tmp_path / "runs").glob("*.json")))
+
+    run_all = sweep.run_all
+    with monkeypatch.context() as patch:
+        patch.setattr(sweep, "run_all", then_lose_one)
+        assert main(options) == 1
+    said = capsys.readouterr()
+    assert "1 gone" in said.out
+    assert re.fullmatch(r"gone: digits_softmax_M1_.*: the same command makes it", said.err.splitlines()[-1])
+    assert main(options) == 0
+    assert len(list((tmp_path / "runs").glob("*.json"))) == 2
+
+
+def test_a_dry_run_refuses_pictures_that_no_run_takes(tmp_path, capsys):
+    rng = np.random.default_rng(0)
+    arrays = {f"{split}_images": rng.integers(0, 256, (8, 1, 1)).astype(np.uint8) for split in ("train", "test")}
+    labels = {f"{split}_labels": np.arange(8) % 2 for split in ("train", "test")}
+    np.savez(tmp_path / "tiny.npz", **arrays, **labels)
+    assert main(["--dataset", str(tmp_path / "tiny.npz"), "--dry-run", "--device", "cpu"]) == 2
+    assert "images of 1×1 are too small" in capsys.readouterr().err
 
 
 def test_what_is_refused_leaves_no_folder(tmp_path, capsys):

@@ -5,11 +5,13 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from theory import bounds, kept_codes, verify
-from theory.console import check_once
+from theory.console import check_options
 
 
 def python(code, **options):
@@ -52,9 +54,17 @@ def test_what_a_terminal_lacks_is_replaced_and_the_status_kept(status):
 
 
 def test_an_option_given_twice_is_named():
-    check_once(["--widths", "1", "2", "--losses=softmax"])
+    check_options(["--widths", "1", "2", "--losses=softmax"], SimpleNamespace(widths=(1, 2)))
     with pytest.raises(ValueError, match="--data-dir is given twice: put all its values after one --data-dir"):
-        check_once(["--data-dir", "x", "--data_dir=y"])
+        check_options(["--data-dir", "x", "--data_dir=y"], SimpleNamespace())
+
+
+def test_an_option_without_a_value_is_not_taken_for_its_default():
+    with pytest.raises(ValueError, match="data-sets must be one at least, got none"):
+        check_options(["--data-sets", "--seeds", "1"], SimpleNamespace(data_sets=(), seeds=1))
+    check_options(["--data-sets", "--seeds", "1"], SimpleNamespace(data_sets=(), seeds=1), ["data_sets"])
+    with pytest.raises(ValueError, match="--out must not be empty, got ''"):
+        check_options(["--seeds", "1", "--out", ""], SimpleNamespace(out=Path(), seeds=1))
 
 
 @pytest.mark.parametrize("main", [verify.main, bounds.main, kept_codes.main])
