@@ -123,7 +123,7 @@ def load(source: str | Path) -> pd.DataFrame:
     source = Path(source)
     rows = [_row(record) for record in _records(source)]
     if not rows:
-        if source.name.endswith(PACK_SUFFIX):
+        if source.is_file() or source.name.endswith(PACK_SUFFIX):
             raise FileNotFoundError(f"no records in {source}: expected a file that  python -m analysis --runs  packed")
         command = f"python -m fc_width.sweep --out {shlex.quote(str(source))}"
         raise FileNotFoundError(f"no records in {source}: make them with  {command}")
@@ -256,7 +256,9 @@ def _records(source: Path) -> Iterator[dict[str, Any]]:
 
 
 def _row(record: dict[str, Any]) -> dict[str, Any]:
-    row: dict[str, Any] = {"run_id": record["run_id"], "status": record["status"]}
+    provenance = dict(record.get("provenance", {}))
+    computed_in = provenance.pop("precision", None)  # while `precision` is what the recipe asks for
+    row: dict[str, Any] = provenance | {"run_id": record["run_id"], "status": record["status"]}
     row |= dataclasses.asdict(Recipe()) | record["recipe"]  # a field younger than the record is at its default
     done = record["status"] == "done"
     row["met_accuracy"] = fmean(record.get("train_accuracy") or [math.nan]) if done else math.nan
@@ -265,7 +267,5 @@ def _row(record: dict[str, Any]) -> dict[str, Any]:
     row["chance"] = record.get("largest_class")
     row |= {"test_accuracy": math.nan} | record.get("final", {}) | record.get("geometry", {})
     row |= {f"{part}_parameters": count for part, count in record.get("parameters", {}).items()}
-    provenance = dict(record.get("provenance", {}))
-    row["computed_in"] = provenance.pop("precision", None)  # while `precision` is what the recipe asks for
-    row |= provenance
+    row["computed_in"] = computed_in
     return row | {key: record.get(key) for key in ("seconds", "error", "class_angles", "correct", "features")}

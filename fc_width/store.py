@@ -38,6 +38,8 @@ NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK)
 """How a file system without hard links says so."""
 NO_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.ENOTTY, errno.EBADF)
 """How a file system says that it does not sync folders."""
+NUMBERS = "final", "geometry", "parameters"
+"""What a record has of numbers by name."""
 _RECORD_NAME = re.compile(r"(?P<run_id>[^.].*_s\d+_[0-9a-f]{10})\.json")
 """As `Recipe.run_id` ends: a folder may hold other JSON files."""
 
@@ -59,6 +61,17 @@ def check_record(record: object) -> None:
     final = record.get("final")
     if record["status"] == "done" and not (isinstance(final, dict) and _finite(final.get("test_accuracy"))):
         raise ValueError("it is done and has no test accuracy")
+    for key in NUMBERS:
+        values = record.get(key, {})
+        if not (isinstance(values, dict) and all(value is None or _finite(value) for value in values.values())):
+            raise ValueError(f"its {key} are no numbers by name: {str(values)[:40]}")
+    accuracy = record.get("final", {}).get("test_accuracy")
+    if accuracy is not None and not 0 <= accuracy <= 1:
+        raise ValueError(f"its test accuracy is not in 0…1: {accuracy}")
+    for key, least in (("classes", 2), ("largest_class", 0)):
+        value = record.get(key)
+        if value is not None and not (_finite(value) and value >= least):
+            raise ValueError(f"its {key} is not a number, {least} at least: {str(value)[:40]}")
     if record["status"] == "failed" and not isinstance(record.get("error"), str):
         raise ValueError("it has failed and has no error")
     if not _finite(record.get("seconds", 0)):

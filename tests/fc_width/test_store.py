@@ -99,6 +99,12 @@ def test_a_failed_write_leaves_the_old_record_whole(store, monkeypatch):
         (json.dumps(RECORD | {"test_accuracy": [0.5, None]}).encode(), "its test_accuracy are no numbers"),
         (json.dumps(RECORD | {"provenance": None}).encode(), "its provenance is no object"),
         (json.dumps(RECORD | {"provenance": []}).encode(), "its provenance is no object"),
+        (json.dumps(RECORD | {"final": {"test_accuracy": 5}}).encode(), "its test accuracy is not in 0…1: 5"),
+        (json.dumps(RECORD | {"geometry": None}).encode(), "its geometry are no numbers by name: None"),
+        (json.dumps(RECORD | {"geometry": [1]}).encode(), r"its geometry are no numbers by name: \[1\]"),
+        (json.dumps(RECORD | {"parameters": {"fc": "x"}}).encode(), "its parameters are no numbers by name"),
+        (json.dumps(RECORD | {"classes": "ten"}).encode(), "its classes is not a number, 2 at least: ten"),
+        (json.dumps(RECORD | {"largest_class": "x"}).encode(), "its largest_class is not a number, 0 at least: x"),
     ],
 )
 def test_a_corrupt_record_is_named_and_set_aside(store, content, message):
