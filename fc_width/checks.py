@@ -11,6 +11,8 @@ from typing import Any
 import torch
 
 WIDE = torch.float32, torch.float64
+MOST = 1e6
+"""Largest α: its square must be far below float32's largest number."""
 
 transforming = torch._C._are_functorch_transforms_active
 """Whether inside of `torch.func`'s grad, vmap, …, whose tensors' values are not to be had."""
@@ -32,13 +34,15 @@ def full_precision(device: str) -> contextlib.AbstractContextManager[Any]:
 
 
 def check_alpha(alpha: float) -> float:
-    """α as a float; `TypeError` unless it is a real number, `ValueError` unless it is finite and at least 0."""
+    """α as a float; `TypeError` unless it is a real number, `ValueError` unless it is in 0…`MOST`."""
     if type(alpha) is not float:  # numpy's float64 is a subclass, and times a tensor something else
         if not isinstance(alpha, numbers.Real):
             raise TypeError(f"alpha must be a real number, got alpha={alpha!r}")
         alpha = float(alpha)
     if not 0 <= alpha < math.inf:
         raise ValueError(f"alpha must be finite and at least 0, got alpha={alpha}")
+    if alpha > MOST:
+        raise ValueError(f"alpha must be at most {MOST:,.0f}, got alpha={alpha}")
     return alpha
 
 
@@ -64,8 +68,6 @@ def check_shapes(embeddings: torch.Tensor, labels: torch.Tensor, width: int) -> 
     check_width(embeddings, width)
     if len(embeddings) == 0:
         raise ValueError(f"a batch must have at least one sample, got embeddings of shape {tuple(embeddings.shape)}")
-    if not embeddings.is_floating_point():
-        raise TypeError(f"embeddings must be floating point, got {embeddings.dtype}")
     if labels.dtype != torch.int64:
         raise TypeError(f"labels must be int64, got {labels.dtype}")
     if labels.shape != embeddings.shape[:1]:
@@ -73,9 +75,11 @@ def check_shapes(embeddings: torch.Tensor, labels: torch.Tensor, width: int) -> 
 
 
 def check_width(embeddings: torch.Tensor, width: int) -> None:
-    """`ValueError` unless embeddings are (N, `width`)."""
+    """`ValueError` unless embeddings are (N, `width`), `TypeError` unless of floats."""
     if embeddings.ndim != 2 or embeddings.shape[1] != width:
         raise ValueError(f"embeddings must have shape (N, {width}), got {tuple(embeddings.shape)}")
+    if not embeddings.is_floating_point():
+        raise TypeError(f"embeddings must be floating point, got {embeddings.dtype}")
 
 
 _checked = contextvars.ContextVar("checked", default=False)

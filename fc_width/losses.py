@@ -4,7 +4,8 @@ Every loss is a module with one interface: ``loss(embeddings, labels)`` is the t
 ``loss.logits(embeddings)`` are the test-time logits (N, C); ``loss.training_logits(embeddings, labels)`` are those
 whose cross-entropy the training loss is, where it is one; ``loss.classifier()`` is the (C, M) matrix whose rows the
 test-time logits are products with; ``loss.health()`` says how the last batch stood. Embeddings that are not finite
-are a `NonFiniteError` on a CPU, and a loss that is not finite on a GPU, which is not waited for, and in `torch.func`.
+are a `NonFiniteError` on a CPU, and a loss that is not finite on a GPU, which is not waited for, in `torch.func` and
+under `torch.compile`.
 
 All of them compute in float32 or wider, whatever the type of the embeddings and of the module (softmax, as any linear
 layer does, in that of an autocast). They can be differentiated any number of times, and `torch.func` takes them.
@@ -114,7 +115,8 @@ class SoftmaxLoss(Watched):
 
     def logits(self, embeddings: torch.Tensor) -> torch.Tensor:
         """Test-time logits (N, C)."""
-        return products(embeddings, self.weight)
+        check_width(embeddings, self.weight.shape[1])
+        return _products(embeddings, self.weight)
 
     def classifier(self) -> torch.Tensor:
         """The weights (C, M)."""
@@ -222,9 +224,11 @@ class SimplexWSoftmaxLoss(Watched):
 
 
 def products(embeddings: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
-    """Logits (N, C) in float32 or wider, of embeddings (N, M) and the rows (C, M) of a classifier."""
+    """Logits (N, C) in float32 or wider, also under autocast, of embeddings (N, M) and the rows (C, M) of a
+    classifier."""
     check_width(embeddings, rows.shape[1])
-    return _products(embeddings, rows)
+    with full_precision(embeddings.device.type):
+        return _products(embeddings, rows)
 
 
 def _products(embeddings: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:

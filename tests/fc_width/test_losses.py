@@ -167,8 +167,9 @@ def test_autocast_changes_nothing(way, dtype):
             x = embeddings.clone().requires_grad_()
             with torch.autocast("cpu", dtype=dtype, enabled=on):
                 value = loss(x, y)
-            results.append((value.detach(), torch.autograd.grad(value, x)[0]))
-        assert results[1][0].dtype == torch.float32
+                logits = loss.logits(embeddings)
+            results.append((value.detach(), torch.autograd.grad(value, x)[0], logits.detach()))
+        assert results[1][0].dtype == results[1][2].dtype == torch.float32
         for one, other in zip(*results, strict=True):
             torch.testing.assert_close(one, other, rtol=0, atol=0)
 
@@ -250,6 +251,7 @@ def test_embeddings_that_are_not_finite_are_an_error_that_quotes_them(way, bad):
         (-1, ValueError, "alpha must be finite and at least 0, got alpha=-1"),
         (math.nan, ValueError, "alpha must be finite and at least 0, got alpha=nan"),
         (math.inf, ValueError, "alpha must be finite and at least 0, got alpha=inf"),
+        (2e19, ValueError, r"alpha must be at most 1,000,000, got alpha=2e\+19"),
         (np.float32(-0.5), ValueError, "alpha must be finite and at least 0, got alpha=-0.5"),
         (torch.tensor(0.5), TypeError, r"alpha must be a real number, got alpha=tensor\(0.5"),
         (np.array(0.5), TypeError, r"alpha must be a real number, got alpha=array\(0.5"),
