@@ -215,9 +215,10 @@ def _array(path: Path) -> Array:
     except FileNotFoundError:
         raise FileNotFoundError(f"no file {path}") from None
     except (*NPZ_ERRORS, SyntaxError, TypeError) as error:
-        raise ValueError(
-            f"{path}: not a .npy file ({str(error).splitlines()[0] if str(error) else 'empty'})"
-        ) from error
+        said = str(error).splitlines()[0] if str(error) else "empty"
+        if "Python objects" in said:
+            raise ValueError(f"{path}: it holds Python objects, which are not read: save numbers or text") from error
+        raise ValueError(f"{path}: not a .npy file ({said})") from error
     if not isinstance(found, np.ndarray):
         raise ValueError(f"{path}: expected one array (.npy), got an archive (.npz)")
     return found

@@ -107,7 +107,8 @@ def _measured(advice: Advice) -> str:
     rows = sorted(rows, key=lambda row: row["margin"])
     decided = [row for row in rows if row["width"] is not None]
     first = decided[0] if decided else rows[-1]
-    what = f"{first['loss']}, {first['feature']}, {first['seeds']} seeds, plateau {100 * first['plateau']:.2f} %"
+    seeds = f"{first['seeds']} seed{'s' * (first['seeds'] != 1)}"
+    what = f"{first['loss']}, {first['feature']}, {seeds}, plateau {100 * first['plateau']:.2f} %"
     if first["width"] is None:
         means = "" if first["estimate"] is None else f"; by the means alone, M = {first['estimate']}"
         lost = f"; {first['failures']} runs failed or diverged, each counted as guessing" if first["failures"] else ""

@@ -10,6 +10,7 @@ import io
 import os
 import re
 import tarfile
+import warnings
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -226,6 +227,9 @@ def _load_own(path: Path) -> tuple[list[Array], int]:
         train_images, train_labels, names = formats.read_picture_folder(path / "train")
         test_images, test_labels, _ = formats.read_picture_folder(path / "test", names)
         classes = len(names)
+        train_images, test_images = _in_colour_if_one_is(train_images, test_images)
+        if passed := sorted({*formats.sub_folders(path)} - {"train", "test"}):
+            warnings.warn(f"{path}: passed over {', '.join(passed)}: only train and test are read", stacklevel=2)
     else:
         from sklearn.model_selection import train_test_split
 
@@ -260,7 +264,8 @@ def _load_own(path: Path) -> tuple[list[Array], int]:
             raise ValueError(f"{path}: {classes} classes, but {len(found)} {split} images")
         empty = np.flatnonzero(np.bincount(found, minlength=classes) == 0)
         if len(empty):
-            raise ValueError(f"{path}: class {empty[0]} has no {split} image, of the classes 0…{classes - 1}")
+            hint = "; labels begin at 0" if empty.tolist() == [0] else ""
+            raise ValueError(f"{path}: class {empty[0]} has no {split} image, of the classes 0…{classes - 1}{hint}")
     if train_images.min() == train_images.max():
         raise ValueError(f"{path}: every pixel of every train image is {train_images.max()}: there is nothing to learn")
     if train_images.shape[1:] != test_images.shape[1:]:
@@ -268,6 +273,12 @@ def _load_own(path: Path) -> tuple[list[Array], int]:
             f"{path}: train images are {train_images.shape[1:]}, test images {test_images.shape[1:]} (channels, H, W)"
         )
     return [train_images, train_labels, test_images, test_labels], classes
+
+
+def _in_colour_if_one_is(*parts: Array) -> tuple[Array, ...]:
+    """Images (N, channels, H, W), of which grey ones, of one channel, get three if others have."""
+    channels = max(part.shape[1] for part in parts)
+    return tuple(np.repeat(part, channels, 1) if part.shape[1] == 1 else part for part in parts)
 
 
 def _locate(file: str, data_dir: str | Path | None) -> Path:

@@ -27,6 +27,7 @@ NPZ_ERRORS = (
 )
 """What numpy and zipfile raise at a file that somebody else wrote; the tests have one of each, but of the disk and of a
 member that ends too soon."""
+MACOS = "__MACOSX"
 SPLITS = {"train", "training", "test", "testing", "val", "valid", "validation"}
 """Names of folders that hold parts of a data set, and no class."""
 PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm")
@@ -158,11 +159,11 @@ def read_picture_folder(folder: Path, classes: tuple[str, ...] | None = None) ->
     *Raises*: `FileNotFoundError`; `ValueError` for a class without pictures, pictures of several sizes, or a file
     that is no picture, named.
     """
-    from PIL import Image, UnidentifiedImageError
+    from PIL import Image, ImageOps, UnidentifiedImageError
 
     if not folder.is_dir():
         raise FileNotFoundError(f"{folder}: no such folder; expected one sub-folder a class, with pictures")
-    found = tuple(sorted(path.name for path in folder.iterdir() if path.is_dir() and path.name[0] != "."))
+    found = sub_folders(folder)
     if classes is None and found and {name.lower() for name in found} <= SPLITS:
         raise ValueError(
             f"{folder}: its sub-folders are {', '.join(found)}: expected train and test, by these names, or one a class"
@@ -184,6 +185,7 @@ def read_picture_folder(folder: Path, classes: tuple[str, ...] | None = None) ->
         for path in files:
             try:
                 with Image.open(path) as picture:
+                    ImageOps.exif_transpose(picture, in_place=True)  # as a viewer shows it
                     pixels = _pixels(picture)
             except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
                 raise ValueError(f"{path}: not a picture that can be read ({error})") from error
@@ -199,6 +201,13 @@ def read_picture_folder(folder: Path, classes: tuple[str, ...] | None = None) ->
     else:
         images = np.stack(arrays)[:, None] if arrays else np.empty(0, np.uint8)
     return images, np.array(labels, dtype=np.int64), found
+
+
+def sub_folders(folder: Path) -> tuple[str, ...]:
+    """The names of the sub-folders that a person sees, sorted; not what macOS adds to an archive."""
+    return tuple(
+        sorted(each.name for each in folder.iterdir() if each.is_dir() and each.name[0] != "." and each.name != MACOS)
+    )
 
 
 def _pixels(picture: Any) -> Array:

@@ -70,6 +70,10 @@ def test_an_npz_of_one_s_own(tmp_path):
         ({"train_labels": np.zeros(12, int)}, "C must be at least 2, got C=1"),
         ({"train_labels": np.arange(12) % 3 * 2}, "class 1 has no train image"),
         ({"test_labels": np.arange(6) % 2}, "class 2 has no test image"),
+        (
+            {"train_labels": np.arange(12) % 3 + 1, "test_labels": np.arange(6) % 3 + 1},
+            "class 0 has no train image, of the classes 0…3; labels begin at 0",
+        ),
         ({"train_labels": np.arange(12) * 3 * 10**8}, "3300000001 classes, but 12 train images"),
         ({"test_labels": np.full(6, 3)}, "test labels must be in 0…2"),
         ({"train_labels": np.arange(12) % 3 - 1}, "train labels must be in 0…1"),
@@ -240,6 +244,40 @@ def test_train_and_test_folders(tmp_path):
     shutil.rmtree(tmp_path / "pets" / "test" / "dog")
     with pytest.raises(ValueError, match="its classes are cat, expected cat, dog"):
         data.load(str(tmp_path / "pets"))
+
+
+def test_grey_test_pictures_beside_coloured_ones_to_train_with_get_three_channels(tmp_path):
+    pictures(tmp_path / "pets" / "train")
+    pictures(tmp_path / "pets" / "test", count=2, mode="L")
+    loaded = data.load(str(tmp_path / "pets"))
+    assert loaded.image_shape == (3, 8, 9)
+    assert (loaded.test_images == loaded.test_images[:, :1]).all()
+    assert sorted(loaded.test_images[:, 0, 0, 0].tolist()) == [0, 1, 40, 41]
+
+
+def test_a_third_folder_beside_train_and_test_is_passed_over_and_told(tmp_path):
+    for name in ("train", "test", "val", "__MACOSX"):
+        pictures(tmp_path / "pets" / name)
+    with pytest.warns(UserWarning, match="pets: passed over val: only train and test are read"):
+        assert len(data.load(str(tmp_path / "pets")).train_labels) == 10
+
+
+def test_what_macos_adds_to_an_archive_is_no_class(tmp_path):
+    pictures(tmp_path / "pets", classes=("cat", "dog", "__MACOSX"))
+    assert data.load(str(tmp_path / "pets")).num_classes == 2
+
+
+def test_a_picture_is_turned_as_a_viewer_turns_it(tmp_path):
+    from PIL import Image
+
+    pictures(tmp_path / "pets")
+    pixels = np.arange(72, dtype=np.uint8).reshape(9, 8)
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be turned clockwise by 90°
+    Image.fromarray(pixels).save(tmp_path / "pets" / "cat" / "0.png", exif=exif)
+    images = data.load(str(tmp_path / "pets"))
+    found = torch.cat([images.train_images, images.test_images])[:, 0].numpy()
+    assert any(np.array_equal(each, np.rot90(pixels, -1)) for each in found)
 
 
 def test_bad_folders_of_pictures(tmp_path):
