@@ -1,5 +1,6 @@
 """``python -m analysis``: every figure and table, with its source data, from records alone. Nothing is trained."""
 
+import inspect
 import shlex
 import sys
 import textwrap
@@ -24,6 +25,7 @@ from analysis import (
     tables,
 )
 from analysis.drawing import Drawing, done, shown
+from fc_width.options import Folder
 from fc_width.recipes import Recipe
 from theory import console
 
@@ -35,7 +37,7 @@ class Options:
     Without --runs: all of them, from the packed records in OUT/data, the source data of the committed figures.
     """
 
-    runs: Path | None = None
+    runs: Folder = None
     """Folder of records that a sweep wrote; packed into OUT/data first, and drawn alone."""
     out: Path = Path("figures")
     """Folder that the figures go into; their source data goes into its folder data, PDFs into its folder pdf."""
@@ -142,7 +144,7 @@ OF_ALL: list[Entry] = [
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line; returns the exit status: 0, or 2 where there is nothing to draw from."""
-    options = tyro.cli(Options, args=arguments, prog="python -m analysis", description=Options.__doc__)
+    options = tyro.cli(Options, args=arguments, prog="python -m analysis", description=inspect.getdoc(Options))
     try:
         console.check_options(arguments, options)
         if options.commands:

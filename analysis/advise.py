@@ -2,6 +2,7 @@
 buys in angle and costs in memory; with records or features of your own, what it costs in accuracy."""
 
 import dataclasses
+import inspect
 import json
 import sys
 from collections.abc import Sequence
@@ -15,6 +16,7 @@ from analysis.embeddings import Classifier, effective_rank, pca_accuracy, read
 from analysis.recommend import Advice, best, guessing, over, recommendation, size
 from analysis.remedy import knees_or_remedy
 from analysis.widths import cost, knees_elsewhere, simplex_gains
+from fc_width.options import File, Folder, Number, Numbers
 from fc_width.recipes import sweep_widths
 from theory import bounds, console
 
@@ -29,23 +31,23 @@ class Options:
     needs: that is measured, with --runs or --embeddings.
     """
 
-    classes: int | None = None
+    classes: Number = None
     """C, the number of classes (default: that of --runs, or of --labels)."""
-    features: int | None = None
+    features: Number = None
     """Numbers that go into the FC layer (default: those of --runs, or of --embeddings)."""
-    widths: tuple[int, ...] = ()
+    widths: Numbers = ()
     """Widths M (default: the telling ones)."""
-    runs: Path | None = None
+    runs: Folder = None
     """Folder of records of your own data, by python -m fc_width.sweep, or a packed file: the knee is measured."""
-    embeddings: Path | None = None
+    embeddings: File = None
     """.npy of features (N, D) of an existing model, on data that it was not trained on: their effective rank."""
-    labels: Path | None = None
+    labels: File = None
     """.npy of their labels (N,): what accuracy PCA to each width keeps, cross-validated."""
     classifier: Classifier = "nearest-mean"
     """What is fitted on the principal axes."""
-    knees: Path | None = None
+    knees: File = None
     """Without --runs and --embeddings: .csv of knees measured elsewhere (default: figures/data/knee.csv, if there)."""
-    json: Path | None = None
+    json: File = None
     """Write all of it to this file too."""
 
 
@@ -170,7 +172,7 @@ def _agreed(found: dict[str, int | None], what: str, none: str = "") -> int:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line; returns the exit status: 0, or 2 for a mistake in the options or the files."""
-    options = tyro.cli(Options, args=arguments, prog="python -m analysis.advise", description=Options.__doc__)
+    options = tyro.cli(Options, args=arguments, prog="python -m analysis.advise", description=inspect.getdoc(Options))
     try:
         console.check_options(arguments, options)
         if options.json is not None and options.json in (options.embeddings, options.labels, options.runs):

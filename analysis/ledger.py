@@ -1,6 +1,7 @@
 """``python -m analysis.ledger``: every claim of the paper with its verdict and the evidence behind it, as Markdown and
 as one HTML page. Nothing is trained, and no verdict is typed in."""
 
+import inspect
 import shlex
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -33,7 +34,7 @@ class Options:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line; returns the exit status: 0, or 2 for a user's mistake."""
-    options = tyro.cli(Options, args=arguments, prog="python -m analysis.ledger", description=Options.__doc__)
+    options = tyro.cli(Options, args=arguments, prog="python -m analysis.ledger", description=inspect.getdoc(Options))
     try:
         console.check_options(arguments, options)
         rows, written = write(options.out, options.max_classes)

@@ -9,7 +9,6 @@ import functools
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from statistics import median
 from typing import NamedTuple
 
@@ -19,6 +18,7 @@ from fc_width.benchmark_sweep import engine_runs
 from fc_width.benchmark_timing import one_thread
 from fc_width.data import Dataset, load
 from fc_width.engine import default_workers, set_convolutions
+from fc_width.options import File, Folder, Number
 from fc_width.recipes import Recipe, of_known_data
 from fc_width.step import batches
 from fc_width.train import run
@@ -40,13 +40,13 @@ class Cost:
     """Shares of the training images."""
     runs: tuple[int, ...] = (2, 4, 8, 16)
     """Numbers of runs of a sweep."""
-    epochs: int | None = None
+    epochs: Number = None
     """Epochs of a run (default: the recipe's)."""
     rounds: int = 3
     """Interleaved rounds that the medians are over."""
-    data_dir: Path | None = None
+    data_dir: Folder = None
     """Folder that holds the data set's original files."""
-    json: Path | None = None
+    json: File = None
     """File to write the measurements to."""
 
 

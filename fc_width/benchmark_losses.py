@@ -10,7 +10,6 @@ import tracemalloc
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from statistics import median
 from typing import Any
 
@@ -20,6 +19,7 @@ from torch.nn import functional as F
 
 from fc_width.benchmark_timing import one_thread, quiet, wait
 from fc_width.losses import SimplexWSoftmaxLoss, SoftmaxLoss, WSoftmaxLoss
+from fc_width.options import File
 
 SIZES = ((50, 9, 10), (256, 64, 10), (256, 99, 100), (256, 512, 1000), (64, 512, 10575))
 NAIVE_LIMIT = 2**25  # numbers in the (N, C, M) tensor of Algorithm 1 as printed
@@ -37,7 +37,7 @@ class Losses:
     """Interleaved rounds that the medians are over."""
     seconds: float = 0.1
     """Time to spend on one loss in one round, by estimate."""
-    json: Path | None = None
+    json: File = None
     """File to write the measurements to."""
 
 

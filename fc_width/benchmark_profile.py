@@ -7,7 +7,6 @@ import dataclasses
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -15,6 +14,7 @@ import torch
 from fc_width.benchmark_timing import one_thread, quiet
 from fc_width.data import load
 from fc_width.engine import set_convolutions
+from fc_width.options import File, Folder
 from fc_width.recipes import of_known_data
 from fc_width.step import eager
 from fc_width.train import run
@@ -50,9 +50,9 @@ class Profile:
     """Epochs of the run."""
     rounds: int = 1
     """Runs that the shares are over."""
-    data_dir: Path | None = None
+    data_dir: Folder = None
     """Folder that holds the data set's original files."""
-    json: Path | None = None
+    json: File = None
     """File to write the measurements to."""
 
 

@@ -12,7 +12,6 @@ import functools
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from statistics import median
 from typing import Any, Literal
 
@@ -26,6 +25,7 @@ from fc_width.benchmark_timing import one_thread, wait
 from fc_width.data import Dataset, load
 from fc_width.engine import set_convolutions
 from fc_width.loss_names import Loss
+from fc_width.options import File, Folder
 from fc_width.recipes import Recipe, of_known_data
 from fc_width.step import REHEARSALS, Step, batches, precision
 from fc_width.train import build
@@ -47,9 +47,9 @@ class StepTime:
     """Steps of every network in a round, an epoch's at most."""
     rounds: int = 5
     """Interleaved rounds that the medians are over."""
-    data_dir: Path | None = None
+    data_dir: Folder = None
     """Folder that holds the data set's original files."""
-    json: Path | None = None
+    json: File = None
     """File to write the measurements to."""
 
 

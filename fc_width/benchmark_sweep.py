@@ -32,6 +32,7 @@ from fc_width.backbone import PReLU
 from fc_width.benchmark_timing import wait
 from fc_width.data import Dataset, load
 from fc_width.engine import default_workers, described, run_all
+from fc_width.options import File, Folder, Number
 from fc_width.recipes import Recipe, of_known_data
 from fc_width.step import channel_statistics, in_bfloat16, optimizer_of
 from fc_width.store import Store
@@ -64,13 +65,13 @@ class Sweep:
     """Ordinary loops, the first of which the rest is compared with: with loader processes, and alone, on one thread."""
     rounds: int = 3
     """Interleaved rounds that the medians are over."""
-    epochs: int | None = None
+    epochs: Number = None
     """Epochs of a run (default: the recipe's)."""
-    workers: int | None = None
+    workers: Number = None
     """Workers of the engine (default: its own)."""
-    data_dir: Path | None = None
+    data_dir: Folder = None
     """Folder that holds the data set's original files."""
-    json: Path | None = None
+    json: File = None
     """File to write the measurements to."""
 
 

@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import ceil, inf
-from pathlib import Path
 from statistics import median
 
 import torch
@@ -19,6 +18,7 @@ from fc_width.benchmark_step import InTurn
 from fc_width.benchmark_timing import one_thread, wait
 from fc_width.data import load
 from fc_width.engine import set_convolutions
+from fc_width.options import File, Folder
 from fc_width.recipes import Recipe, of_known_data
 
 LOSSES = ("softmax", "w-softmax:1")
@@ -41,9 +41,9 @@ class Training:
     """Rounds, each with a time of its own."""
     seconds: float = 2.0
     """Time to spend on one network in one round, by estimate, one turn at least."""
-    data_dir: Path | None = None
+    data_dir: Folder = None
     """Folder that holds the data sets' original files."""
-    json: Path | None = None
+    json: File = None
     """File to write the measurements to."""
 
 

@@ -4,6 +4,7 @@ Without arguments: the embedded digits, every width of the design, four losses, 
 minutes on two cores. Killed at any moment and started again, it goes on where it was."""
 
 import dataclasses
+import inspect
 import math
 import shlex
 import signal
@@ -23,6 +24,7 @@ from fc_width.backbone import BACKBONES
 from fc_width.data import CLASSES, Dataset, canonical_name, load, num_classes
 from fc_width.engine import default_workers, run_all
 from fc_width.loss_names import check_installed, loss_name, parse_loss
+from fc_width.options import Folder, Name, Names, Number, Numbers
 from fc_width.progress import Progress
 from fc_width.recipes import RECIPES, SWEPT, Recipe, default_recipe, recipe_from, sweep_widths
 from fc_width.step import computed_in
@@ -41,42 +43,42 @@ class Options:
     Killed at any moment and started again with the same options, it goes on where it was.
     """
 
-    dataset: str | None = None
+    dataset: Name = None
     """Data set (default: the recipe's, else digits): digits (embedded), mnist, fashion-mnist, cifar10, cifar100; NAME:K
     for its first K classes; an .npz file or a folder of pictures of your own."""
-    recipe: str | None = None
+    recipe: Name = None
     """Named recipe (default: the small one of the data set): digits, mnist-small, fashion-mnist-small, cifar10-small,
     cifar100-small, own-small, paper-mnist, paper-cifar10, paper-cifar100; without the softmax phase mnist-small-cold,
     paper-mnist-cold."""
-    widths: tuple[int, ...] = ()
+    widths: Numbers = ()
     """Widths M (default: 1, 2, 3, 4, around C/2 and C − 1, and multiples of C − 1 up to 30)."""
-    losses: tuple[str, ...] = ()
+    losses: Names = ()
     """softmax, w-softmax:ALPHA (as printed), w-softmax-centred:ALPHA, w-softmax-simplex:ALPHA (runs at M = C − 1 only,
     whatever the widths); of the extra baselines hinge, l-softmax, a-softmax, cosface, arcface, center, contrastive,
     triplet, sphereface+ (default: the recipe's)."""
-    features: tuple[str, ...] = (Recipe.feature,)
+    features: Annotated[tuple[str, ...], tyro.conf.arg(metavar="NAME …")] = (Recipe.feature,)
     """What follows the M units: linear, bn, prelu-bn, bn-relu."""
-    seeds: int | None = None
+    seeds: Number = None
     """Number of seeds (default: the recipe's)."""
-    epochs: int | None = None
+    epochs: Number = None
     """Epochs of a run (default: the recipe's); the softmax phase keeps its share."""
-    set: tuple[str, ...] = ()
-    """Other fields of the recipe, as FIELD=VALUE (lr=0.1 batch_size=64): see --show-recipe."""
+    set: Annotated[tuple[str, ...], tyro.conf.arg(metavar="FIELD=VALUE …", help_behavior_hint="")] = ()
+    """Other fields of the recipe (lr=0.1 batch_size=64): see --show-recipe."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """auto is CUDA where there is a GPU, else the CPU."""
-    workers: int | None = None
+    workers: Number = None
     """Runs at once (default: on a CPU one a core, each with one thread; on a GPU several that share it)."""
-    cluster: str | None = None
+    cluster: Annotated[str | None, tyro.conf.arg(metavar="ADDRESS", help_behavior_hint="")] = None
     """Run on a Ray cluster that this machine is part of: auto, or HOST:PORT of its head."""
-    data_dir: Path | None = None
+    data_dir: Folder = None
     """Folder that holds <data set>/<original files> (default: download into the user's cache)."""
-    out: Path | None = None
+    out: Folder = None
     """Folder of the records (default: runs/<recipe>; runs/<recipe>-K for the first K classes)."""
     show_recipe: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
     """Print all fields of the recipe and its expected time, and stop."""
     dry_run: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
     """Say what is done, what is to do and about how long it takes; then stop."""
-    status: Path | None = None
+    status: Folder = None
     """Say where the sweeps on this folder stand, here or on other machines; then stop."""
 
 
@@ -250,7 +252,7 @@ def expected_seconds(runs: Sequence[Recipe], store: Store, own: Dataset | None =
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line; returns the exit status: 0, 1 if a run failed or its record is gone, 2 for a mistake in the
     options, 130 if interrupted."""
-    options = tyro.cli(Options, args=arguments, prog="python -m fc_width.sweep", description=Options.__doc__)
+    options = tyro.cli(Options, args=arguments, prog="python -m fc_width.sweep", description=inspect.getdoc(Options))
 
     def stop(signum: int, frame: object) -> None:
         raise KeyboardInterrupt

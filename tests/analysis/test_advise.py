@@ -230,7 +230,7 @@ FILES = {
         ("--classes 2 --embeddings absent.npy", "no file absent.npy"),
         ("--classes 2 --embeddings nan.npy", "nan.npy: 1 of 2 rows hold NaN or infinity"),
         ("--classes 2 --embeddings flat.npy", "flat.npy: features must have shape (N, D) with N ≥ 2, got (6,)"),
-        ("--classes 2 --embeddings objects.npy", "objects.npy: it holds Python objects, which are not read: save numbers or text"),
+        ("--classes 2 --embeddings objects.npy", "objects.npy: it holds Python objects, which are not read"),
         ("--classes 2 --embeddings text.npy", "text.npy: not a .npy file"),
         ("--classes 2 --embeddings empty.npy", "empty.npy: not a .npy file"),
         ("--classes 2 --embeddings archive.npz", "archive.npz: expected one array (.npy), got an archive (.npz)"),
