@@ -108,7 +108,7 @@ def run_all(
     report: Callable[[Status], None],
     poll_seconds: float = 0.3,
 ) -> None:
-    """Run every recipe that has no record yet; return when all have one.
+    """Run every recipe that has no record yet; return when all have had one.
 
     *Arguments*: `recipes`; `dataset`, that of all of them; `store`, created; `device`, `cpu`, or `cuda` for every GPU
     that is visible; `workers`, how many runs at once, on each GPU where there are several; `report`, called every
@@ -122,22 +122,6 @@ def run_all(
     """
     wanted = {recipe.run_id: recipe for recipe in recipes}
     _share(dataset)
-    context = torch.multiprocessing.get_context("spawn")
-
-    def start(place: _Place) -> BaseProcess:
-        process = context.Process(target=_work, args=(list(recipes), dataset, store.folder, place), daemon=True)
-        before = {name: os.environ.get(name) for name in KEEP_MEMORY}
-        os.environ.update({name: value for name, value in KEEP_MEMORY.items() if before[name] is None})
-        multiprocessing.resource_tracker.ensure_running()  # as it starts it unblocks SIGINT
-        mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # the worker's too, until it ignores it
-        try:
-            process.start()
-        finally:
-            for name in [name for name, value in before.items() if value is None]:
-                del os.environ[name]
-            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-        return process
-
     now = status_of(store, wanted)
     remaining = len(wanted) - len(now.finished)
     packed = 1 if device.type == "cpu" else workers
@@ -146,7 +130,7 @@ def run_all(
     deaths: Counter[tuple[str, int]] = Counter()  # of a run since its state was saved: since it came further
     try:
         for place in (_Place(at, packed) for at in places):
-            processes[start(place)] = place
+            processes[_start(recipes, dataset, store, place)] = place
         while processes:
             report(now)
             multiprocessing.connection.wait([process.sentinel for process in processes], timeout=poll_seconds)
@@ -158,20 +142,11 @@ def run_all(
                 if (process.exitcode or 0) > STORE_FAILED:
                     code = (process.exitcode or 0) - STORE_FAILED
                     raise OSError(code, os.strerror(code), str(store.folder))
-                began = lost or process.exitcode == GPU_LOST
-                place = replace(place, idle=0 if began else place.idle + 1)
-                if process.exitcode == CAPTURE_FAILED:
-                    place = replace(place, eager=True)
-                elif len(lost) > 1:
-                    place = replace(place, packed=len(lost) // 2)
-                else:
-                    for run_id in lost:
-                        at = run_id, store.saved_at(run_id)
-                        deaths[at] += 1
-                        if deaths[at] >= ATTEMPTS and run_id not in store.run_ids():
-                            store.write(failure(wanted[run_id], f"{_reason(process)}, {ATTEMPTS} times"))
+                if len(lost) == 1 and process.exitcode != CAPTURE_FAILED:
+                    _count_death(wanted[lost[0]], process, store, deaths)
+                place = _next_place(place, process, len(lost))
                 if place.idle < ATTEMPTS:
-                    processes[start(place)] = place
+                    processes[_start(recipes, dataset, store, place)] = place
                 elif not processes and wanted.keys() - store.run_ids():
                     raise RuntimeError(f"workers die before they begin a run: {_reason(process)}")
             now = status_of(store, wanted)
@@ -182,6 +157,40 @@ def run_all(
         for process in processes:
             process.join()
             store.release_of(process.pid or 0)
+
+
+def _start(recipes: Sequence[Recipe], dataset: Dataset, store: Store, place: "_Place") -> BaseProcess:
+    """Start a worker."""
+    context = torch.multiprocessing.get_context("spawn")
+    process = context.Process(target=_work, args=(list(recipes), dataset, store.folder, place), daemon=True)
+    before = {name: os.environ.get(name) for name in KEEP_MEMORY}
+    os.environ.update({name: value for name, value in KEEP_MEMORY.items() if before[name] is None})
+    multiprocessing.resource_tracker.ensure_running()  # as it starts it unblocks SIGINT
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # the worker's too, until it ignores it
+    try:
+        process.start()
+    finally:
+        for name in [name for name, value in before.items() if value is None]:
+            del os.environ[name]
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+    return process
+
+
+def _count_death(recipe: Recipe, process: BaseProcess, store: Store, deaths: Counter[tuple[str, int]]) -> None:
+    """Of the one run that a worker had when it died: the `ATTEMPTS`th where it came no further is its last."""
+    at = recipe.run_id, store.saved_at(recipe.run_id)
+    deaths[at] += 1
+    if deaths[at] >= ATTEMPTS and recipe.run_id not in store.run_ids():
+        store.write(failure(recipe, f"{_reason(process)}, {ATTEMPTS} times"))
+
+
+def _next_place(place: "_Place", process: BaseProcess, lost: int) -> "_Place":
+    """Where the worker goes on that replaces one that died with so many runs `lost`."""
+    began = lost or process.exitcode == GPU_LOST
+    place = replace(place, idle=0 if began else place.idle + 1)
+    if process.exitcode == CAPTURE_FAILED:
+        return replace(place, eager=True)
+    return replace(place, packed=lost // 2) if lost > 1 else place
 
 
 def _share(dataset: Dataset) -> None:

@@ -292,7 +292,7 @@ def test_mistakes_that_only_a_cluster_shows_are_one_line(machines, tmp_path):
         ("127.0.0.1:1", "no Ray cluster at '127.0.0.1:1' ([Errno 111] Connection refused): expected auto or HOST:PORT"),
         ("nowhere.invalid:6379", "no Ray cluster at 'nowhere.invalid:6379' ("),
         ("ray://head:10001", "no Ray cluster at 'ray://head:10001' (not HOST:PORT): expected auto or HOST:PORT of"),
-        ("", "no Ray cluster at '' (not HOST:PORT)"),
+        ("", "--cluster must not be empty, got ''"),
         ("auto", "no Ray cluster at 'auto' ([Errno 111] Connection refused)"),
     ],
 )
