@@ -288,8 +288,8 @@ BOTH = (SOFTMAX, MIDDLE)
 """Where the paper speaks of W-Softmax without an α, α = 1 is judged, the middle of its three."""
 
 TIME = (
-    "python -m fc_width.benchmark training --rounds 15 --seconds 4 --recipes paper-{mnist,cifar10,cifar100} "
-    "{mnist,cifar10,cifar100}-small > figures/benchmark-training.md"
+    "python -m fc_width.benchmark training --device cpu --rounds 15 --seconds 4 --recipes "
+    "paper-{mnist,cifar10,cifar100} {mnist,cifar10,cifar100}-small > figures/benchmark-training.md"
 )
 TIMED = (
     "(Compared by log points, 100 times the natural logarithm of a ratio: for small ones the % by which it is above 1. "

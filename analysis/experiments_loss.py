@@ -287,7 +287,7 @@ LOSS_ALONE = Experiment(
     loss_speed({"softmax": "softmax"}, 1.25),
     on="losses timed",
     also="efficiency",
-    command="python -m fc_width.benchmark losses > figures/benchmark-losses.md",
+    command="python -m fc_width.benchmark losses --device cpu > figures/benchmark-losses.md",
     beside=as_written({"softmax": "softmax"}, 1.25),
 )
 
@@ -307,7 +307,7 @@ MARGIN_LOSSES = Experiment(
     "benchmark",
     loss_speed(LIBRARY, 0.8, against=1.0),
     on="losses timed",
-    command="python -m fc_width.benchmark losses > figures/benchmark-losses.md",
+    command="python -m fc_width.benchmark losses --device cpu > figures/benchmark-losses.md",
     beside=as_written(LIBRARY, 0.8, against=1.0),
 )
 

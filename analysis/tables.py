@@ -119,11 +119,11 @@ def geometry_by_loss(runs: pd.DataFrame) -> str:
 
 
 KNEES = (
-    "**Plateau**: the mean accuracy over the widths 2(C − 1) ≤ M < 10(C − 1). **Knee**: the smallest width from "
-    "which on every width tried below 10(C − 1), two at least, is shown to lose less than the margin against the "
-    "plateau (three paired seeds at least, one-sided 95 %, over seeds, not over the draw of test images). In "
-    "brackets: where the knee may lie. *Not decided*: it may be that width or any larger one. Where accuracy "
-    "still rises within the plateau, as on CIFAR100, the knee is a lower bound."
+    "**Plateau**: the mean accuracy over the widths 2(C − 1) ≤ M < 10(C − 1). **Knee**: the smallest width M such "
+    "that M and every wider width tried below 10(C − 1), at least one, is shown to lose less than the margin "
+    "against the plateau (three paired seeds at least, one-sided 95 %, over seeds, not over the draw of test "
+    "images). In brackets: where the knee may lie. *Not decided*: it may be that width or any larger one. Where "
+    "accuracy still rises within the plateau, as on CIFAR100, the knee is a lower bound of where it stops."
 )
 
 
