@@ -175,7 +175,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = tyro.cli(Options, args=arguments, prog="python -m analysis.advise", description=inspect.getdoc(Options))
     try:
         console.check_options(arguments, options)
-        if options.json is not None and options.json in (options.embeddings, options.labels, options.runs):
+        read_too = [options.embeddings, options.labels, options.runs, options.knees or KNEES]
+        if options.json is not None and options.json.resolve() in [path.resolve() for path in read_too if path]:
             raise ValueError(f"json is a file that is read, {options.json}: choose another")
         advice = advise(options)
         if options.json is not None:

@@ -193,9 +193,10 @@ def _accuracy(source: pd.DataFrame) -> str:
     weights, feature = means.index[0]
     if len(means) < 2:
         return ""
+    others = " to ".join(dict.fromkeys(f"{mean:.1f}" for mean in (means.iloc[1], means.iloc[-1])))
     return (
         f"Test accuracy, mean over all α, is lowest with {VARIANTS[weights][0]}, {FEATURE_TITLES[feature]}: "
-        f"{means.iloc[0]:.1f} %; with the others {means.iloc[1]:.1f} to {means.iloc[-1]:.1f} %. "
+        f"{means.iloc[0]:.1f} %; elsewhere {others} %. "
     )
 
 

@@ -47,7 +47,9 @@ class Picture(NamedTuple):
     @property
     def alt(self) -> str:
         """What the figure shows, in a sentence."""
-        (shows,) = (text for start, text in SHOWS.items() if self.stem.startswith(start))
+        shows = next((text for start, text in SHOWS.items() if self.stem.startswith(start)), None)
+        if shows is None:
+            raise ValueError(f"nothing is said of the figure {self.stem}: expected one of {', '.join(SHOWS)}")
         return f"{shows} ({self.stem})."
 
 

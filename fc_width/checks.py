@@ -11,8 +11,8 @@ from typing import Any
 import torch
 
 WIDE = torch.float32, torch.float64
-MOST = 1e6
-"""Largest α: its square must be far below float32's largest number."""
+LARGEST_ALPHA = 1e6
+"""Its square must be far below float32's largest number."""
 
 transforming = torch._C._are_functorch_transforms_active
 """Whether inside of `torch.func`'s grad, vmap, …, whose tensors' values are not to be had."""
@@ -34,15 +34,15 @@ def full_precision(device: str) -> contextlib.AbstractContextManager[Any]:
 
 
 def check_alpha(alpha: float) -> float:
-    """α as a float; `TypeError` unless it is a real number, `ValueError` unless it is in 0…`MOST`."""
+    """α as a float; `TypeError` unless it is a real number, `ValueError` unless it is in 0…`LARGEST_ALPHA`."""
     if type(alpha) is not float:  # numpy's float64 is a subclass, and times a tensor something else
         if not isinstance(alpha, numbers.Real):
             raise TypeError(f"alpha must be a real number, got alpha={alpha!r}")
         alpha = float(alpha)
     if not 0 <= alpha < math.inf:
         raise ValueError(f"alpha must be finite and at least 0, got alpha={alpha}")
-    if alpha > MOST:
-        raise ValueError(f"alpha must be at most {MOST:,.0f}, got alpha={alpha}")
+    if alpha > LARGEST_ALPHA:
+        raise ValueError(f"alpha must be at most {LARGEST_ALPHA:,.0f}, got alpha={alpha}")
     return alpha
 
 

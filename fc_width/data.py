@@ -149,6 +149,8 @@ def load(name: str, data_dir: str | Path | None = None) -> Dataset:
 
     *Returns*: a `Dataset`.
 
+    *Warns*: of what lies in a folder of pictures and is passed over.
+
     *Raises*: `ValueError` for an unknown name or a file that is not what it should be; `OSError` for one that cannot
     be read.
     """
@@ -227,7 +229,8 @@ def _load_own(path: Path) -> tuple[list[Array], int]:
         train_images, train_labels, names = formats.read_picture_folder(path / "train")
         test_images, test_labels, _ = formats.read_picture_folder(path / "test", names)
         classes = len(names)
-        train_images, test_images = _in_colour_if_one_is(train_images, test_images)
+        if names:
+            train_images, test_images = _in_colour_if_one_is(train_images, test_images)
         if passed := sorted({*formats.sub_folders(path)} - {"train", "test"}):
             warnings.warn(f"{path}: passed over {', '.join(passed)}: only train and test are read", stacklevel=2)
     else:

@@ -138,7 +138,7 @@ def run_all(
                 place = processes.pop(process)
                 if process.exitcode == 0:
                     continue
-                lost = store.release_of(process.pid or 0)
+                lost = [run_id for run_id in store.release_of(process.pid or 0) if run_id in wanted]
                 if (process.exitcode or 0) > STORE_FAILED:
                     code = (process.exitcode or 0) - STORE_FAILED
                     raise OSError(code, os.strerror(code), str(store.folder))

@@ -142,7 +142,7 @@ class WSoftmaxLoss(Watched):
 
     `weight` (C, M) is the parameter, and all that `state_dict` holds; `classifier()` is what it becomes.
 
-    *Raises*: `ValueError` for M < 1, C < 2 or an α that is negative or not finite; `TypeError` for sizes that are no
+    *Raises*: `ValueError` for M < 1, C < 2 or an α that is not in 0…10⁶; `TypeError` for sizes that are no
     integers or an α that is no real number; both for α in training too.
     """
 

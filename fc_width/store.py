@@ -68,10 +68,15 @@ def check_record(record: object) -> None:
     accuracy = record.get("final", {}).get("test_accuracy")
     if accuracy is not None and not 0 <= accuracy <= 1:
         raise ValueError(f"its test accuracy is not in 0…1: {accuracy}")
-    for key, least in (("classes", 2), ("largest_class", 0)):
-        value = record.get(key)
-        if value is not None and not (_finite(value) and value >= least):
-            raise ValueError(f"its {key} is not a number, {least} at least: {str(value)[:40]}")
+    classes = record.get("classes")
+    if classes is not None and not (type(classes) is int and classes >= 2):
+        raise ValueError(f"its classes are no whole number, 2 at least: {str(classes)[:40]}")
+    largest = record.get("largest_class")
+    if largest is not None and not (_finite(largest) and 0 <= largest <= 1):
+        raise ValueError(f"its largest_class is not in 0…1: {str(largest)[:40]}")
+    for key in ("class_angles", "features"):
+        if not isinstance(record.get(key) or {}, dict):
+            raise ValueError(f"its {key} are no object: {str(record[key])[:40]}")
     if record["status"] == "failed" and not isinstance(record.get("error"), str):
         raise ValueError("it has failed and has no error")
     if not _finite(record.get("seconds", 0)):

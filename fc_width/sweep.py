@@ -32,7 +32,7 @@ from fc_width.store import CorruptRecordError, Store
 from fc_width.train import build
 from theory import console
 
-MOST = 1_000_000
+MOST_RUNS = 1_000_000
 """Runs of a sweep at most."""
 
 
@@ -148,8 +148,8 @@ def plan(options: Options, classes: int) -> list[Recipe]:
         for loss in losses
         for width in ([classes - 1] if parse_loss(loss)[0] == "w-softmax-simplex" else widths)
     ]
-    if seeds * len(of_a_seed) > MOST:
-        raise ValueError(f"a sweep has at most {MOST:,} runs, got {seeds:,} seeds of {len(of_a_seed):,}")
+    if seeds * len(of_a_seed) > MOST_RUNS:
+        raise ValueError(f"a sweep has at most {MOST_RUNS:,} runs, got {seeds:,} seeds of {len(of_a_seed):,}")
     runs = [
         dataclasses.replace(base, width=width, loss=loss, feature=feature, seed=seed)
         for seed in range(seeds)
@@ -333,8 +333,9 @@ def _run(options: Options, base: Recipe, there: cluster.Cluster | None) -> int:
     if options.dry_run:
         return 0
     if todo:
-        dataset = dataset or _load(base.dataset, options.data_dir)
-        build(runs[0], dataset)  # what fits no run is said once
+        if dataset is None:
+            dataset = _load(base.dataset, options.data_dir)
+            build(runs[0], dataset)  # what fits no run is said once
         store.create()
         computed = None if there else computed_in(base.precision, device)
         about = {"recipe": dataclasses.asdict(runs[0]), "data_sha256": dataset.checksum, "precision": computed}
@@ -354,7 +355,10 @@ def _run(options: Options, base: Recipe, there: cluster.Cluster | None) -> int:
     records = {run_id: store.whole(run_id) for run_id in sorted(wanted)}
     for run_id, record in records.items():
         if record is None:
-            print(f"gone: {run_id}: its record was taken away or damaged: the same command makes it", file=sys.stderr)
+            print(
+                f"gone: {run_id}: its record was taken away or damaged, or is made again: the same command makes it",
+                file=sys.stderr,
+            )
         elif record["status"] == "failed":
             print(f"failed: {run_id}: {record['error']}", file=sys.stderr)
     return 1 if any(record is None or record["status"] == "failed" for record in records.values()) else 0

@@ -49,6 +49,9 @@ def check_options(arguments: Sequence[str] | None, options: object, may_be_none:
         field = name[2:].replace("-", "_")
         if field not in may_be_none and vars(options).get(field) == ():
             raise ValueError(f"{name[2:]} must be one at least, got none")
-    if "" in words:
-        before = words[words.index("") - 1] if words.index("") else "an argument"
-        raise ValueError(f"{before} must not be empty, got ''")
+    option = "an argument"
+    for word in words:
+        name, equals, value = word.partition("=")
+        option = name if word.startswith("--") else option
+        if not word or (word.startswith("--") and equals and not value):
+            raise ValueError(f"{option} must not be empty, got ''")

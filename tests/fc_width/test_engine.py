@@ -8,7 +8,9 @@ import os
 import signal
 import subprocess
 import sys
+from collections import Counter
 from contextlib import nullcontext
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -55,6 +57,36 @@ def test_where_a_sweep_stands_is_read_from_its_store(store, few_digits):
     assert found.running == {begun.run_id: 0.0, taken_up.run_id: 0.6}
     assert found.resumed == {taken_up.run_id: 0.5}
     assert waiting.run_id not in found.running
+
+
+def ended(code, pid=7):
+    return SimpleNamespace(exitcode=code, pid=pid)
+
+
+@pytest.mark.parametrize(
+    ("code", "lost", "expected"),
+    [
+        (-9, 0, {"idle": 3}),  # once more before it began a run
+        (-9, 1, {}),
+        (-9, 5, {"packed": 2}),
+        (engine.GPU_LOST, 0, {}),
+        (engine.CAPTURE_FAILED, 1, {"eager": True}),
+        (engine.CAPTURE_FAILED, 4, {"eager": True}),
+    ],
+)
+def test_where_the_next_worker_goes_on(code, lost, expected):
+    place = engine._Place("cpu", 8, idle=2)
+    assert engine._next_place(place, ended(code), lost) == dataclasses.replace(place, **{"idle": 0} | expected)
+
+
+def test_the_third_death_of_a_run_that_came_no_further_is_its_last(store):
+    deaths, recipe = Counter(), RUNS[0]
+    for _ in range(engine.ATTEMPTS - 1):
+        engine._count_death(recipe, ended(-9), store, deaths)
+        assert not store.run_ids()
+    engine._count_death(recipe, ended(-9), store, deaths)
+    record = store.read(recipe.run_id)
+    assert (record["status"], record["error"]) == ("failed", "worker ended by SIGKILL, 3 times")
 
 
 class Scripted:

@@ -255,6 +255,13 @@ def test_grey_test_pictures_beside_coloured_ones_to_train_with_get_three_channel
     assert sorted(loaded.test_images[:, 0, 0, 0].tolist()) == [0, 1, 40, 41]
 
 
+def test_pictures_in_no_class_are_an_error_with_the_name(tmp_path):
+    for name in ("train", "test"):
+        pictures(tmp_path / "pets", classes=(name,))
+    with pytest.raises(ValueError, match="pets: C must be at least 2, got C=0"):
+        data.load(str(tmp_path / "pets"))
+
+
 def test_a_third_folder_beside_train_and_test_is_passed_over_and_told(tmp_path):
     for name in ("train", "test", "val", "__MACOSX"):
         pictures(tmp_path / "pets" / name)

@@ -103,8 +103,11 @@ def test_a_failed_write_leaves_the_old_record_whole(store, monkeypatch):
         (json.dumps(RECORD | {"geometry": None}).encode(), "its geometry are no numbers by name: None"),
         (json.dumps(RECORD | {"geometry": [1]}).encode(), r"its geometry are no numbers by name: \[1\]"),
         (json.dumps(RECORD | {"parameters": {"fc": "x"}}).encode(), "its parameters are no numbers by name"),
-        (json.dumps(RECORD | {"classes": "ten"}).encode(), "its classes is not a number, 2 at least: ten"),
-        (json.dumps(RECORD | {"largest_class": "x"}).encode(), "its largest_class is not a number, 0 at least: x"),
+        (json.dumps(RECORD | {"classes": "ten"}).encode(), "its classes are no whole number, 2 at least: ten"),
+        (json.dumps(RECORD | {"classes": 2.5}).encode(), r"its classes are no whole number, 2 at least: 2\.5"),
+        (json.dumps(RECORD | {"features": 3}).encode(), "its features are no object: 3"),
+        (json.dumps(RECORD | {"class_angles": [1]}).encode(), r"its class_angles are no object: \[1\]"),
+        (json.dumps(RECORD | {"largest_class": "x"}).encode(), "its largest_class is not in 0…1: x"),
     ],
 )
 def test_a_corrupt_record_is_named_and_set_aside(store, content, message):

@@ -102,7 +102,7 @@ def test_options_shape_the_plan():
         (["--widths", "--seeds", "1"], "widths must be one at least, got none"),
         (["--dry-run", "--features"], "features must be one at least, got none"),
         (["--seeds", "10000000"], "a sweep has at most 1,000,000 runs, got 10,000,000 seeds of 46"),
-        (["--losses", "softmax", "--seeds", "1", "--widths", "9" * 27], "error: "),
+        (["--losses", "softmax", "--seeds", "1", "--widths", "9" * 27], "Overflow when unpacking long"),
         (["--losses", "magic"], "unknown loss 'magic': expected one of softmax, "),
         (["--widths", "0"], "M must be at least 1, got M=0"),
         (["--features", "gelu"], "unknown feature 'gelu': expected one of "),
@@ -600,7 +600,9 @@ def test_a_record_that_is_lost_while_a_sweep_runs_is_told_and_made_by_the_next(d
         assert main(options) == 1
     said = capsys.readouterr()
     assert "1 gone" in said.out
-    assert re.fullmatch(r"gone: digits_softmax_M1_.*: the same command makes it", said.err.splitlines()[-1])
+    assert re.fullmatch(
+        r"gone: digits_softmax_M1_.*: its record .*: the same command makes it", said.err.splitlines()[-1]
+    )
     assert main(options) == 0
     assert len(list((tmp_path / "runs").glob("*.json"))) == 2
 

@@ -65,6 +65,11 @@ def test_an_option_without_a_value_is_not_taken_for_its_default():
     check_options(["--data-sets", "--seeds", "1"], SimpleNamespace(data_sets=(), seeds=1), ["data_sets"])
     with pytest.raises(ValueError, match="--out must not be empty, got ''"):
         check_options(["--seeds", "1", "--out", ""], SimpleNamespace(out=Path(), seeds=1))
+    with pytest.raises(ValueError, match="--out must not be empty, got ''"):
+        check_options(["--seeds", "1", "--out="], SimpleNamespace(out=Path(), seeds=1))
+    with pytest.raises(ValueError, match="--losses must not be empty, got ''"):
+        check_options(["--losses", "softmax", ""], SimpleNamespace(losses=("softmax", "")))
+    check_options(["--set", "lr=", "--tries=-3"], SimpleNamespace(set=("lr=",), tries=-3))
 
 
 @pytest.mark.parametrize("main", [verify.main, bounds.main, kept_codes.main])
