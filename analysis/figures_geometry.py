@@ -87,9 +87,9 @@ def _nc1(source: pd.DataFrame, classes: int) -> str:
     if "nc1" not in source or not source["nc1"].notna().any():
         return ""
     text = (
-        "0 is full collapse. NC1: of the scatter within classes, $\\Sigma_W$, and between them, $\\Sigma_B$, with its "
+        "NC1 to NC3: 0 is full collapse. NC1: of the scatter within classes, $\\Sigma_W$, and between them, "
+        "$\\Sigma_B$, with its pseudo-inverse. "
     )
-    text += "pseudo-inverse. "
     peaks = []
     for loss in drawing.in_order(source["loss"]):
         medians = source[source["loss"] == loss].groupby("width")["nc1"].median().dropna()
