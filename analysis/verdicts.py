@@ -69,8 +69,7 @@ SEEDS = (
     "(there of L-Softmax, which hardly trains, the fourth alone); and the fourth to tenth of W-Softmax α = 0.5 and "
     "1.5 on MNIST at M = 9, 18, 27, 45, 90, 180 and 270, of the hinge loss and L-Softmax there at 9, of W-Softmax α = "
     "1 on CIFAR100 at 98 and 99, and at M_min on CIFAR10 of centred weights and of the simplex, and the fourth to "
-    "fifteenth of softmax there at 90 and 270. Each number was fixed before its runs were begun; no level counts the "
-    "earlier looks."
+    "fifteenth of softmax there at 90 and 270. No level counts the earlier looks."
 )
 """When seeds were added."""
 

@@ -229,8 +229,7 @@ def _load_own(path: Path) -> tuple[list[Array], int]:
         train_images, train_labels, names = formats.read_picture_folder(path / "train")
         test_images, test_labels, _ = formats.read_picture_folder(path / "test", names)
         classes = len(names)
-        if names:
-            train_images, test_images = _in_colour_if_one_is(train_images, test_images)
+        train_images, test_images = _in_colour_if_one_is(train_images, test_images)
         if passed := sorted({*formats.sub_folders(path)} - {"train", "test"}):
             warnings.warn(f"{path}: passed over {', '.join(passed)}: only train and test are read", stacklevel=2)
     else:

@@ -197,9 +197,9 @@ def read_picture_folder(folder: Path, classes: tuple[str, ...] | None = None) ->
             labels.append(label)
     if any(pixels.ndim == 3 for pixels in arrays):
         arrays = [pixels if pixels.ndim == 3 else np.repeat(pixels[:, :, None], 3, 2) for pixels in arrays]
-        images = np.stack(arrays).transpose(0, 3, 1, 2).copy() if arrays else np.empty(0, np.uint8)
+        images = np.stack(arrays).transpose(0, 3, 1, 2).copy()
     else:
-        images = np.stack(arrays)[:, None] if arrays else np.empty(0, np.uint8)
+        images = np.stack(arrays)[:, None] if arrays else np.empty((0, 1, 0, 0), np.uint8)
     return images, np.array(labels, dtype=np.int64), found
 
 
