@@ -82,6 +82,19 @@ def test_a_plain_backward_that_keeps_its_graph_goes_on_as_before():
             torch.testing.assert_close(each, results[0])
 
 
+@pytest.mark.parametrize("no_gradients", [torch.no_grad, torch.inference_mode])
+@pytest.mark.parametrize("center", [False, True])
+@pytest.mark.parametrize("alpha", [0.5, 1.0])
+def test_where_no_gradient_is_wanted_none_is_computed(way, alpha, center, no_gradients, monkeypatch):
+    """As on a validation set."""
+    inputs = batch(12, 3, 4)
+    loss, target = w_softmax.w_softmax_loss(*inputs, alpha, center=center)
+    monkeypatch.delattr(w_softmax, "_loss_and_gradients")
+    with no_gradients():
+        found, z = w_softmax.w_softmax_loss(*inputs, alpha, center=center)
+    torch.testing.assert_close((found, z), (loss, target))
+
+
 @pytest.mark.parametrize("wanted", [(True, False), (False, True)])
 def test_what_is_fixed_gets_no_gradient_of_a_gradient(way, wanted):
     embeddings, weight, labels = batch(12, 3, 4)
