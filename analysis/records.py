@@ -17,7 +17,8 @@ import pandas as pd
 
 from fc_width.data import num_classes
 from fc_width.recipes import RECIPES, Recipe, recipe_from
-from fc_width.store import CorruptRecordError, Store, check_record, put
+from fc_width.record import check_record
+from fc_width.store import CorruptRecordError, Store, put
 
 PACK_SUFFIX = ".jsonl.gz"
 

@@ -46,8 +46,9 @@ from fc_width.engine import (
     write,
 )
 from fc_width.recipes import Recipe
+from fc_width.record import Record
 from fc_width.step import CaptureError, eager
-from fc_width.store import Record, Store
+from fc_width.store import Store
 from fc_width.train import Running
 
 CONNECT_SECONDS = 5.0

@@ -30,8 +30,9 @@ import torch.multiprocessing
 
 from fc_width.data import Dataset
 from fc_width.recipes import Recipe
+from fc_width.record import Record
 from fc_width.step import CaptureError, Step, eager
-from fc_width.store import Record, Store
+from fc_width.store import Store
 from fc_width.train import Running
 
 ATTEMPTS = 3

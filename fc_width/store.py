@@ -10,10 +10,8 @@ one replacing the other. A sweep first posts its notice, then reads those of oth
 at least sees the other's."""
 
 import contextlib
-import dataclasses
 import errno
 import json
-import math
 import os
 import re
 import secrets
@@ -23,91 +21,22 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from fc_width.recipes import Recipe, recipe_from
-
-Record = dict[str, Any]
-"""A run's outcome, plain JSON: see `fc_width.train.run`."""
+from fc_width.record import Record, check_recipe, check_record, is_finite
 
 STALE_SECONDS = 120.0
 PROBE_BYTES = 2**17  # a few records
 HALF_WRITTEN_SECONDS = 86_400.0
 """A temporary file that is older was left by another machine or before a restart: one lives for moments."""
-REQUIRED = ("run_id", "recipe", "status")
-STATUSES = ("done", "diverged", "failed")
 NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK)
 """How a file system without hard links says so."""
 NO_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.ENOTTY, errno.EBADF)
 """How a file system says that it does not sync folders."""
-NUMBERS = "final", "geometry", "parameters"
-"""What a record has of numbers by name."""
 _RECORD_NAME = re.compile(r"(?P<run_id>[^.].*_s\d+_[0-9a-f]{10})\.json")
 """As `Recipe.run_id` ends: a folder may hold other JSON files."""
 
 
 class CorruptRecordError(ValueError):
     """A file with a record's name that does not hold one."""
-
-
-def check_record(record: object) -> None:
-    """See that what was read is a record; `ValueError`, saying what is wrong, if not."""
-    if not isinstance(record, dict):
-        raise ValueError(f"it is no object: {str(record)[:40]}")
-    missing = [key for key in REQUIRED if key not in record]
-    if missing:
-        raise ValueError(f"it lacks {', '.join(missing)}")
-    _check_recipe(record["recipe"])
-    if record["status"] not in STATUSES:
-        raise ValueError(f"its status is {record['status']!r}, expected one of {', '.join(STATUSES)}")
-    final = record.get("final")
-    if record["status"] == "done" and not (isinstance(final, dict) and _finite(final.get("test_accuracy"))):
-        raise ValueError("it is done and has no test accuracy")
-    for key in NUMBERS:
-        values = record.get(key, {})
-        if not (isinstance(values, dict) and all(value is None or _finite(value) for value in values.values())):
-            raise ValueError(f"its {key} are no numbers by name: {str(values)[:40]}")
-    accuracy = record.get("final", {}).get("test_accuracy")
-    if accuracy is not None and not 0 <= accuracy <= 1:
-        raise ValueError(f"its test accuracy is not in 0…1: {accuracy}")
-    classes = record.get("classes")
-    if classes is not None and not (type(classes) is int and classes >= 2):
-        raise ValueError(f"its classes are no whole number, 2 at least: {str(classes)[:40]}")
-    largest = record.get("largest_class")
-    if largest is not None and not (_finite(largest) and 0 <= largest <= 1):
-        raise ValueError(f"its largest_class is not in 0…1: {str(largest)[:40]}")
-    for key in ("class_angles", "features"):
-        if not isinstance(record.get(key) or {}, dict):
-            raise ValueError(f"its {key} are no object: {str(record[key])[:40]}")
-    if record["status"] == "failed" and not isinstance(record.get("error"), str):
-        raise ValueError("it has failed and has no error")
-    if not _finite(record.get("seconds", 0)):
-        raise ValueError(f"its seconds are no number: {str(record['seconds'])[:40]}")
-    for name in ("train_accuracy", "test_accuracy"):
-        values = record.get(name, [])
-        if not (isinstance(values, list) and all(map(_finite, values))):
-            raise ValueError(f"its {name} are no numbers: {str(values)[:40]}")
-    if not isinstance(record.get("provenance", {}), dict):
-        raise ValueError(f"its provenance is no object: {str(record['provenance'])[:40]}")
-
-
-def _check_recipe(recipe: object) -> None:
-    if not isinstance(recipe, dict):
-        raise ValueError(f"its recipe is no object: {str(recipe)[:40]}")
-    for field in dataclasses.fields(Recipe):
-        value, kind = recipe.get(field.name, field.default), type(field.default)
-        if type(value) is not kind and not (kind is float and type(value) is int):
-            raise ValueError(f"its recipe is none: {field.name} must be {kind.__name__}, got {str(value)[:40]}")
-    try:
-        recipe_from(recipe)
-    except (TypeError, ValueError, OverflowError) as error:
-        raise ValueError(f"its recipe is none: {error}") from None
-
-
-def _finite(value: object) -> bool:
-    """Whether it is a number that fits a float and is finite."""
-    try:
-        return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-    except OverflowError:
-        return False
 
 
 class Store:
@@ -307,7 +236,7 @@ class Store:
                 path.unlink(missing_ok=True)
             elif isinstance(about := notice.get("about"), dict) and not _owner().items() <= notice.items():
                 try:
-                    _check_recipe(about.get("recipe"))
+                    check_recipe(about.get("recipe"))
                 except ValueError:  # a notice that is none says nothing
                     continue
                 yield path, about
@@ -395,7 +324,7 @@ def _parse(content: bytes) -> dict[str, Any]:
         claim = json.loads(content)
     except (ValueError, RecursionError):
         return {}
-    whole = isinstance(claim, dict) and all(_finite(claim.get(key, 0)) for key in ("fraction", "resumed"))
+    whole = isinstance(claim, dict) and all(is_finite(claim.get(key, 0)) for key in ("fraction", "resumed"))
     return claim if whole else {}
 
 

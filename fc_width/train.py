@@ -21,8 +21,9 @@ from fc_width.data import Dataset
 from fc_width.loss_names import Loss, make_loss, parse_loss
 from fc_width.losses import NonFiniteError
 from fc_width.recipes import Recipe
+from fc_width.record import Record
 from fc_width.step import Step, batches
-from fc_width.store import Record, Store
+from fc_width.store import Store
 
 Progress = Callable[[float], None]
 """Called now and then with the fraction of the run that is done."""
