@@ -78,8 +78,8 @@ def w_softmax_loss(
     """
     alpha = check_alpha(alpha)
     check_shapes(embeddings, labels, weight.shape[1])
-    # at α = 0, and without gradients, there is nothing to fuse; a compiler fuses the plain formula; a transform needs to
-    # see it
+    # at α = 0, and without gradients, there is nothing to fuse; a compiler fuses the plain formula; a transform needs
+    # to see it
     if alpha and torch.is_grad_enabled() and not _compiling() and not transforming():
         seen: list[torch.Tensor] = []
         loss = _Loss.apply(embeddings, weight, labels, alpha, center, seen)
