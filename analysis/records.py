@@ -100,7 +100,7 @@ Whoever commits a pack adds its line."""
 
 MEASURED = (
     *(f"{split}_{what}" for split in ("train", "test") for what in ("accuracy", "angle", "inverted")),
-    *("smallest_angle", "weight_sum_norm", "nc1", "nc2_means", "nc2_weights", "nc3"),
+    *("smallest_angle", "weight_sum_norm", "nc1", "variance_ratio", "nc2_means", "nc2_weights", "nc3"),
     *("fc_parameters", "classifier_parameters"),
 )
 """What a run that is done has measured, as columns of `load`."""

@@ -73,9 +73,10 @@ def simplex_distance(rows: torch.Tensor) -> float:
 def neural_collapse(embeddings: torch.Tensor, weight: torch.Tensor, labels: torch.Tensor) -> dict[str, float]:
     """NC1–NC3 of features (N, M), classifier (C, M) and labels (N,).
 
-    `nc1` = Tr(Σ_W Σ_B⁺)/C, the scatter within classes against that between; `nc2_means` and `nc2_weights`,
-    `simplex_distance` of the class means and of the weights; `nc3` = ‖W/‖W‖ − H/‖H‖‖, centred weights against
-    centred class means, Frobenius.
+    `nc1` = Tr(Σ_W Σ_B⁺)/C, the scatter within classes against that between, axis by axis; `variance_ratio` =
+    Tr Σ_W/Tr Σ_B, the variance within classes over that between them, which an axis along which the means hardly differ
+    does not decide; `nc2_means` and `nc2_weights`, `simplex_distance` of the class means and of the weights; `nc3` =
+    ‖W/‖W‖ − H/‖H‖‖, centred weights against centred class means, Frobenius.
 
     NaN, all but `nc2_weights`, where the class means are equal, up to rounding, or a class has no samples;
     `nc2_weights` and `nc3` where the weights are equal."""
@@ -83,27 +84,34 @@ def neural_collapse(embeddings: torch.Tensor, weight: torch.Tensor, labels: torc
     means = class_means(embeddings, labels, classes)
     centred = _centred(means, embeddings)
     weights = _centred(weight, weight)
+    nc1, variance_ratio = _scatter_ratios(embeddings, labels, means, centred)
     return {
-        "nc1": _scatter_ratio(embeddings, labels, means, centred),
+        "nc1": nc1,
+        "variance_ratio": variance_ratio,
         "nc2_means": simplex_distance(centred),
         "nc2_weights": simplex_distance(weight),
         "nc3": float((weights / weights.norm() - centred / centred.norm()).norm()),
     }
 
 
-def _scatter_ratio(embeddings: torch.Tensor, labels: torch.Tensor, means: torch.Tensor, centred: torch.Tensor) -> float:
-    """Tr(Σ_W Σ_B⁺)/C; NaN where Σ_B is 0 or not finite."""
+def _scatter_ratios(
+    embeddings: torch.Tensor, labels: torch.Tensor, means: torch.Tensor, centred: torch.Tensor
+) -> tuple[float, float]:
+    """Tr(Σ_W Σ_B⁺)/C and Tr Σ_W/Tr Σ_B; NaN where Σ_B is 0 or not finite."""
     classes = len(means)
     if not (centred.isfinite().all() and centred.any()):
-        return math.nan
+        return math.nan, math.nan
     # Σ_B⁺ has at most C − 1 axes: onto those, each over its eigenvalue's root, the residuals are projected
     spread, axes = torch.linalg.eigh(centred @ centred.T / classes)
     kept = spread > 1e-10 * spread.max()
     onto = centred.T @ axes[:, kept] / (spread[kept] * math.sqrt(classes))
-    within = sum(
-        float(((features - means[own]) @ onto).square().sum()) for features, own in _pieces(embeddings, labels)
-    )
-    return within / len(embeddings) / classes
+    projected, within = 0.0, 0.0
+    for features, own in _pieces(embeddings, labels):
+        residuals = features - means[own]
+        projected += float((residuals @ onto).square().sum())
+        within += float(residuals.square().sum())
+    between = float(centred.square().sum()) / classes
+    return projected / len(embeddings) / classes, within / len(embeddings) / between
 
 
 def _centred(rows: torch.Tensor, of: torch.Tensor) -> torch.Tensor:

@@ -48,7 +48,8 @@ def test_the_simplex_has_collapsed():
     weight = SimplexHead(5).dense_weight()
     labels = torch.arange(5).repeat(20)
     found = geometry.neural_collapse(3 * weight[labels], weight, labels)
-    assert found == pytest.approx({"nc1": 0, "nc2_means": 0, "nc2_weights": 0, "nc3": 0}, abs=1e-12)
+    assert set(found) == {"nc1", "variance_ratio", "nc2_means", "nc2_weights", "nc3"}
+    assert found == pytest.approx(dict.fromkeys(found, 0), abs=1e-12)
     shifted = geometry.neural_collapse(3 * weight[labels] + 7.0, weight, labels)
     assert shifted == pytest.approx(found, abs=1e-12)
 
@@ -59,6 +60,7 @@ def test_nc1_is_the_ratio_of_scatters():
     labels = torch.tensor([0, 0, 1, 1])
     found = geometry.neural_collapse(embeddings, torch.tensor([[1.0], [-1.0]]), labels)
     assert found["nc1"] == pytest.approx(1 / 8)
+    assert found["variance_ratio"] == pytest.approx(1 / 4)
     opposite = geometry.neural_collapse(embeddings, torch.tensor([[-1.0], [1.0]]), labels)
     assert opposite["nc3"] == pytest.approx(2.0)
 
@@ -74,6 +76,19 @@ def test_nc1_of_three_classes():
     labels = torch.arange(3).repeat_interleave(20)
     found = geometry.neural_collapse(torch.from_numpy(features.reshape(60, 4)), torch.randn(3, 4), labels)
     assert found["nc1"] == pytest.approx(expected, rel=1e-10)
+    assert found["variance_ratio"] == pytest.approx(np.trace(within) / np.trace(between), rel=1e-12)
+
+
+def test_an_axis_along_which_the_means_hardly_differ_does_not_decide_the_ratio_of_variances():
+    """As at M = C − 1, where the means only just fill the space: NC1 grows without end, the ratio stays."""
+    noise = torch.randn(4000, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    labels = torch.arange(4000) % 3
+    found = {}
+    for height in (1e-1, 1e-3):
+        means = torch.tensor([[-1.0, 0], [1, 0], [0, height]], dtype=torch.float64)
+        found[height] = geometry.neural_collapse(0.1 * noise + means[labels], means, labels)
+    assert found[1e-3]["nc1"] > 100 * found[1e-1]["nc1"]
+    assert found[1e-3]["variance_ratio"] == pytest.approx(found[1e-1]["variance_ratio"], rel=0.02)
 
 
 @pytest.mark.parametrize(
@@ -91,7 +106,7 @@ def test_of_equal_class_means_there_is_no_collapse(embeddings):
     weight = torch.tensor([[1.0, 0.0], [-1.0, 0.0], [0.0, 1.0], [0.0, -1.0]])[:, : embeddings.shape[1]]
     labels = torch.arange(4).repeat_interleave(3)
     found = geometry.neural_collapse(embeddings, weight, labels)
-    assert [name for name, value in found.items() if math.isnan(value)] == ["nc1", "nc2_means", "nc3"]
+    assert [name for name, value in found.items() if math.isnan(value)] == ["nc1", "variance_ratio", "nc2_means", "nc3"]
     assert found["nc2_weights"] == geometry.simplex_distance(weight)
 
 
@@ -102,7 +117,7 @@ def test_nor_of_equal_weights_or_of_a_class_without_samples():
     assert [name for name, value in found.items() if math.isnan(value)] == ["nc2_weights", "nc3"]
     weight = torch.randn(3, 2)
     found = geometry.neural_collapse(embeddings, weight, labels % 2)
-    assert [name for name, value in found.items() if math.isnan(value)] == ["nc1", "nc2_means", "nc3"]
+    assert [name for name, value in found.items() if math.isnan(value)] == ["nc1", "variance_ratio", "nc2_means", "nc3"]
 
 
 def test_weights_in_a_plane_are_far_from_the_simplex():
