@@ -1,13 +1,14 @@
 """How an experiment is judged: contrasts, one number a seed, each against a bound stated beforehand.
 
 *A contrast* is a number that the paper's claim says something about, measured once a seed with everything else the same
-(the gain of one loss over another at one width, say), and the bound that it should lie beyond. Its interval is
-the 95 % t interval of its mean over seeds. It is *shown* if the whole interval lies beyond `bound`, and *against* if
-the whole interval lies short of `against`. The two bounds differ where the claim gives the sign of an effect: then
-`bound` is 0 and `against` the least effect worth the name, so that "no effect" can be told from "too few
-seeds". What counts against a claim of several numbers is held to a level divided by how many they are (Bonferroni), as
-one of them is enough to say that the claim is not reproduced. (A number held between two bounds is one, and so are
-those that count against it only together.)
+(the gain of one loss over another at one width, say), and the bound that it should lie beyond. Its interval is the 95 %
+t interval of its mean over seeds. It is *shown* if the whole interval lies beyond `bound`, and *against* if the whole
+interval lies short of `against`. The two bounds differ where the claim gives the sign of an effect: then `bound` is 0
+and `against` the least effect worth the name, so that "no effect" can be told from "too few seeds". An interval that
+lies between the two is shown, as the claim has the sign right, and said to be small. What counts against a claim of
+several numbers is held to a level divided by how many they are (Bonferroni), as one of them is enough to say that the
+claim is not reproduced. (A number held between two bounds is one, and so are those that count against it only
+together.)
 
 *The verdict* of a claim: REPRODUCED if every contrast is shown, NOT REPRODUCED if one is against, NOT RUN if there are
 no runs for any, else INCONCLUSIVE. Below three seeds nothing is shown, and nothing against."""
@@ -90,6 +91,13 @@ class Finding:
         sign = 1 if self.contrast.more else -1
         return sign * self.contrast.short_of - high if self.state == "against" else low - sign * self.contrast.bound
 
+    @property
+    def small(self) -> bool:
+        """Whether it is shown, and short of the least effect worth the name."""
+        sign = 1 if self.contrast.more else -1
+        high = self.high if self.contrast.more else -self.low
+        return self.state == "shown" and high < sign * self.contrast.short_of
+
     def number(self) -> str:
         """The number and its interval: `0.31 points [0.12, 0.50], 5 seeds; wanted above 0`."""
         above, below = ("above", "below") if self.contrast.more else ("below", "above")
@@ -104,7 +112,8 @@ class Finding:
         level = "" if self.level == 1 - ERROR else f" at {100 * self.level:.3g} %"
         interval = f" [{_short(self.low)}, {_short(self.high)}{level}]" if self.seeds > 1 else ""
         over = f"{self.seeds} {self.contrast.over}{'s' * (self.seeds != 1)}"
-        return f"{_short(self.mean)}{unit}{interval}, {over}; {wanted}"
+        small = f"; shown, though {below} {_short(self.contrast.short_of)}" if self.small else ""
+        return f"{_short(self.mean)}{unit}{interval}, {over}; {wanted}{small}"
 
 
 def find(contrast: Contrast, numbers: int = 1) -> Finding:

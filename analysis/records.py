@@ -115,7 +115,8 @@ def load(source: str | Path) -> pd.DataFrame:
     (the share of the test images that are of their largest class; where a run does not say, 1/C), the final
     measurements (`test_accuracy` and the like, accuracies and shares in 0…1, angles in degrees), `met_accuracy`
     (the share of all samples met in training that were right when met: the features from before the step on them,
-    the classifier from after it), `best_accuracy` (the test accuracy of the epoch that has the highest), the
+    the classifier from after it), `best_accuracy` (the test accuracy of the epoch that has the highest),
+    `later_met_accuracy` and `later_test_accuracy` (the means of those over the epochs after the softmax phase), the
     geometry (`nc1`, …), `fc_parameters`, `classifier_parameters`, `seconds`, `error` (why a run failed), the
     provenance (its precision as `computed_in`), and, as objects, `class_angles` (split → list of degrees),
     `correct` (base64 of packed bits) and `features` (M ≤ 3). What a run does not have (a diverged one, say) is NaN
@@ -266,6 +267,9 @@ def _row(record: dict[str, Any]) -> dict[str, Any]:
     done = record["status"] == "done"
     row["met_accuracy"] = fmean(record.get("train_accuracy") or [math.nan]) if done else math.nan
     row["best_accuracy"] = max(record.get("test_accuracy") or [math.nan]) if done else math.nan
+    for name, split in (("later_met_accuracy", "train"), ("later_test_accuracy", "test")):
+        later = record.get(f"{split}_accuracy", [])[row["softmax_epochs"] :]
+        row[name] = fmean(later or [math.nan]) if done else math.nan
     row["classes"] = record.get("classes") or num_classes(row["dataset"])
     row["chance"] = record.get("largest_class")
     row |= {"test_accuracy": math.nan} | record.get("final", {}) | record.get("geometry", {})

@@ -46,7 +46,8 @@ JUDGED = (
     "margins. Of a claim of n numbers, what speaks against it is held to 1 − 0.05/n (Bonferroni), so that a 95 % "
     "interval wholly on the wrong side may still be “not shown”. The paper's network decides a claim where one of its "
     "numbers has three seeds; until then a small network does, and the paper's is shown beside it. Intervals are over "
-    "seeds, all on the same test images: “shown” is of these images, not of others drawn like them."
+    "seeds, all on the same test images: “shown” is of these images, not of others drawn like them. Where a claim has "
+    "the sign of an effect right, it is “shown” also if the effect is small, and the number says so."
 )
 """How claims are judged."""
 
@@ -247,7 +248,7 @@ def _evidence(claim: Experiment, runs: Sequence[Runs]) -> tuple[Evidence, ...]:
             found.append(Evidence(_name(each), verdict, findings, command, False, each.recipe))
             if each.feature == FEATURE and each.dataset == claim.dataset:
                 own.append(found[-1])
-            found += _beside(claim, each)
+        found += _beside(claim, each)
     if own:
         enough = [each for each in own if any(_decides(finding) for finding in each.findings)]
         main = (enough or own)[0]
@@ -272,11 +273,20 @@ def _note(claim: Experiment, runs: Sequence[Runs], evidence: Sequence[Evidence])
         beside = [each for each in evidence if each.beside and each.name == f"{name}, {each.beside}"]
         found = []
         for verdict in (REPRODUCED, NOT_REPRODUCED, INCONCLUSIVE):
-            labels = ", ".join(each.beside for each in beside if each.verdict == verdict)
-            found += [f"{verdict}: {labels.replace(', M = ', ', ')}"] if labels else []
+            labels = [each.beside for each in beside if each.verdict == verdict]
+            found += [f"{verdict}: {_listed(labels)}"] if labels else []
         if found:
             lines.append(f"Beside it, not counted, on {name}: {'; '.join(found)}.")
     return " ".join(lines)
+
+
+def _listed(labels: Sequence[str]) -> str:
+    """Labels in a row, of widths that follow one another only the number: M = 1, 2, 3, class by class."""
+    told = []
+    for last, label in zip(["", *labels], labels, strict=False):
+        stem, _, number = label.rpartition(" ")
+        told.append(number if stem.endswith("=") and stem == last.rpartition(" ")[0] else label)
+    return ", ".join(told)
 
 
 def _decides(finding: Finding) -> bool:

@@ -53,7 +53,11 @@ def run(name, dataset, loss, width, classes, seed, feature="prelu-bn"):
         "best_accuracy": (accuracy + rng.normal(0, 0.002)) / 100,
         "train_accuracy": 0.5 if width == 1 else (99.9 - 2 * alpha(loss) + rng.normal(0, 0.002)) / 100,
         "met_accuracy": (95 - 3 * name.endswith(COLD) - 5 * (loss == "softmax") + rng.normal(0, 0.002)) / 100,
+        "later_test_accuracy": (accuracy + rng.normal(0, 0.002)) / 100,
+        "later_met_accuracy": (96 - 5 * (loss == "softmax") + rng.normal(0, 0.002)) / 100,
         "nc1": 1 / (1 + alpha(loss)) + rng.normal(0, 0.001),
+        "variance_ratio": 1 / (1 + alpha(loss)) + rng.normal(0, 0.001),
+        "nc2_means": 1 / (1 + alpha(loss)) + rng.normal(0, 0.001),
         "smallest_angle": 80 + 5 * alpha(loss) + rng.normal(0, 0.01),
         "class_angles": {
             "train": list(angle + rng.normal(0, 0.01, classes)),

@@ -17,7 +17,7 @@ import torch
 import tyro
 from scipy import stats
 
-from analysis import contrasts, evidence, figures_network, plateau
+from analysis import contrasts, evidence, experiments_tables, figures_network, plateau
 from analysis.contrasts import INCONCLUSIVE, NOT_REPRODUCED, NOT_RUN, REPRODUCED, Contrast, find
 from analysis.experiments import all_experiments
 from analysis.verdicts import judge_experiment
@@ -98,7 +98,11 @@ W = of("w-softmax:0.5", "w-softmax:1", "w-softmax:1.5")
 HIGH = of("w-softmax:1.5")
 OTHERWISE = {  # what is otherwise: one change a world, for the claim of every data set
     "underfits": [add("train_accuracy", 0.499, lambda row: row["width"] == 1)],
-    "minimum": [flat, add("test_accuracy", 0.05, of("w-softmax:1"), narrow)],
+    "minimum": [
+        flat,
+        add("test_accuracy", 0.05, of("w-softmax:1"), narrow),
+        add("test_accuracy", -0.008, of("softmax"), lambda row: row["width"] <= least(row)),
+    ],
     "minimum-for-k": [flat, add("test_accuracy", 0.5, lambda row: (row["classes"], row["width"]) == (5, 3))],
     "rises": [flat, falls],
     "maximum": [
@@ -116,7 +120,12 @@ OTHERWISE = {  # what is otherwise: one change a world, for the claim of every d
     "overfits": [add("test_accuracy", 0.005, wide), add("test_accuracy", 0.01, wide)],
     "keeps": [add("test_accuracy", by, of(loss), wide) for by in (0.01, -0.01) for loss in contrasts.W_SOFTMAX],
     "eliminates": [add("test_accuracy", -0.005, W, wide), add("test_accuracy", 0.005, of("softmax"), wide)],
-    "compactness": [reverse("nc1")],
+    "compactness": [reverse("variance_ratio")],
+    "avoids-overfitting": [
+        change
+        for loss in contrasts.W_SOFTMAX
+        for change in (add("train_accuracy", 0.1, of(loss)), add("test_accuracy", -0.1, of(loss)))
+    ],
     "convergence": [reverse("train_accuracy"), add("train_accuracy", 0.02, HIGH)],
     "better": [add("test_accuracy", -0.1, of(loss)) for loss in contrasts.W_SOFTMAX],
     "better-best": [add("best_accuracy", -0.1, of(loss)) for loss in contrasts.W_SOFTMAX],
@@ -198,9 +207,11 @@ def test_two_seeds_are_inconclusive_whatever_they_say(name):
 def test_noise_is_inconclusive(name):
     rng = np.random.default_rng(0)
     sizes = {"test_accuracy": 0.3, "best_accuracy": 0.3, "train_accuracy": 1.0, "smallest_angle": 60, "nc1": 0.15}
+    others = np.random.default_rng(1)
 
     def noise(row):
         row.update({column: row[column] + rng.normal(0, size) for column, size in sizes.items()})
+        row["variance_ratio"] *= math.exp(others.normal(0, 1))
         row["met_accuracy"] = row["train_accuracy"]
         for split in row["class_angles"]:
             row["class_angles"][split] = list(np.array(row["class_angles"][split]) + rng.normal(0, 60))
@@ -368,6 +379,11 @@ def test_memory_is_counted_in_the_papers_network(dataset, tmp_path):
     assert judge_experiment(claim, []).verdict == NOT_RUN
 
 
+def own_evidence(row):
+    """That of the claim's own test: verdicts, and whether they count."""
+    return [(each.verdict, each.counts) for each in row.evidence if not each.beside]
+
+
 def test_the_papers_network_decides_where_it_was_run_and_a_small_one_is_marked():
     claim = CLAIMS["better-mnist"]
     small = paper.needed(claim, add("test_accuracy", -0.1, W), name="mnist-small")
@@ -376,11 +392,11 @@ def test_the_papers_network_decides_where_it_was_run_and_a_small_one_is_marked()
     own = paper.needed(claim)
     row = judge_experiment(claim, paper.runs(small, own))
     assert (row.verdict, row.on) == (REPRODUCED, "MNIST, the paper's network (recipe paper-mnist)")
-    assert [(each.verdict, each.counts) for each in row.evidence] == [(REPRODUCED, True), (NOT_REPRODUCED, False)]
+    assert own_evidence(row) == [(REPRODUCED, True), (NOT_REPRODUCED, False)]
     few = paper.needed(claim, seeds=2)  # of the paper's network: shown first, and decides nothing
     row = judge_experiment(claim, paper.runs(small, few))
     assert (row.verdict, row.on) == (NOT_REPRODUCED, "MNIST, small network (recipe mnist-small)")
-    assert [(each.verdict, each.counts) for each in row.evidence] == [(INCONCLUSIVE, False), (NOT_REPRODUCED, True)]
+    assert own_evidence(row) == [(INCONCLUSIVE, False), (NOT_REPRODUCED, True)]
     row = judge_experiment(claim, paper.runs(few))
     assert (row.verdict, row.on) == (INCONCLUSIVE, "MNIST, the paper's network (recipe paper-mnist)")
 
@@ -430,6 +446,34 @@ def test_a_width_without_one_of_the_losses_is_not_beside_a_claim():
     assert [each.beside for each in row.evidence] == ["", "M = 10", "class by class"]
 
 
+def test_what_is_beside_a_claim_does_not_want_the_claim_s_own_runs():
+    """Those of α from the first step on; and the variances, which older records do not have."""
+    row = judged("faster", losses=("softmax", *contrasts.W_SOFTMAX))
+    names = ["with a softmax phase", "with a softmax phase, after it"]
+    assert (row.verdict, [each.beside for each in row.evidence]) == (NOT_RUN, names)
+    assert f"REPRODUCED: {', '.join(names)}." in row.note
+    row = judged("compactness-mnist", lambda row: row.update(variance_ratio=np.nan))
+    assert (row.verdict, [each.beside for each in row.evidence]) == (NOT_RUN, ["by NC1 at M = 9"])
+
+
+@pytest.mark.parametrize("name", ["better-mnist", "better-cifar10", "alpha-mnist"])
+def test_the_mean_over_the_epochs_after_the_softmax_phase_is_beside_a_claim(name):
+    (beside,) = (each for each in judged(name).evidence if each.beside)
+    assert (beside.beside, beside.verdict) == (experiments_tables.ALL_LATER, REPRODUCED)
+    lower = add("later_test_accuracy", -0.1, of("w-softmax:1.5"))
+    main, beside = judged(name, lower).evidence
+    assert (main.verdict, beside.verdict) == (REPRODUCED, NOT_REPRODUCED)
+
+
+def test_separability_is_beside_by_the_class_means_too():
+    claim = CLAIMS["separability"]
+    turned = judge_experiment(claim, everywhere(claim, add("nc2_means", 1, HIGH, lambda row: row["width"] == 18)))
+    found = {each.beside: each.verdict for each in turned.evidence if "class means" in each.beside}
+    assert len(found) == len(sweep_widths(10))
+    assert [name for name, verdict in found.items() if verdict != REPRODUCED] == ["by NC2 of the class means at M = 18"]
+    assert "by NC2 of the class means at M = 1, 2, 3, 4, 5, 8, 9, 10, 14, 27" in turned.note
+
+
 @pytest.mark.parametrize("name", ["angle-of-softmax", "angle-falls", "angle-of-training"])
 def test_the_classes_of_which_a_claim_holds_are_counted(name):
     def two_are_otherwise(row):
@@ -455,7 +499,12 @@ def test_better_over_widths_wants_several_of_them():
     assert row.verdict == NOT_REPRODUCED
     verdicts = {each.beside: each.verdict for each in row.evidence if each.beside}
     assert {name for name, verdict in verdicts.items() if verdict != REPRODUCED} == {"M = 5"}
-    assert "mean over all M from M_min on" in verdicts
+    wide = [f"mean over all M from M_min on, {contrasts.NAMES[loss]}" for loss in contrasts.W_SOFTMAX]
+    assert {verdicts[name] for name in wide} == {REPRODUCED}
+    worse = paper.needed(claim, add("test_accuracy", -0.1, HIGH, lambda row: row["width"] == 18))
+    row = judge_experiment(claim, paper.runs(worse))
+    verdicts = {each.beside: each.verdict for each in row.evidence if each.beside}
+    assert [verdicts[name] for name in wide] == [REPRODUCED, REPRODUCED, NOT_REPRODUCED]
 
 
 def test_more_seeds_at_some_widths_leave_the_others_in_the_mean_over_all():
@@ -509,13 +558,13 @@ def test_those_that_count_together_are_one_number():
 def test_a_measure_that_is_0_or_infinite_is_not_judged():
     def collapsed(row):
         if row["seed"] == 0:
-            row["nc1"] = 0.0
+            row["variance_ratio"] = 0.0
         if row["seed"] == 1 and row["loss"] == "w-softmax:1.5":
-            row["nc1"] = 0.0
+            row["variance_ratio"] = 0.0
 
     row = judged("compactness-mnist", collapsed)
     assert (row.verdict, row.evidence[0].findings[0].seeds) == (REPRODUCED, 3)
-    row = judged("compactness-mnist", lambda row: row.update(nc1=0.0))
+    row = judged("compactness-mnist", lambda row: row.update(variance_ratio=0.0))
     assert row.verdict == NOT_RUN
 
 
@@ -537,6 +586,19 @@ def test_a_run_that_failed_counts_as_guessing():
     assert row.verdict == NOT_REPRODUCED
     finding = contrasts.decisive(row.evidence[0].findings)
     assert finding.mean == pytest.approx((99.67 - 10) / 3, abs=0.01)
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+@pytest.mark.parametrize(
+    ("values", "state", "small"),
+    [((2.0, 2.1, 2.2), "shown", True), ((5.0, 5.1, 5.2), "shown", False), ((-1.0, 2.0, 9.0), "open", False)],
+)
+def test_an_effect_that_is_shown_and_small_is_said_to_be(values, state, small, sign):
+    found = find(Contrast("x", sign * pd.Series(values), 0, sign * 4, more=sign > 0))
+    assert (found.state, found.small) == (state, small)
+    below = "below 4" if sign > 0 else "above −4"
+    assert found.number().endswith(f"; shown, though {below}") == small
+    assert not find(Contrast("x", sign * pd.Series(values), 0, more=sign > 0)).small
 
 
 @pytest.mark.parametrize("more", [True, False])
@@ -728,5 +790,5 @@ def test_a_recipe_for_pictures_of_one_s_own_is_judged_on_known_data_too(name):
     table = paper.needed(CLAIMS[name], name="mnist-small").assign(name="own-small")
     row = judge_experiment(CLAIMS[name], paper.runs(table))
     assert row.verdict != NOT_RUN
-    (command,) = {each.command for each in row.evidence if each.recipe == "own-small"}
+    (command,) = {each.command for each in row.evidence if each.recipe == "own-small" and not each.beside}
     assert 0 < command.count("fc_width.sweep") == command.count("--recipe own-small --dataset mnist")

@@ -39,13 +39,26 @@ def test_what_no_run_has_measured_is_nan(lost, record):
     assert row["test_accuracy"] == row["train_accuracy"] == 0.5
 
 
+def test_later_epochs_are_those_after_the_softmax_phase(tmp_path, record):
+    recipe = Recipe(name="digits", width=9, epochs=4, softmax_epochs=1)
+    store = Store(tmp_path)
+    kept = {"train_accuracy": [0.1, 0.5, 0.6, 1.0], "test_accuracy": [0.2, 0.3, 0.6, 0.3]}
+    store.write(record(recipe, 0.3) | kept)
+    cold = dataclasses.replace(recipe, softmax_epochs=0, seed=1)
+    store.write(record(cold, 0.3) | kept)
+    found = records.load(tmp_path).set_index("seed")
+    assert found["later_met_accuracy"].tolist() == pytest.approx([0.7, 0.55])
+    assert found["later_test_accuracy"].tolist() == pytest.approx([0.4, 0.35])
+    assert found["met_accuracy"].tolist() == pytest.approx([0.55, 0.55])
+
+
 def test_what_a_run_measured_before_it_diverged_is_no_result(lost, record):
     folder = lost("failed")
     whole = record(Recipe(name="digits", width=9, seed=5), 0.5)
     kept = {key: whole[key] for key in ("run_id", "recipe", "train_accuracy", "test_accuracy")}
     Store(folder).write(kept | {"status": "diverged"})
     frame = records.load(folder)
-    assert frame[["test_accuracy", "best_accuracy", "met_accuracy"]].isna().all(axis=None)
+    assert frame[["test_accuracy", "best_accuracy", "met_accuracy", "later_test_accuracy"]].isna().all(axis=None)
 
 
 def test_a_pack_that_is_missing_is_not_a_folder_to_sweep_into(tmp_path):
