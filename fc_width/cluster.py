@@ -40,11 +40,11 @@ from fc_width.engine import (
     Status,
     described,
     failure,
-    is_out_of_memory,
     prepare,
     status_of,
     write,
 )
+from fc_width.gpu_errors import is_out_of_memory
 from fc_width.recipes import Recipe
 from fc_width.record import Record
 from fc_width.step import CaptureError, eager

@@ -17,7 +17,7 @@ import time
 import traceback
 import warnings
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field, replace
 from multiprocessing.process import BaseProcess
@@ -29,6 +29,7 @@ import torch
 import torch.multiprocessing
 
 from fc_width.data import Dataset
+from fc_width.gpu_errors import chain, is_of_device, is_out_of_memory
 from fc_width.recipes import Recipe
 from fc_width.record import Record
 from fc_width.step import CaptureError, Step, eager
@@ -51,22 +52,6 @@ CAPTURE_FAILED = 3
 
 GPU_LOST = 4
 """A worker ends with this that can run nothing more, its only run recorded as failed."""
-
-NO_MEMORY = (
-    "CUDA error: out of memory",
-    "CUDA driver error: out of memory",
-    "Triton Error [CUDA]: out of memory",
-    "unable to find an engine to execute this computation",  # cuDNN, where no algorithm gets its workspace
-    *(f"{library}_STATUS_ALLOC_FAILED" for library in ("CUBLAS", "CUDNN", "CUSOLVER")),
-    *(f"{library}_STATUS_NOT_INITIALIZED" for library in ("CUBLAS", "CUDNN", "CUSOLVER")),
-)
-"""What an error that is not torch's own says of a full GPU: a library that finds no room is not initialised either."""
-
-BROKEN = (
-    *("CUDA error", "Triton Error [CUDA]", "cuDNN error", "CUDNN_STATUS_", "CUBLAS_STATUS_", "CUSOLVER_STATUS_"),
-    "cusolver error",
-)
-"""What an error says after which nothing more can be run on the GPU by this process, if it is none of `NO_MEMORY`."""
 
 KEEP_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(2**30), "MALLOC_TRIM_THRESHOLD_": str(2**32)}
 """What glibc reads as a worker starts: activations of a megabyte are reused, not given back and faulted in again every
@@ -306,7 +291,7 @@ class _Worker:
         try:
             self.running[claimed.run_id] = Running(claimed, self.dataset, self.device, self.store)
         except Exception as error:
-            if _says(error, BROKEN):
+            if is_of_device(error):
                 self.store.release(claimed.run_id)
                 os._exit(1)
             self._end(claimed.run_id, failure(claimed, described(error)))
@@ -321,10 +306,10 @@ class _Worker:
             alone, full = len(self.running) == 1, is_out_of_memory(error)
             captured = isinstance(error, CaptureError)
             if captured and not full and (alone or not Step.recorded):  # else the GPU can, and lacked room for one more
-                reasons = "; after ".join(map(described, _chain(error)))
+                reasons = "; after ".join(map(described, chain(error)))
                 warnings.warn(f"steps are launched as they are, which is slower: {reasons}", stacklevel=1)
                 os._exit(CAPTURE_FAILED)
-            lost = captured or (_says(error, BROKEN) and not full)  # the GPU, to this process
+            lost = captured or (is_of_device(error) and not full)  # the GPU, to this process
             crowded = full and not lost and not alone
             if alone or not (lost or crowded):
                 self._end(run_id, failure(running.recipe, described(error)))
@@ -370,22 +355,6 @@ def write(store: Store, record: Record) -> None:
     except ValueError as error:
         kept = {"run_id": record["run_id"], "recipe": record["recipe"]}
         store.write(kept | {"status": "failed", "error": f"the record is no JSON: {error}"})
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Whether a GPU's memory ran out, also where that ended in another error, as it may while a graph is captured."""
-    return any(isinstance(each, torch.OutOfMemoryError) for each in _chain(error)) or _says(error, NO_MEMORY)
-
-
-def _says(error: BaseException, words: Sequence[str]) -> bool:
-    return any(word in str(each) for each in _chain(error) for word in words)
-
-
-def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    """An error, and those while handling which it was raised."""
-    while error is not None:
-        yield error
-        error = error.__context__
 
 
 def _exit_if_orphaned() -> None:

@@ -12,9 +12,7 @@ from fc_width.backbone import Backbone, Stage
 from fc_width.checks import full_precision
 from fc_width.fused_convolution import convolved, convolves
 from fc_width.fused_layer import Layer, patches
-
-DRIVER = "Triton Error [CUDA]"
-"""What an error of the driver that Triton comes upon begins with."""
+from fc_width.gpu_errors import is_of_device, is_out_of_memory
 
 
 class _Flat(torch.autograd.Function):
@@ -123,7 +121,7 @@ def obstacle(device: torch.device) -> str:
         network = FusedBackbone(backbone, torch.bfloat16)
         network(images, torch.arange(2, device=device), pixel, pixel).sum().backward()
     except Exception as error:
-        if isinstance(error, torch.OutOfMemoryError) or DRIVER in str(error):
+        if is_out_of_memory(error) or is_of_device(error):
             raise
         return f"{type(error).__name__}: {error}"
     return ""

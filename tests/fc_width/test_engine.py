@@ -368,13 +368,17 @@ def test_a_core_that_this_process_may_not_use_has_no_worker():
 @pytest.mark.cuda
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 @pytest.mark.parametrize("precision", ["auto", "float32"])
-def test_runs_in_turns_on_a_gpu_learn_what_they_learn_alone(precision, store, few_digits):
+def test_runs_in_turns_on_a_gpu_learn_what_they_learn_alone(precision, store, few_digits, monkeypatch):
     recipes = [dataclasses.replace(each, epochs=8, softmax_epochs=2, precision=precision) for each in RUNS]
     engine.run_all(recipes, few_digits, store, torch.device("cuda"), 3, lambda status: None)
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", False)
     for recipe in recipes:
         record = store.read(recipe.run_id)
         assert record["status"] == "done"
-        assert record["train_accuracy"] == pytest.approx(run(recipe, few_digits)["train_accuracy"], abs=0.1)
+        for device in ("cuda",) if precision == "auto" else ("cuda", "cpu"):  # bfloat16 is further from float32
+            alone = run(recipe, few_digits, device)
+            assert record["train_accuracy"] == pytest.approx(alone["train_accuracy"], abs=0.1)
+            assert record["provenance"]["precision"] == alone["provenance"]["precision"]
     assert not store.claims()
 
 

@@ -215,7 +215,18 @@ def test_bfloat16_is_for_devices_that_have_units_for_it(wanted, device, capabili
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (capability, 0))
     monkeypatch.setattr(module, "multiplies_bfloat16", lambda: units)
     assert module.in_bfloat16(wanted, torch.device(device)) is expected
-    assert module.computed_in(wanted, torch.device(device)) == ("bfloat16 autocast" if expected else "float32")
+    for tf32 in (True, False):
+        monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", tf32)
+        full = "TF32" if device == "cuda" and tf32 else "float32"
+        assert module.computed_in(wanted, torch.device(device)) == ("bfloat16 autocast" if expected else full)
+
+
+def test_images_reach_the_device_row_by_row_however_they_are_in_memory(few_digits):
+    turned = few_digits.train_images.to(memory_format=torch.channels_last).transpose(2, 3).contiguous().transpose(2, 3)
+    assert not turned.is_contiguous()
+    data = module.Batches(dataclasses.replace(few_digits, train_images=turned), torch.device("cpu"))
+    assert data.train[0].is_contiguous()
+    assert data.train[0].equal(few_digits.train_images)
 
 
 @pytest.mark.parametrize(
