@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullLocator
 
 from fc_width.backbone import CHANGES
 
@@ -128,7 +129,10 @@ def caption(runs: pd.DataFrame) -> str:
     """What was run, of one recipe: recipe, data, backbone, seeds, and on what."""
     first = runs.iloc[0]
     warm = int(first["softmax_epochs"])
-    epochs = f"{first['epochs']} epochs, {f'the first {warm} of W-Softmax at α = 0' if warm else 'all of them at α'}"
+    epochs = f"{first['epochs']} epochs"
+    if runs["loss"].str.startswith(tuple(VARIANTS)).any():
+        first_ones = "the first" if warm == 1 else f"the first {warm}"
+        epochs += f", {first_ones} of W-Softmax at α = 0" if warm else ", all of them at α"
     changes = CHANGES.get(first["backbone"])
     return (
         f"{first['name']}: {first['dataset']}, backbone {first['backbone']}"
@@ -251,21 +255,33 @@ def positions(values: pd.Series, widths: list[int]) -> npt.NDArray[np.float64]:
     return np.searchsorted(widths, values.to_numpy()).astype(np.float64)
 
 
-def width_axis(axes: Axes, widths: list[int], classes: int) -> None:
-    """Evenly spaced, whatever the widths, as in the paper; M_min marked."""
+def width_axis(axes: Axes, widths: list[int], classes: int, named: bool = True) -> None:
+    """Evenly spaced, whatever the widths, as in the paper; M_min marked, and `named`."""
     axes.set_xticks(range(len(widths)), [str(width) for width in widths], fontsize=8 if len(widths) > 15 else None)
     axes.set_xlabel("Units M of the FC layer (not to scale)")
     axes.set_xlim(-0.6, len(widths) - 0.4)
     if classes - 1 in widths:
-        minimum(axes, widths.index(classes - 1), classes)
+        minimum(axes, widths.index(classes - 1), classes, named)
     axes.grid(axis="y", color="0.92")
     axes.set_axisbelow(True)
 
 
-def minimum(axes: Axes, place: float, classes: int) -> None:
-    """M_min = C − 1, dashed, at its place on the axis."""
+def points_axis(axes: Axes, ends: pd.Series, near: float) -> None:
+    """An axis in y of differences of accuracy in points, linear within ±`near`, which is half a point or two, else log;
+    `ends`, what it must hold."""
+    low, high = min(float(ends.min()), -near / 4), max(float(ends.max()), near / 4)
+    axes.set_yscale("symlog", linthresh=near, linscale=1.2)
+    sizes = (0.1, 0.5, 2, 10, 50) if near < 1 else (0.5, 1, 2, 5, 20)
+    ticks = [tick for size in sizes for tick in (-size, size) if low * 1.2 <= tick <= high * 1.2]
+    axes.set_yticks(ticks, [f"{tick:g}".replace("-", "−") for tick in ticks])
+    axes.set_ylim(low * 1.2, high * 1.2)
+    axes.yaxis.set_minor_locator(NullLocator())
+
+
+def minimum(axes: Axes, place: float, classes: int, named: bool = True) -> None:
+    """M_min = C − 1, dashed, at its place on the axis, and what it is above it if `named`."""
     axes.axvline(place, color="0.4", linewidth=1, linestyle=(0, (4, 3)), zorder=0)
-    text = f"$M_{{min}}$ = C − 1 = {classes - 1}"
+    text = f"$M_{{min}}$ = C − 1 = {classes - 1}" if named else ""
     axes.annotate(text, (place, 1.01), xycoords=("data", "axes fraction"), ha="center")
 
 

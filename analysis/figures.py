@@ -7,14 +7,17 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
 
+from analysis import paired
 from analysis.drawing import (
     STAR,
+    STYLES,
     Drawing,
     caption,
     deviation,
     done,
     lines,
     minimum,
+    points_axis,
     positions,
     series,
     shown,
@@ -33,13 +36,18 @@ MEMORY = "The line of both covers the FC layer's where the classifier is small b
 
 
 def accuracy_against_width(runs: pd.DataFrame) -> Drawing:
-    """Fig. 4a–c: test accuracy after the last epoch against M, a line for each loss, M_min = C − 1 marked.
+    """Fig. 4a–c: test accuracy after the last epoch against M, a line for each loss, M_min = C − 1 marked; below it
+    what the other losses gain over softmax at the same M, where they share seeds enough.
 
     *Arguments*: `runs`, rows of `records.load` of one recipe and feature.
     """
     source = shown(runs)[["loss", "width", "seed", "test_accuracy"]].sort_values(["loss", "width", "seed"])
     widths = sorted(source["width"].unique())
-    figure, axes = _figure(title(runs))
+    gains = _gains(source)
+    figure = Figure(figsize=(7, 6.4 if len(gains) else 4.6), layout="constrained")
+    figure.suptitle(title(runs), fontsize=10)
+    ratios = (2, 1) if len(gains) else (1,)
+    axes, *below = figure.subplots(len(ratios), height_ratios=ratios, squeeze=False).ravel()
     error = 100 - 100 * source["test_accuracy"]
     nearest = error[error > 0].min() / 2 if (error > 0).any() else 0.05  # where 100 % is drawn: log 0 is nowhere
     _accuracy_axis(axes, error, nearest)
@@ -52,7 +60,46 @@ def accuracy_against_width(runs: pd.DataFrame) -> Drawing:
     axes.legend(loc="lower right", fontsize=9)
     spread = drawn.groupby(["loss", "place"])["value"].agg(["mean", "std"]).sum(axis=1, skipna=False)
     bars = f"bar: standard deviation over seeds{', cut at 100 %' if (spread > 100).any() else ''}"
-    return Drawing(figure, source, f"{lines(source)}; {bars}. {caption(told(runs))}")
+    text = ""
+    if below:
+        near = _less_softmax(below[0], gains, widths, int(runs["classes"].iloc[0]))
+        axes.set_xlabel("")
+        text = (
+            "Below: accuracy less softmax's at the same M, seeds paired, with its 95 % t interval, linear within "
+            f"±{near:g} points, else log. "
+        )
+    return Drawing(figure, source, f"{lines(source)}; {bars}. {text}{caption(told(runs))}")
+
+
+def _gains(source: pd.DataFrame) -> pd.DataFrame:
+    """What each other loss gains over softmax, in points, with its interval, where they share seeds enough."""
+    table = source.pivot(index=["width", "seed"], columns="loss", values="test_accuracy")
+    rows = []
+    if "softmax" in table:
+        for loss in table.columns.drop("softmax"):
+            gain = 100 * (table[loss] - table["softmax"]).dropna()
+            for width, values in gain.groupby("width"):
+                if len(values) >= paired.MIN_SEEDS:
+                    rows.append((loss, width, *paired.mean_interval(values)))
+    return pd.DataFrame(rows, columns=["loss", "width", "mean", "low", "high"])
+
+
+def _less_softmax(axes: Axes, gains: pd.DataFrame, widths: list[int], classes: int) -> float:
+    """The gains of `_gains`, those of one width side by side; returns how far the axis is linear."""
+    near = 0.5 if gains["mean"].abs().median() < 0.5 else 2.0
+    points_axis(axes, pd.concat([gains["low"], gains["high"]]), near)
+    width_axis(axes, widths, classes, named=False)
+    axes.axhline(0, color=STYLES["softmax"][1], linewidth=1)
+    looks = styles(gains["loss"])
+    step = min(0.14, 0.7 / len(looks))
+    for index, (loss, (_, colour, marker, _)) in enumerate(looks.items()):
+        own = gains[gains["loss"] == loss]
+        at = positions(own["width"], widths) + step * (index - (len(looks) - 1) / 2)
+        ends = [own["mean"] - own["low"], own["high"] - own["mean"]]
+        size = 3.5 if marker != "*" else 6
+        axes.errorbar(at, own["mean"], ends, fmt=marker, color=colour, markersize=size, elinewidth=1, label=loss)
+    axes.set_ylabel("Less softmax's\n(points)")
+    return near
 
 
 def _accuracy_axis(axes: Axes, error: pd.Series, nearest: float) -> None:

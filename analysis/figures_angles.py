@@ -60,9 +60,11 @@ def mean_angles(runs: pd.DataFrame) -> Drawing:
         for index, (loss, look) in enumerate(looks.items()):
             rows = source[(source["split"] == split) & (source["loss"] == loss)]
             if classes > MANY:
-                _sorted_classes(axes, rows, look)
+                _sorted_classes(axes, rows, look, index)
             else:
                 _each_class(axes, rows, look, 0.11 * (index - (len(looks) - 1) / 2))
+        low, high = axes.get_xlim()
+        axes.set_xlim(low - 0.12 * (high - low), high)  # room for what stands at 90°
         _right_angle(axes)
         axes.set_title({"train": "Training set", "test": "Test set"}[split], fontsize=10)
         axes.set_xlabel("Classes, for each loss in order of its mean angles" if classes > MANY else "Class")
@@ -91,12 +93,14 @@ def _each_class(axes: Axes, rows: pd.DataFrame, look: Style, shift: float) -> No
     axes.plot(mean.index + shift, mean, marker, color=colour, markersize=5, label=label)
 
 
-def _sorted_classes(axes: Axes, rows: pd.DataFrame, look: Style) -> None:
+def _sorted_classes(axes: Axes, rows: pd.DataFrame, look: Style, index: int) -> None:
     label, colour, marker, dash = look
     mean = rows.groupby("class")["mean_angle"].mean().sort_values()
     places = pd.Series(range(len(mean)), mean.index)[rows["class"]]
     axes.plot(places, rows["mean_angle"], ".", color=colour, alpha=0.25, markersize=4, markeredgewidth=0)
-    axes.plot(mean.to_numpy(), dash, marker=marker, markevery=(5, 15), color=colour, markersize=5, label=label)
+    axes.plot(
+        mean.to_numpy(), dash, marker=marker, markevery=(2 + 4 * index, 25), color=colour, markersize=5, label=label
+    )
 
 
 def angle_against_width(runs: pd.DataFrame) -> Drawing:

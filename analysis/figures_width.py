@@ -14,7 +14,15 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import NullLocator
 
 from analysis import paired, plateau, widths
-from analysis.drawing import Drawing, caption_of_several, dataset_place, dataset_title, legend_above, title
+from analysis.drawing import (
+    Drawing,
+    caption_of_several,
+    dataset_place,
+    dataset_title,
+    legend_above,
+    points_axis,
+    title,
+)
 from fc_width.recipes import Recipe
 
 INK = "#000000"
@@ -94,19 +102,14 @@ def rise_to_the_plateau(runs: pd.DataFrame) -> Drawing:
     for axes in panels[len(found) :]:
         axes.set_axis_off()
     ends = np.concatenate([source["difference"], *(_intervals(each.differences).to_numpy().ravel() for each in found)])
-    low, high = float(ends.min()), max(float(ends.max()), 0.5)
-    panels[0].set_yscale("symlog", linthresh=0.5, linscale=1.2)
-    ticks = [tick for tick in (-80, -50, -20, -10, -5, -2) if tick > low] + [-0.5, -0.1, 0.1, 0.5]
-    ticks += [tick for tick in (2, 5, 10, 20) if tick < high]
-    panels[0].set_yticks(ticks, [f"{tick:g}".replace("-", "−") for tick in ticks])
-    panels[0].set_ylim(low * 1.2, high * 1.2)
-    panels[0].yaxis.set_minor_locator(NullLocator())
+    near = 0.5 if ends.max() < 1 else 2.0
+    points_axis(panels[0], pd.Series(ends), near)
     for place in range(0, len(panels), columns):
         panels[place].set_ylabel("Accuracy less the\nplateau's (points)")
     legend_above(figure, panels[0], f"{title(sweeps[-1], of_all_classes=True)}, softmax")
     caption = (
-        "Line: mean over seeds, with its 95 % t interval; points: each seed; axis linear within "
-        f"±0.5 points, else log. {caption_of_several(sweeps)}"
+        "Line: mean over seeds, with its two-sided 95 % t interval; points: each seed; axis linear within "
+        f"±{near:g} points, else log. {caption_of_several(sweeps)}"
     )
     return Drawing(figure, source, caption)
 
@@ -176,7 +179,7 @@ def _rise(axes: Axes, found: plateau.AgainstPlateau) -> None:
     axes.axvspan(*ends_of_plateau, color="0.93", linewidth=0, zorder=0, label="widths of the plateau")
     axes.axhline(0, color="0.75", linewidth=0.8, zorder=0.5)
     ends = _intervals(differences)
-    axes.vlines(ends.index, ends["low"], ends["high"], color="0.77", linewidth=3)
+    axes.vlines(ends.index, ends["low"], ends["high"], color="0.55", linewidth=3, label="95 % interval of the mean")
     for _, values in differences.iterrows():
         axes.plot(at, values, ".", color=INK, alpha=0.35, markersize=4)
     axes.plot(at, differences.mean(), "o-", color=INK, markersize=4, linewidth=1, label="mean over seeds")

@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 import torch
 import tyro
+from scipy import stats
 
 from analysis import __main__ as command_line
 from analysis import drawing, figures, figures_angles, figures_network, figures_theory, records
@@ -118,7 +119,7 @@ def test_redrawing_from_the_packed_records_gives_the_same_files(folder, tmp_path
 
 def test_the_figure_shows_the_mean_and_every_seed(folder):
     drawing = figures.accuracy_against_width(records.load(folder))
-    (axes,) = drawing.figure.axes
+    axes, _ = drawing.figure.axes
     lines = {line.get_label(): line for line in axes.lines}
     assert lines["softmax"].get_xdata().tolist() == [0, 1, 2, 3]
     assert lines["softmax"].get_ydata() == pytest.approx([20.1, 95.1, 98.1, 98.6])
@@ -138,7 +139,7 @@ def test_a_line_breaks_where_its_loss_was_not_run_and_no_marker_covers_another(t
                 accuracy = 0.2 if width == 1 else 0.9 + 0.01 * seed - 0.3 * ("centred" in loss)
                 store.write(record(Recipe(name="digits", width=width, loss=loss, seed=seed), accuracy))
     drawn = figures.accuracy_against_width(records.load(store.folder))
-    (axes,) = drawn.figure.axes
+    axes, _ = drawn.figure.axes
     lines = {line.get_label(): line.get_xydata() for line in axes.lines}
     assert lines["softmax"] == pytest.approx(np.array([(0, 20), (1, 91), (2, 91), (3, 91)]))
     gaps = lines["W-Softmax α = 1"]
@@ -153,6 +154,35 @@ def test_a_line_breaks_where_its_loss_was_not_run_and_no_marker_covers_another(t
     (bars, *_) = axes.collections
     assert bars.get_segments()[1][:, 1].tolist() == pytest.approx([90, 92])  # one standard deviation
     assert "bar: standard deviation over seeds" in drawn.caption
+
+
+def test_below_the_accuracies_stands_what_is_gained_over_softmax_pair_by_pair(tmp_path, record):
+    """At each width where a loss shares three seeds with softmax."""
+    store = Store(tmp_path / "runs")
+    store.create()
+    gains = {"w-softmax:1": (0.001, 0.002, 0.006), "w-softmax:1.5": (-0.03, -0.01, -0.02), "hinge": (0.1, 0.1)}
+    for seed in range(3):
+        for width in (9, 18):
+            softmax = 0.8 + 0.05 * seed
+            store.write(record(Recipe(name="digits", width=width, seed=seed), softmax))
+            for loss, gain in gains.items():
+                if seed < len(gain) - (width == 18 and loss == "w-softmax:1.5"):
+                    store.write(record(Recipe(name="digits", width=width, loss=loss, seed=seed), softmax + gain[seed]))
+    drawn = figures.accuracy_against_width(records.load(store.folder))
+    _, below = drawn.figure.axes
+    found = {bars.get_label(): bars for bars in below.containers}
+    assert set(found) == {"w-softmax:1", "w-softmax:1.5"}
+    half = stats.t.ppf(0.975, 2) * np.std([0.1, 0.2, 0.6], ddof=1) / 3**0.5
+    points, _, (lines,) = found["w-softmax:1"].lines
+    assert points.get_ydata() == pytest.approx([0.3, 0.3])
+    assert np.round(points.get_xdata()).tolist() == [0, 1]
+    assert lines.get_segments()[0][:, 1] == pytest.approx([0.3 - half, 0.3 + half])
+    points, _, _ = found["w-softmax:1.5"].lines
+    assert points.get_ydata() == pytest.approx([-2])  # of two seeds nothing is shown
+    low, high = below.get_ylim()
+    assert low < -2 - stats.t.ppf(0.975, 2) / 3**0.5
+    assert high > 0.3 + half
+    assert "Below: accuracy less softmax's at the same M, seeds paired" in drawn.caption
 
 
 def test_the_scale_of_the_accuracy_axis_is_undone():
@@ -440,11 +470,18 @@ def test_what_is_committed_is_what_the_committed_records_give():
 
 def test_the_readme_opens_with_the_committed_knees_of_whole_data_sets():
     opening = (FIGURES.parent / "README.md").read_text("utf-8").partition("\n## Quick start")[0]
-    text, _, table = (FIGURES / "knee.md").read_text("utf-8").partition("\n\n")
+    text, table, told, ours = (FIGURES / "knee.md").read_text("utf-8").strip().split("\n\n")
     whole = [line for line in table.splitlines() if ", first " not in line]
     assert len(whole) == 2 + 4
     assert "\n".join(whole) in opening
-    assert text in " ".join(opening.split())
+    opening = " ".join(opening.split())
+    assert text in opening
+    assert told.startswith("With W-Softmax as printed")
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in ours.splitlines()[2:]]
+    (knee,) = (row[3] for row in rows if row[:2] == ["CIFAR10", "w-softmax:1"])
+    assert f"on CIFAR10 {knee} units are enough with α = 1" in opening
+    knees = [row[3] for row in rows if row[0] == "MNIST"]
+    assert f"on MNIST {', '.join(knees[:-1])} and {knees[-1]} with α = 0.5, 1 and 1.5" in opening
 
 
 def _same_table(one, other):

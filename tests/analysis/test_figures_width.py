@@ -103,7 +103,11 @@ def test_the_knee_is_drawn_where_plateau_puts_it():
 
 def test_the_table_of_knees_has_a_row_a_data_set_by_the_number_of_classes():
     frames = [runs(10, good_from=4), runs(5, good_from=3), runs(10, name="other"), runs(7, loss="w-softmax:1")]
-    lines = [line.strip("| ").split(" | ") for line in tables.knees(pd.concat(frames)).splitlines()[2:]]
+    _, softmax, told, ours = tables.knees(pd.concat(frames)).split("\n\n")
+    assert told.startswith("With W-Softmax as printed")
+    (own,) = (line.strip("| ").split(" | ") for line in ours.splitlines()[2:])
+    assert own[:4] == ["MNIST, first 7 classes", "w-softmax:1", "6", plateau.knee(frames[3], 0.5).text()]
+    lines = [line.strip("| ").split(" | ") for line in softmax.splitlines()]
     assert [(row[0], row[1], row[-1]) for row in lines[2:]] == [
         ("MNIST, first 5 classes", "4", "mnist-small"),
         ("MNIST", "9", "mnist-small"),
