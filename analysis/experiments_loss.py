@@ -224,19 +224,14 @@ def angle_is_compactness(runs: Runs, width: int = 0) -> list[Contrast]:
     return [Contrast(text, z.replace([math.inf, -math.inf], math.nan), bound=0, unit="")]
 
 
+def separability(runs: Runs, width: int = 0) -> list[Contrast]:
+    """Smallest angle between two weights, gained by each step of α."""
+    return _by_steps(runs, "smallest_angle", "smallest angle of the weights", width, "degrees")
+
+
 def separability_of_means(runs: Runs, width: int = 0) -> list[Contrast]:
     """Distance of the class means from the simplex, NC2, lost by each step of α."""
-    width = width or runs.classes - 1
-    return [
-        Contrast(
-            f"NC2 of the class means, M = {width}: {NAMES[high]} less α = {low.partition(':')[2]}",
-            runs.values("nc2_means", high, width) - runs.values("nc2_means", low, width),
-            bound=0,
-            more=False,
-            unit="",
-        )
-        for low, high in pairwise(W_SOFTMAX)
-    ]
+    return _by_steps(runs, "nc2_means", "NC2 of the class means", width, more=False)
 
 
 def beside_separability(runs: Runs) -> dict[str, list[Contrast]]:
@@ -245,18 +240,15 @@ def beside_separability(runs: Runs) -> dict[str, list[Contrast]]:
     return at_other_widths(separability)(runs) | means
 
 
-def separability(runs: Runs, width: int = 0) -> list[Contrast]:
-    """Smallest angle between two weights, gained by each step of α."""
+def _by_steps(runs: Runs, column: str, name: str, width: int, unit: str = "", more: bool = True) -> list[Contrast]:
+    """What each step of α changes of a measurement, at one width, M_min if 0."""
     width = width or runs.classes - 1
-    return [
-        Contrast(
-            f"smallest angle of the weights, M = {width}: {NAMES[high]} less α = {low.partition(':')[2]}",
-            runs.values("smallest_angle", high, width) - runs.values("smallest_angle", low, width),
-            bound=0,
-            unit="degrees",
-        )
-        for low, high in pairwise(W_SOFTMAX)
-    ]
+    found = []
+    for low, high in pairwise(W_SOFTMAX):
+        text = f"{name}, M = {width}: {NAMES[high]} less α = {low.partition(':')[2]}"
+        change = runs.values(column, high, width) - runs.values(column, low, width)
+        found.append(Contrast(text, change, bound=0, more=more, unit=unit))
+    return found
 
 
 def _angles(runs: Runs, loss: str, width: int, splits: Sequence[str] = ("train", "test")) -> pd.DataFrame:
