@@ -166,7 +166,104 @@ def overfitting():
     yield MEASURED, f"{trained[0]:.0f} and {trained[1]:.0f} % of the training images are right"
 
 
-SAID = [later_gains, best_gains, last_epoch, losses_on_cifar, baselines, remedies, widths, angles, sooner, overfitting]
+def on_mnist():
+    means = {m: values("mnist-small", "softmax", m).mean() for m in (4, 9, 270)}
+    yield MEASURED, f"With softmax {means[4]:.1f} % at M = 4, {means[9]:.1f} % at 9 and at 270"
+    assert f"{means[9]:.1f}" == f"{means[270]:.1f}"
+    lost = [less("mnist-small", ("softmax", 9), ("softmax", m), 2) for m in (90, 180, 270)]
+    assert all(float(low.replace("−", "-")) < 0 < float(high) for _, low, high in lost)
+    yield MEASURED, f"softmax loses {listed([mean for mean, *_ in lost])} points at M = 90, 180 and 270"
+    yield MEASURED, f"end at {min(high for *_, high in lost)} to {max(high for *_, high in lost)}"
+    low = less("mnist-small", PRINTED[0], "softmax", 2)
+    mid, high = (less("mnist-small", loss, "softmax", 2, sign=-1) for loss in PRINTED[1:])
+    yield (
+        MEASURED,
+        (
+            f"α = 0.5 is {low[0]} points above softmax ({low[1]} to {low[2]}), α = 1 and 1.5 are {between(*mid)} and "
+            f"{high[0]} below ({high[1]} to {high[2]})"
+        ),
+    )
+    at = {
+        loss: values("mnist-small", loss, column="test_angle").mean() for loss in ("softmax", "w-softmax:0", *PRINTED)
+    }
+    yield MEASURED, f"to {at[PRINTED[0]]:.1f}° from softmax's {at['softmax']:.0f}° ({at['w-softmax:0']:.0f}° at α = 0"
+    yield MEASURED, f"to {at[PRINTED[1]]:.0f}° and {at[PRINTED[2]]:.0f}°. The paper gives no M"
+
+
+def on_linear_features():
+    of = {
+        (kind, alpha): values("mnist-small", f"w-softmax{kind}:{alpha}", column="test_angle", feature="linear").mean()
+        for kind in ("", "-simplex")
+        for alpha in ("0", "1", "1.5")
+    }
+    yield (
+        README,
+        (
+            f"falls from {of['-simplex', '0']:.0f}° to {of['-simplex', '1']:.0f}° on the simplex as α rises to 1, to "
+            f"{of['-simplex', '1.5']:.0f}° at 1.5; as printed it grows from {of['', '0']:.0f}° to {of['', '1']:.0f}° "
+            f"and {of['', '1.5']:.0f}°"
+        ),
+    )
+    far = [values("mnist-small", loss, column="test_inverted", feature="linear").mean() for loss in PRINTED]
+    yield MEASURED, f"({far[0]:.0f} % at α = 0.5, {far[2]:.1f} % at 1.5)"
+    right = [values("mnist-small", loss, feature="linear").mean() for loss in ("softmax", PRINTED[2])]
+    yield MEASURED, f"accuracy falls from {right[0]:.1f} % to {right[1]:.1f} %"
+    after_relu = [values("mnist-small", f"w-softmax-{kind}:1", feature="bn-relu") for kind in ("simplex", "centred")]
+    yield README, f"({after_relu[0].mean():.0f} % instead of {after_relu[1].mean():.0f} % on MNIST"
+
+
+def the_loophole():
+    sums = [values("paper-mnist", loss, column="weight_sum_norm").mean() / 100 for loss in PRINTED]
+    yield README, f"add up to vectors of length {listed([f'{each:.1f}' for each in sums])} ([table]"
+    sums = [values("cifar100-small", loss, column="weight_sum_norm").mean() / 100 for loss in PRINTED]
+    yield README, f"the 100 of CIFAR100 to {min(sums):.0f} to {max(sums):.0f}"
+    far = [values("paper-mnist", loss, column="test_inverted").mean() for loss in PRINTED]
+    yield README, f"in the paper's own network on MNIST {min(far):.1f} to {max(far):.0f} %"
+    far = {loss: values("cifar10-small", loss, column="test_inverted").mean() for loss in runs("cifar10-small")["loss"]}
+    yield MEASURED, f"with {far['w-softmax:1']:.0f} % of the features on the far side"
+    kinds = [far[f"w-softmax-{kind}:1"] for kind in ("centred", "simplex")]
+    yield MEASURED, f"{kinds[0]:.0f} and {kinds[1]:.0f} % are there"
+    far = [values("cifar100-small", loss, column="test_inverted").mean() for loss in PRINTED]
+    yield MEASURED, f"with {min(far):.0f} to {max(far):.0f} % of the features on the far side"
+
+
+def the_softmax_phase():
+    warm, softmax = (values("mnist-small", loss, column="met_accuracy") for loss in (PRINTED[1], "softmax"))
+    cold = values("mnist-small-cold", PRINTED[1], column="met_accuracy")
+    gain, without, with_it = (
+        [number(each, 2) for each in paired.mean_interval(difference.dropna())]
+        for difference in (warm - cold, softmax - cold, softmax - warm)
+    )
+    yield (
+        MEASURED,
+        f"{float(gain[0]):.1f} points fewer of the samples met in training are right ({gain[1]} to {gain[2]}",
+    )
+    yield MEASURED, f"α = 1 gets {without[0]} points fewer right without the phase ({without[1]} to {without[2]})"
+    yield MEASURED, f"and {with_it[0]} with it ({with_it[1]} to {with_it[2]}"
+    ends = [
+        f"{values('mnist-small-cold', loss, column='test_angle').mean():.0f}°{told}"
+        for loss, told in zip(PRINTED, (" instead of 14.5°", " instead of 43°"), strict=False)
+    ]
+    yield MEASURED, f"without it α = 0.5 ends at {ends[0]}, α = 1 at {ends[1]}"
+    late = values("mnist-small", PRINTED[1]) - values("mnist-small-cold", PRINTED[1])
+    _, low, high = paired.mean_interval(late.dropna())
+    assert low < 0 < high  # the accuracy at the end is not shown to differ
+
+
+def too_wide():
+    test, train = (
+        [values("cifar100-small", loss, 2970, f"{split}_accuracy").mean() for loss in ("softmax", "w-softmax:1")]
+        for split in ("test", "train")
+    )
+    assert f"{test[0]:.0f}" == f"{train[0]:.0f}"
+    yield MEASURED, f"softmax gets {test[0]:.0f} % right, of the test and of the training images, and α = 1"
+    yield MEASURED, f"and α = 1 {test[1]:.0f} and {train[1]:.0f} %"
+
+
+SAID = [
+    *(later_gains, best_gains, last_epoch, losses_on_cifar, baselines, remedies, widths, angles, sooner, overfitting),
+    *(on_mnist, on_linear_features, the_loophole, the_softmax_phase, too_wide),
+]
 
 
 @pytest.mark.parametrize("statements", SAID, ids=lambda each: each.__name__)
