@@ -196,14 +196,9 @@ def on_linear_features():
         for kind in ("", "-simplex")
         for alpha in ("0", "1", "1.5")
     }
-    yield (
-        README,
-        (
-            f"falls from {of['-simplex', '0']:.0f}° to {of['-simplex', '1']:.0f}° on the simplex as α rises to 1, to "
-            f"{of['-simplex', '1.5']:.0f}° at 1.5; as printed it grows from {of['', '0']:.0f}° to {of['', '1']:.0f}° "
-            f"and {of['', '1.5']:.0f}°"
-        ),
-    )
+    on_simplex, printed = ([f"{of[kind, alpha]:.0f}°" for alpha in ("0", "1", "1.5")] for kind in ("-simplex", ""))
+    yield README, "falls from {} to {} on the simplex as α rises to 1, to {} at 1.5".format(*on_simplex)
+    yield README, "as printed it grows from {} to {} and {}".format(*printed)
     far = [values("mnist-small", loss, column="test_inverted", feature="linear").mean() for loss in PRINTED]
     yield MEASURED, f"({far[0]:.0f} % at α = 0.5, {far[2]:.1f} % at 1.5)"
     right = [values("mnist-small", loss, feature="linear").mean() for loss in ("softmax", PRINTED[2])]
