@@ -150,7 +150,7 @@ def over(row: dict[str, Any]) -> str:
 
 def _simplex(advice: Advice, knee: dict[str, Any] | None) -> str:
     """What the fixed simplex saves, and what it is shown to cost, by one comparison, which its result does not choose:
-    with the feature of the knee, of the most seeds, and with α next to 1."""
+    with the feature of the knee, of the most seeds, and with the least α, as what it saves does not depend on α."""
     whole = _at_simplex(advice)
     share = whole["classifier_bytes"] / (whole["classifier_bytes"] + whole["fc_bytes"])
     saved = f"{size(whole['simplex_saves'])}, {100 * share:.0f} % of layer and classifier"
@@ -159,7 +159,7 @@ def _simplex(advice: Advice, knee: dict[str, Any] | None) -> str:
     feature = None if knee is None else knee["feature"]
     row = min(
         advice.simplex,
-        key=lambda row: (row["feature"] != feature, -row["seeds"], abs(float(row["loss"].partition(":")[2] or 1) - 1)),
+        key=lambda row: (row["feature"] != feature, -row["seeds"], float(row["loss"].partition(":")[2] or 1)),
     )
     low, high, margin = row["low"], row["high"], max(plateau.MARGINS)
     interval = "one seed" if low is None else f"95 % interval {low:.2f} to {high:.2f}, {row['seeds']} seeds"

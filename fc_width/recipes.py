@@ -113,7 +113,10 @@ class Named:
     recipe: Recipe
     seconds: float
     hardware: str
-    losses: tuple[str, ...] = ("softmax", "w-softmax:1", "w-softmax-centred:1", "w-softmax-simplex:1")
+    losses: tuple[str, ...] = (
+        *("softmax", "w-softmax:1", "w-softmax-centred:1"),
+        *("w-softmax-simplex:1", "w-softmax-simplex:0"),
+    )
     seeds: int = 3
     teraflop: float = 0.0
     on_gpu: str = "not measured"
@@ -126,8 +129,9 @@ EVERY_LOSS = (
     "w-softmax:1.5",
     "w-softmax-centred:1",
     "w-softmax-simplex:1",
+    "w-softmax-simplex:0",
 )
-"""Softmax and W-Softmax at the paper's three α as printed, centred and on the simplex at α = 1."""
+"""Softmax and W-Softmax at the paper's three α as printed, centred at α = 1, on the simplex at that and at 0."""
 
 RECIPES: dict[str, Named] = {}
 

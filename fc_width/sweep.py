@@ -1,6 +1,6 @@
 """``python -m fc_width.sweep``: train the backbone over many widths and losses.
 
-Without arguments: the embedded digits, every width of the design, four losses, three seeds; about four
+Without arguments: the embedded digits, every width of the design, five losses, three seeds; about four
 minutes on two cores. Killed at any moment and started again, it goes on where it was."""
 
 import dataclasses

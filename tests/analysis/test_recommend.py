@@ -122,11 +122,11 @@ def test_the_simplex_is_recommended_where_the_runs_show_it(differences, changes,
 
 
 def test_which_simplex_is_compared_is_not_chosen_by_its_result(runs, tmp_path, capsys):
-    simplex(runs, [5, 5, 5, 6], "w-softmax-simplex:0.5")
-    simplex(runs, [-30, -30, -30, -31], "w-softmax-simplex:1")
+    simplex(runs, [5, 5, 5, 6], "w-softmax-simplex:1")
+    simplex(runs, [-30, -30, -30, -31], "w-softmax-simplex:0.5")
     _, written = advice(["--runs", runs], tmp_path, capsys)
     assert len(written["simplex"]) == 2
-    assert "(w-softmax-simplex:1 less softmax" in written["recommendation"][-1]
+    assert "(w-softmax-simplex:0.5 less softmax" in written["recommendation"][-1]
 
 
 def test_two_classes_have_no_simplex_to_speak_of(tmp_path, capsys):

@@ -50,10 +50,11 @@ def test_the_default_plan_is_the_design_s():
         "w-softmax:1",
         "w-softmax-centred:1",
         "w-softmax-simplex:1",
+        "w-softmax-simplex:0",
     }
     assert sorted({run.width for run in runs}) == [1, 2, 3, 4, 5, 8, 9, 10, 14, 18, 27, 45, 90, 180, 270]
     assert {run.seed for run in runs} == {0, 1, 2}
-    assert len(runs) == 3 * (3 * 15 + 1) == len({run.run_id for run in runs})
+    assert len(runs) == 3 * (3 * 15 + 2) == len({run.run_id for run in runs})
     assert {run.width for run in runs if "simplex" in run.loss} == {9}
     assert [run.seed for run in runs] == sorted(run.seed for run in runs)
 
@@ -101,7 +102,7 @@ def test_options_shape_the_plan():
         (["--out", ""], "--out must not be empty, got ''"),
         (["--widths", "--seeds", "1"], "widths must be one at least, got none"),
         (["--dry-run", "--features"], "features must be one at least, got none"),
-        (["--seeds", "10000000"], "a sweep has at most 1,000,000 runs, got 10,000,000 seeds of 46"),
+        (["--seeds", "10000000"], "a sweep has at most 1,000,000 runs, got 10,000,000 seeds of 47"),
         (["--losses", "softmax", "--seeds", "1", "--widths", "9" * 27], "Overflow when unpacking long"),
         (["--losses", "magic"], "unknown loss 'magic': expected one of softmax, "),
         (["--widths", "0"], "M must be at least 1, got M=0"),
