@@ -37,7 +37,7 @@ COMMITTED: dict[str, tuple[str, ...]] = {
         "--dataset mnist --losses softmax --seeds 5",
         "--dataset mnist --widths 3 4 5 8 9 10 14 18 27 45 90 180 270 --losses softmax --seeds 10",
         "--dataset mnist --widths 5 8 9 10 14 18 27 45 90 180 270 --losses w-softmax:1 --seeds 10",
-        "--dataset mnist --widths 18 27 45 90 180 270 --losses w-softmax:{0.5,1.5} --seeds 10",
+        "--dataset mnist --widths 10 14 18 27 45 90 180 270 --losses w-softmax:{0.5,1.5} --seeds 10",
         "--dataset mnist --widths 9 --losses hinge l-softmax w-softmax:{0.5,1.5} --seeds 10",
         f"--dataset mnist {_EVERY_KIND}",
     ),
@@ -66,7 +66,7 @@ COMMITTED: dict[str, tuple[str, ...]] = {
     "cifar10-small": (
         "--dataset cifar10 --widths 1 5 8 9 18 27 45 --losses softmax w-softmax:1 --seeds 3",
         "--dataset cifar10 --widths 9 --losses hinge l-softmax w-softmax:{0.5,1.5} --seeds 10",
-        "--dataset cifar10 --widths 9 --losses w-softmax-{centred,simplex}:1 --seeds 10",
+        "--dataset cifar10 --widths 9 --losses w-softmax:0 w-softmax-{centred,simplex}:{0,0.5,1} --seeds 10",
         "--dataset cifar10 --widths 2 3 --losses softmax --seeds 3",
         "--dataset cifar10 --widths 270 --losses w-softmax:1 --seeds 3",
         "--dataset cifar10 --widths 5 6 7 8 9 18 27 45 90 270 --losses softmax --seeds 15",

@@ -285,3 +285,17 @@ def test_the_readme_counts_as_the_committed_ledger_does():
     assert all(bool(one) != bool(other) for one, other in zip(theory[1:], experiments[1:], strict=True))
     said = [int(one or other) for one, other in zip(theory[1:], experiments[1:], strict=True)]
     assert dict(zip(verdicts, said, strict=True)) == found
+
+
+def test_the_readme_says_on_which_networks_claims_were_decided():
+    lines = Path("figures/ledger.md").read_text("utf-8").splitlines()
+    decided = [on for line in lines for on in re.findall(r"\*\*(?:NOT )?REPRODUCED\*\* on ([^|]+?) \|", line)]
+    own = [on for on in decided if "the paper's network" in on]
+    counted = [on for on in own if "timed on" in on or "by count" in on]
+    small, alone = ([on for on in decided if words in on] for words in ("small network", "losses timed alone"))
+    assert len(own) + len(small) + len(alone) == len(decided)
+    said = (
+        f"Of the experiments decided either way, {len(own)} were on the paper's own networks, {len(counted)} of them "
+        f"times and counts; {len(small)} on small ones, and {len(alone)} on the losses alone."
+    )
+    assert said in " ".join(Path("README.md").read_text("utf-8").split())

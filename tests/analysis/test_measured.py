@@ -1,6 +1,7 @@
 """What the READMEs say of accuracy and angles is what the committed records say."""
 
 import functools
+import math
 import re
 from pathlib import Path
 
@@ -97,19 +98,35 @@ def baselines():
 
 
 def remedies():
-    centred, simplex = (
-        less("cifar10-small", f"w-softmax-{kind}:1", "softmax", sign=-1) for kind in ("centred", "simplex")
+    kinds = ("w-softmax", "w-softmax-centred", "w-softmax-simplex")
+    angle = {
+        (kind, alpha): values("cifar10-small", f"{kind}:{alpha}", column="test_angle").mean()
+        for kind in kinds
+        for alpha in ("0", "0.5", "1")
+    }
+    softmax = f"{values('cifar10-small', 'softmax', column='test_angle').mean():.0f}°"
+    yield MEASURED, f"Softmax has {softmax}"
+    for alpha in ("0", "0.5", "1"):
+        gains = [between(*less("cifar10-small", f"{kind}:{alpha}", "softmax")) for kind in kinds]
+        cells = [f"{gain}, {angle[kind, alpha]:.0f}°" for gain, kind in zip(gains, kinds, strict=True)]
+        yield MEASURED, f"| {alpha} | {' | '.join(cells)} |"
+    costs = [less("cifar10-small", f"{kind}:0", f"{kind}:1") for kind in kinds]
+    yield (
+        README,
+        f"α = 1 costs each of the three {min(mean for mean, *_ in costs)} to {max(mean for mean, *_ in costs)}",
     )
-    angles = [
-        values("cifar10-small", loss, column="test_angle").mean()
-        for loss in ("softmax", "w-softmax-centred:1", "w-softmax-simplex:1")
-    ]
-    yield README, f"with α = 1, {simplex[0]} points ({simplex[1]} to {simplex[2]}, ten seeds)"
-    yield README, f"angles of {angles[2]:.1f}° instead of {angles[0]:.0f}°"
-    yield README, f"centring costs {centred[0]} points ({centred[1]} to {centred[2]})"
-    yield README, f"from {angles[0]:.0f}° to {angles[1]:.0f}°"
-    yield MEASURED, f"to {angles[1]:.0f}° from softmax's {angles[0]:.0f}°, the simplex to {angles[2]:.1f}°"
-    yield MEASURED, f"{centred[0]} points below softmax ({centred[1]} to {centred[2]}), the simplex {between(*simplex)}"
+    first, second, third = ([mean, f"({low} to {high})"] for mean, low, high in costs)
+    yield MEASURED, f"α = 1 loses {' '.join(first)}, {' '.join(second)} and {' '.join(third)} points"
+    at = {alpha: less("cifar10-small", f"w-softmax-simplex:{alpha}", "softmax", sign=-1) for alpha in ("0", "0.5", "1")}
+    for alpha, told in (("0", ", ten seeds"), ("0.5", "")):
+        better = at[alpha][1].removeprefix("−")
+        yield README, f"{at[alpha][0]} points ({better} better to {at[alpha][2]} worse{told})"
+    yield README, f"costs {between(*at['1'])}"
+    yield README, f"makes {angle[kinds[2], '0.5']:.0f}° of softmax's {softmax}"
+    yield README, f"α = 1 makes {angle[kinds[2], '1']:.1f}°"
+    centred = [less("cifar10-small", f"{kinds[1]}:{alpha}", "softmax", sign=-1)[0] for alpha in ("0.5", "1")]
+    turned = " and ".join(f"{angle[kinds[1], alpha]:.0f}°" for alpha in ("0.5", "1"))
+    yield README, f"{turned} with α = 0.5 and 1, at a cost of {' and '.join(centred)} points"
 
 
 def widths():
@@ -152,6 +169,20 @@ def sooner():
         else:
             assert shown == [False, False, True]
             yield MEASURED, f"α = 1.5 is, by {between(*gains[2])}"
+
+
+def compactness():
+    for pack, name in (("mnist-small", "on MNIST"), ("cifar10-small", "on CIFAR10"), ("cifar100-small", "on CIFAR100")):
+        low, high = (values(pack, loss, column="variance_ratio") / 100 for loss in (PRINTED[0], PRINTED[2]))
+        falls = [100 * -math.expm1(-each) for each in paired.mean_interval((low / high).map(math.log))]
+        mean, least, most = (number(each, 0) for each in falls)
+        yield MEASURED, f"{mean} % {name} ({least} to {most})"
+        if "cifar100" not in pack:
+            yield README, f"[{mean} % {name}]"
+    ratios = [
+        values("cifar10-small", f"w-softmax{kind}:0", column="variance_ratio").mean() for kind in ("-simplex", "")
+    ]
+    yield MEASURED, f"with α = 0 the ratio is {ratios[0] / 100:.2f}, against {ratios[1] / 100:.2f}"
 
 
 def overfitting():
@@ -217,7 +248,7 @@ def the_loophole():
     far = {loss: values("cifar10-small", loss, column="test_inverted").mean() for loss in runs("cifar10-small")["loss"]}
     yield MEASURED, f"with {far['w-softmax:1']:.0f} % of the features on the far side"
     kinds = [far[f"w-softmax-{kind}:1"] for kind in ("centred", "simplex")]
-    yield MEASURED, f"{kinds[0]:.0f} and {kinds[1]:.0f} % are there"
+    yield MEASURED, f"{kinds[0]:.0f} and {kinds[1]:.0f} % are on that side with α = 1"
     far = [values("cifar100-small", loss, column="test_inverted").mean() for loss in PRINTED]
     yield MEASURED, f"with {min(far):.0f} to {max(far):.0f} % of the features on the far side"
 
@@ -256,7 +287,19 @@ def too_wide():
 
 
 SAID = [
-    *(later_gains, best_gains, last_epoch, losses_on_cifar, baselines, remedies, widths, angles, sooner, overfitting),
+    *(
+        later_gains,
+        best_gains,
+        last_epoch,
+        losses_on_cifar,
+        baselines,
+        remedies,
+        widths,
+        angles,
+        sooner,
+        overfitting,
+        compactness,
+    ),
     *(on_mnist, on_linear_features, the_loophole, the_softmax_phase, too_wide),
 ]
 
