@@ -112,7 +112,7 @@ class Finding:
         level = "" if self.level == 1 - ERROR else f" at {100 * self.level:.3g} %"
         interval = f" [{_short(self.low)}, {_short(self.high)}{level}]" if self.seeds > 1 else ""
         over = f"{self.seeds} {self.contrast.over}{'s' * (self.seeds != 1)}"
-        small = f"; shown, though {below} {_short(self.contrast.short_of)}" if self.small else ""
+        small = f"; small ({below} {_short(self.contrast.short_of)})" if self.small else ""
         return f"{_short(self.mean)}{unit}{interval}, {over}; {wanted}{small}"
 
 

@@ -266,9 +266,10 @@ def width_axis(axes: Axes, widths: list[int], classes: int, named: bool = True) 
     axes.set_axisbelow(True)
 
 
-def points_axis(axes: Axes, ends: pd.Series, near: float) -> None:
-    """An axis in y of differences of accuracy in points, linear within ±`near`, which is half a point or two, else log;
-    `ends`, what it must hold."""
+def points_axis(axes: Axes, ends: pd.Series) -> float:
+    """An axis in y of differences of accuracy in points, linear near 0, else log: returns how far linear, half a point,
+    or two where not half of `ends`, which it must hold, are within that."""
+    near = 0.5 if ends.abs().median() < 0.5 else 2.0
     low, high = min(float(ends.min()), -near / 4), max(float(ends.max()), near / 4)
     axes.set_yscale("symlog", linthresh=near, linscale=1.2)
     sizes = (0.1, 0.5, 2, 10, 50) if near < 1 else (0.5, 1, 2, 5, 20)
@@ -276,6 +277,7 @@ def points_axis(axes: Axes, ends: pd.Series, near: float) -> None:
     axes.set_yticks(ticks, [f"{tick:g}".replace("-", "−") for tick in ticks])
     axes.set_ylim(low * 1.2, high * 1.2)
     axes.yaxis.set_minor_locator(NullLocator())
+    return near
 
 
 def minimum(axes: Axes, place: float, classes: int, named: bool = True) -> None:

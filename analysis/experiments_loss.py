@@ -151,7 +151,7 @@ def faster_after_softmax(runs: Runs) -> dict[str, list[Contrast]]:
         name: [_learned_sooner(runs, loss, name, column) for loss in W_SOFTMAX]
         for name, column in (
             ("with a softmax phase", "met_accuracy"),
-            ("with a softmax phase, after it", "later_met_accuracy"),
+            ("after a softmax phase", "later_met_accuracy"),
         )
     }
 

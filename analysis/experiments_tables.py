@@ -78,7 +78,7 @@ def beside_widths(runs: Runs) -> dict[str, list[Contrast]]:
         for width in runs.widths()
     }
     wide = zip(W_SOFTMAX, better_over_widths(runs, runs.classes - 1), strict=True)
-    return alone | {f"mean over all M from M_min on, {NAMES[loss]}": [contrast] for loss, contrast in wide}
+    return alone | {f"mean over M ≥ M_min at α = {PRINTED[loss]}": [contrast] for loss, contrast in wide}
 
 
 def alpha_helps(printed: Mapping[str, int], split: str = "test") -> Judge:

@@ -86,8 +86,7 @@ def _gains(source: pd.DataFrame) -> pd.DataFrame:
 
 def _less_softmax(axes: Axes, gains: pd.DataFrame, widths: list[int], classes: int) -> float:
     """The gains of `_gains`, those of one width side by side; returns how far the axis is linear."""
-    near = 0.5 if gains["mean"].abs().median() < 0.5 else 2.0
-    points_axis(axes, pd.concat([gains["low"], gains["high"]]), near)
+    near = points_axis(axes, pd.concat([gains["low"], gains["high"]]))
     width_axis(axes, widths, classes, named=False)
     axes.axhline(0, color=STYLES["softmax"][1], linewidth=1)
     looks = styles(gains["loss"])

@@ -102,8 +102,7 @@ def rise_to_the_plateau(runs: pd.DataFrame) -> Drawing:
     for axes in panels[len(found) :]:
         axes.set_axis_off()
     ends = np.concatenate([source["difference"], *(_intervals(each.differences).to_numpy().ravel() for each in found)])
-    near = 0.5 if ends.max() < 1 else 2.0
-    points_axis(panels[0], pd.Series(ends), near)
+    near = points_axis(panels[0], pd.Series(ends))
     for place in range(0, len(panels), columns):
         panels[place].set_ylabel("Accuracy less the\nplateau's (points)")
     legend_above(figure, panels[0], f"{title(sweeps[-1], of_all_classes=True)}, softmax")

@@ -58,7 +58,8 @@ class Knee:
     that diverged or failed at `widths`; `classes`, C; `widths`, those judged, ascending; `estimate`, the smallest width
     whose mean difference, and those of all wider ones, is above −margin, with nothing shown; None if the widest's is
     not; `plateau_low`, the lower end of the plateau's one-sided 95 % interval over seeds, None below `MIN_SEEDS`;
-    `failed`, the widths of the `failures`.
+    `failed`, the widths of the `failures`; `fewest`, seeds at the width that has the fewest of those that the knee may
+    be and the wider ones.
     """
 
     width: int | None
@@ -72,6 +73,7 @@ class Knee:
     estimate: int | None
     plateau_low: float | None = None
     failed: tuple[int, ...] = ()
+    fewest: int = 0
 
     def text(self) -> str:
         """The knee as a person says it: `4`, `4 (3 to 4)`, `not decided: 4 or more`."""
@@ -169,11 +171,12 @@ def knee(runs: pd.DataFrame, margin: float) -> Knee:
     judged = judge(differences[widths], margin, paired.images_tested(runs))
     width = _first(widths, (judged["verdict"] == "equivalent").to_numpy())
     possible = (judged["verdict"] != "below").to_numpy()
+    low = widths[int(possible.argmax())] if possible.any() else None
     plateau, seeds = float(found.plateau.mean()), len(found.plateau)
     half = paired.half_width(found.plateau.to_numpy(np.float64), CONFIDENCE)
     return Knee(
         width=width if width != widths[-1] else None,
-        low=widths[int(possible.argmax())] if possible.any() else None,
+        low=low,
         plateau=plateau,
         margin=margin,
         seeds=seeds,
@@ -183,6 +186,7 @@ def knee(runs: pd.DataFrame, margin: float) -> Knee:
         estimate=_first(widths, (judged["mean"] > -margin).to_numpy()),
         plateau_low=plateau - half if seeds >= MIN_SEEDS else None,
         failed=tuple(width for width in widths if found.failed[width]),
+        fewest=int(judged.loc[low or widths[-1] :, "seeds"].min()),
     )
 
 

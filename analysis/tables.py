@@ -160,9 +160,15 @@ def _knees(runs: pd.DataFrame) -> pd.DataFrame:
             {"loss": first["loss"], "C − 1": str(first["classes"] - 1)}
             | {f"within {margin:g} points": text for margin, text in by_margin["text"].items()}
             | {f"by the means alone, within {by_margin.index[0]:g}": _estimate(first)}
-            | {"plateau, %": f"{100 * first['plateau']:.2f}", "seeds": str(first["seeds"]), "recipe": first["recipe"]}
+            | {"plateau, %": f"{100 * first['plateau']:.2f}", "seeds": _seeds(by_margin), "recipe": first["recipe"]}
         )
     return pd.DataFrame(cells.values(), index=[title for title, *_ in cells])
+
+
+def _seeds(by_margin: pd.DataFrame) -> str:
+    """Of the plateau, and the fewest at a width that decides."""
+    fewest, seeds = int(by_margin["fewest"].min()), int(by_margin["seeds"].iloc[0])
+    return str(seeds) if fewest == seeds else f"{fewest} to {seeds}"
 
 
 def _estimate(knee: "pd.Series[Any]") -> str:

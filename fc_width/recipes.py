@@ -114,8 +114,11 @@ class Named:
     seconds: float
     hardware: str
     losses: tuple[str, ...] = (
-        *("softmax", "w-softmax:1", "w-softmax-centred:1"),
-        *("w-softmax-simplex:1", "w-softmax-simplex:0"),
+        "softmax",
+        "w-softmax:1",
+        "w-softmax-centred:1",
+        "w-softmax-simplex:1",
+        "w-softmax-simplex:0",
     )
     seeds: int = 3
     teraflop: float = 0.0

@@ -117,7 +117,9 @@ def computed_in(wanted: str, device: torch.device) -> str:
     them and a sweep does not."""
     if in_bfloat16(wanted, device):
         return "bfloat16 autocast"
-    return "TF32" if device.type == "cuda" and torch.backends.cudnn.allow_tf32 else "float32"
+    if device.type == "cuda" and torch.backends.cudnn.allow_tf32 and torch.cuda.get_device_capability(device)[0] >= 8:
+        return "TF32"
+    return "float32"
 
 
 @functools.cache

@@ -449,7 +449,7 @@ def test_a_width_without_one_of_the_losses_is_not_beside_a_claim():
 def test_what_is_beside_a_claim_does_not_want_the_claim_s_own_runs():
     """Those of α from the first step on; and the variances, which older records do not have."""
     row = judged("faster", losses=("softmax", *contrasts.W_SOFTMAX))
-    names = ["with a softmax phase", "with a softmax phase, after it"]
+    names = ["with a softmax phase", "after a softmax phase"]
     assert (row.verdict, [each.beside for each in row.evidence]) == (NOT_RUN, names)
     assert f"REPRODUCED: {', '.join(names)}." in row.note
     row = judged("compactness-mnist", lambda row: row.update(variance_ratio=np.nan))
@@ -499,7 +499,7 @@ def test_better_over_widths_wants_several_of_them():
     assert row.verdict == NOT_REPRODUCED
     verdicts = {each.beside: each.verdict for each in row.evidence if each.beside}
     assert {name for name, verdict in verdicts.items() if verdict != REPRODUCED} == {"M = 5"}
-    wide = [f"mean over all M from M_min on, {contrasts.NAMES[loss]}" for loss in contrasts.W_SOFTMAX]
+    wide = [f"mean over M ≥ M_min at α = {loss.partition(':')[2]}" for loss in contrasts.W_SOFTMAX]
     assert {verdicts[name] for name in wide} == {REPRODUCED}
     worse = paper.needed(claim, add("test_accuracy", -0.1, HIGH, lambda row: row["width"] == 18))
     row = judge_experiment(claim, paper.runs(worse))
@@ -597,7 +597,7 @@ def test_an_effect_that_is_shown_and_small_is_said_to_be(values, state, small, s
     found = find(Contrast("x", sign * pd.Series(values), 0, sign * 4, more=sign > 0))
     assert (found.state, found.small) == (state, small)
     below = "below 4" if sign > 0 else "above −4"
-    assert found.number().endswith(f"; shown, though {below}") == small
+    assert found.number().endswith(f"; small ({below})") == small
     assert not find(Contrast("x", sign * pd.Series(values), 0, more=sign > 0)).small
 
 

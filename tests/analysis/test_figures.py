@@ -185,6 +185,24 @@ def test_below_the_accuracies_stands_what_is_gained_over_softmax_pair_by_pair(tm
     assert "Below: accuracy less softmax's at the same M, seeds paired" in drawn.caption
 
 
+@pytest.mark.parametrize(
+    ("ends", "near", "ticks"),
+    [
+        ((-0.2, 0.05, 0.3), 0.5, [-0.1, 0.1]),
+        ((-12.0, -0.2, 0.1, 0.2, 0.4), 0.5, [-10, -2, -0.5, -0.1, 0.1]),
+        ((-3.0, -2.0, -1.5), 2.0, [-2, -1, -0.5, 0.5]),
+        ((-1.0, 1.5, 7.0), 2.0, [-1, -0.5, 0.5, 1, 2, 5]),
+    ],
+)
+def test_an_axis_of_points_is_linear_where_half_of_them_are(ends, near, ticks):
+    axes = drawing.Figure().subplots()
+    assert drawing.points_axis(axes, pd.Series(ends)) == near
+    assert sorted(axes.get_yticks()) == ticks
+    low, high = axes.get_ylim()
+    assert low < min(*ends, 0)
+    assert high > max(*ends, 0)
+
+
 def test_the_scale_of_the_accuracy_axis_is_undone():
     values = np.array([20.0, 90.0, 99.0, 99.9])
     assert figures._to_accuracy(figures._from_accuracy(values)) == pytest.approx(values)
