@@ -117,7 +117,11 @@ def test_the_table_of_knees_has_a_row_a_data_set_by_the_number_of_classes():
     for row, frame in zip(lines[2:], (frames[1], frames[0], frames[2]), strict=True):
         assert row[2:4] == [plateau.knee(frame, margin).text() for margin in (0.5, 0.1)]
         assert row[4] == str(plateau.knee(frame, 0.5).estimate)
+    assert {row[6] for row in lines[2:]} == {"3"}
     assert tables.knees(runs(widths=[4, 9])) == ""
+    fewer = runs(10, seeds=5, good_from=4)
+    fewer = fewer[(fewer["width"] != 5) | (fewer["seed"] < 3)]
+    assert tables.knees(fewer).splitlines()[-1].endswith("| 3 to 5 | mnist-small |")
     others = [runs(5).assign(dataset=f"{name}:5", name=name) for name in ("cifar10", "own-pets", "digits")]
     order = [line.split(" | ")[0] for line in tables.knees(pd.concat(others)).splitlines()[4:]]
     assert order == ["| Digits, first 5 classes", "| CIFAR10, first 5 classes", "| own-pets, first 5 classes"]

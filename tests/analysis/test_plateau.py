@@ -208,6 +208,9 @@ def test_a_width_is_judged_by_the_seeds_that_it_has():
     assert plateau.knee(lacking, 0.1).width == 18
     good = pd.concat([runs(), runs(seeds=3, widths=(7,))])
     assert plateau.knee(good, 0.1).width == 5
+    assert (plateau.knee(good, 0.1).fewest, plateau.knee(runs(), 0.1).fewest) == (3, 5)
+    narrow = pd.concat([runs(widths=WIDTHS[1:]), runs(seeds=3, widths=(1,))])
+    assert plateau.knee(narrow, 0.1).fewest == 5  # M = 1 is not where the knee may be
     twice = pd.concat([runs(), runs(seeds=2, widths=(7,))])  # equal, which two seeds may be by chance
     assert plateau.knee(twice, 0.1).width == 8
     other = pd.concat([runs(), runs(seeds=1, widths=(7,)).assign(seed=9)])  # which no other width has
