@@ -208,8 +208,7 @@ def compactness():
         falls = [100 * -math.expm1(-each) for each in paired.mean_interval((low / high).map(math.log))]
         mean, least, most = (number(each, 0) for each in falls)
         yield MEASURED, f"{mean} % {name} ({least} to {most})"
-        if "cifar100" not in pack:
-            yield README, f"[{mean} % {name}]"
+        yield README, f"[{mean} % {name}]"
     learned, fixed = (
         values("cifar10-small", f"w-softmax{kind}:0", column="variance_ratio") for kind in ("", "-simplex")
     )
