@@ -64,7 +64,10 @@ def later_gains():
     yield README, f"on MNIST, by {float(gains[0][0]):.2f} to {float(gains[2][0]):.2f} points, and not in the small one"
     small = [less("mnist-small", loss, "softmax", 2, -1, column=LATER) for loss in PRINTED[1:]]
     assert all(float(low) > 0 for _, low, _ in small)
-    yield README, f"below softmax by that average at α = 1 and 1.5, by {listed([mean for mean, *_ in small])};"
+    yield (
+        README,
+        f"by the average over epochs α = 1 and 1.5 are below softmax, by {listed([mean for mean, *_ in small])}.",
+    )
     first, *others = gains
     yield (
         MEASURED,
@@ -75,7 +78,7 @@ def later_gains():
 @said
 def best_gains():
     means = [less("paper-mnist", loss, "softmax", 2, column="best_accuracy")[0] for loss in PRINTED]
-    yield README, f"the test set by {min(means)} to {max(means)}; after the last epoch"
+    yield README, f"the test set by {min(means)} to {max(means)}."
     yield MEASURED, f"(by {listed(means)} points;"
 
 
@@ -328,7 +331,7 @@ def over_widths():
     yield MEASURED, f"α = 0.5 is {above[0]} points above softmax ({above[1]} to {above[2]})"
     yield (
         README,
-        f"while α = 0.5 is above after the last epoch, by {above[0]}, averaged over {wide[0]} to {wide[-1]} units",
+        f"α = 0.5 is above after the last epoch, by {above[0]}, averaged over {wide[0]} to {wide[-1]} units",
     )
     first, second = ([end.removeprefix("−") for end in (mean, high, low)] for mean, low, high in below)
     yield MEASURED, f"α = 1 and 1.5 {between(*first)} and {between(*second)} below, ten seeds"
