@@ -161,7 +161,8 @@ class _Driver:
     ) -> None:
         self.ray, self.store, self.device = _ray(), store, device
         self.recipes = {recipe.run_id: recipe for recipe in recipes}
-        self.shares = dict.fromkeys(self.recipes, share)  # of a GPU
+        self.share = share  # of a GPU, at first
+        self.shares = dict.fromkeys(self.recipes, share)
         self.graphs = True
         self.remote = self.ray.remote(num_cpus=1, num_gpus=share, max_retries=0)(_task)
         parts = {field.name: getattr(dataset, field.name) for field in fields(dataset)}
@@ -197,6 +198,8 @@ class _Driver:
             return
         ready, _ = self.ray.wait(list(self.tasks), num_returns=len(self.tasks), timeout=seconds)
         for task in ready:
+            if task not in self.tasks:  # dropped for what another one sent
+                continue
             run_id = self.tasks[task]
             try:
                 message = self.ray.get(next(task))
@@ -217,8 +220,8 @@ class _Driver:
         if isinstance(message, str):
             if message == NO_ROOM:
                 self.shares[run_id] = min(1.0, 2 * self.shares[run_id])
-            else:
-                self.graphs = False
+            elif self.graphs:
+                self._without_graphs()
             self._drop(task, run_id)
             self._submit(run_id)
         elif isinstance(message, dict):
@@ -233,6 +236,16 @@ class _Driver:
             self.begun.add(run_id)
             if run_id in self.store.run_ids():  # finished between the look and the claim
                 self._drop(task, run_id, cancel=True)
+
+    def _without_graphs(self) -> None:
+        """Do without graphs, as the GPUs record none; shares that grew for want of room for one are as at first, and
+        what has not begun is submitted anew."""
+        self.graphs = False
+        self.shares = dict.fromkeys(self.recipes, self.share)
+        for task, run_id in list(self.tasks.items()):
+            if run_id not in self.begun:
+                self._drop(task, run_id, cancel=True)
+                self._submit(run_id)
 
     def _died(self, task: Any, run_id: str, reason: str) -> None:
         self.deaths[run_id] += 1

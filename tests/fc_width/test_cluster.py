@@ -1,6 +1,7 @@
 """The sweep on a real Ray cluster on this machine, which loses a node, workers, the driver and the network; and the
 rules by which runs are submitted again, without Ray."""
 
+import itertools
 import os
 import shutil
 import signal
@@ -17,7 +18,7 @@ import pytest
 import torch
 from commands import parent_of, quiet, records
 
-from fc_width import cluster
+from fc_width import cluster, step
 from fc_width.cluster import Cluster
 from fc_width.store import Store
 from fc_width.sweep import Options, main, plan
@@ -402,6 +403,35 @@ def test_runs_ask_for_a_share_of_a_gpu_and_for_twice_that_when_they_find_no_room
         assert shares == [min(1.0, shares[0] * 2**k) for k in range(len(shares))]
         assert shares[-1] == 1
         assert {(options["num_cpus"], options["max_retries"]) for options in asked} == {(1, 0)}
+    assert not store.claims()
+
+
+def test_where_no_graph_can_be_recorded_what_has_not_begun_goes_without(fake, store, few_digits, monkeypatch):
+    """At its first share: what a graph lacked was not room. One task at a time, those of the first run first; the other
+    is ready just when the first says that it gets none."""
+    genuine, tried, turns = cluster.Running, [], itertools.count(1)
+
+    def running(recipe, dataset, device):
+        graphs = not step._eager.get()
+        tried.append((recipe.run_id, graphs))
+        if graphs:
+            raise step.CaptureError("no graph")
+        return genuine(recipe, dataset, "cpu")
+
+    def wait(tasks, num_returns, timeout):
+        own = [task for task in tasks if task.gi_frame.f_locals["recipe"] == TWO[0]]
+        others = [task for task in tasks if task not in own]
+        return own + others if not own or next(turns) == 6 else own, []
+
+    monkeypatch.setattr(cluster, "Running", running)
+    monkeypatch.setattr(fake, "wait", wait)
+    run_all(store, few_digits, "cuda", 4)
+    assert {record["status"] for record in store.records()} == {"done"}
+    first, second = (recipe.run_id for recipe in TWO)
+    assert tried == [(first, True)] * 3 + [(first, False), (second, False)]
+    shares = {name: [options["num_gpus"] for asked, options in fake.asked if asked == name] for name in (first, second)}
+    assert shares == {first: [0.25, 0.5, 1, 0.25], second: [0.25, 0.25]}
+    assert len(fake.cancelled) == 1
     assert not store.claims()
 
 
