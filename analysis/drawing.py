@@ -283,8 +283,9 @@ def points_axis(axes: Axes, ends: pd.Series) -> float:
 def minimum(axes: Axes, place: float, classes: int, named: bool = True) -> None:
     """M_min = C − 1, dashed, at its place on the axis, and what it is above it if `named`."""
     axes.axvline(place, color="0.4", linewidth=1, linestyle=(0, (4, 3)), zorder=0)
-    text = f"$M_{{min}}$ = C − 1 = {classes - 1}" if named else ""
-    axes.annotate(text, (place, 1.01), xycoords=("data", "axes fraction"), ha="center")
+    if named:
+        text = f"$M_{{min}}$ = C − 1 = {classes - 1}"
+        axes.annotate(text, (place, 1.01), xycoords=("data", "axes fraction"), ha="center")
 
 
 def legend_above(figure: Figure, axes: Axes, heading: str) -> None:

@@ -16,7 +16,7 @@ import tyro
 from scipy import stats
 
 from analysis import __main__ as command_line
-from analysis import drawing, figures, figures_angles, figures_network, figures_theory, records
+from analysis import drawing, figures, figures_angles, figures_network, figures_theory, records, tables
 from analysis.__main__ import Entry, draw_all, drawings, main, texts
 from fc_width.backbone import BACKBONES, Backbone
 from fc_width.recipes import RECIPES, Recipe, sweep_widths
@@ -269,6 +269,25 @@ def test_the_plane_shows_the_features_and_weights_of_the_records(tmp_path, recor
     labels = {text.get_text(): text.get_position() for text in drawing.figure.axes[0].texts if text.get_text()}
     assert labels == {"0": (1.14, 0.0), "1": (0.0, 1.14), "2": (-1.14, 0.0)}
     assert set(drawing.source["seed"]) == {0}
+
+
+def test_variances_stand_in_the_tables_of_runs_that_have_them(tmp_path, record):
+    """Records from before they were measured do not."""
+    store = Store(tmp_path / "runs")
+    store.create()
+    geometry = {"nc1": None, "smallest_angle": 80.0, "weight_sum_norm": 0.5}
+    for seed in range(2):
+        store.write(record(Recipe(name="digits", seed=seed), 0.9) | {"geometry": geometry})
+    text = tables.geometry_by_loss(records.load(store.folder))
+    assert (
+        "Smallest angle between two weights, degrees\n\n| loss | prelu-bn |\n|---|---|\n| softmax | 80.00 ± 0.00 |"
+        in text
+    )
+    assert "Variance within" not in text
+    for seed, ratio in ((2, 0.2), (3, 0.4)):
+        store.write(record(Recipe(name="digits", seed=seed), 0.9) | {"geometry": geometry | {"variance_ratio": ratio}})
+    text = tables.geometry_by_loss(records.load(store.folder))
+    assert "| softmax | 0.30 ± 0.14 |" in text.partition("Variance within classes")[2]
 
 
 def test_an_accuracy_of_100_percent_has_a_place_on_the_axis(tmp_path, record):
