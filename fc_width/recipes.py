@@ -155,6 +155,19 @@ def _name_cold(warm: str) -> None:
     RECIPES[recipe.name] = dataclasses.replace(named, recipe=recipe, losses=losses)
 
 
+LONG = 3
+"""How many times as long a recipe trains whose name ends in `-long`."""
+
+
+def _name_long(short: str) -> None:
+    """Whether what a recipe shows is owed to stopping early: each phase and each step of the learning rate `LONG` times
+    as long."""
+    named = RECIPES[short]
+    stretched = {name: LONG * getattr(named.recipe, name) for name in ("epochs", "softmax_epochs", "lr_decay_steps")}
+    recipe = dataclasses.replace(named.recipe, name=f"{short}-long", **stretched)
+    RECIPES[recipe.name] = dataclasses.replace(named, recipe=recipe, seconds=LONG * named.seconds)
+
+
 # The embedded digits: 1,347 training images of 8×8; 32 channels, three convolutions. 15 epochs of 27 steps;
 # the learning rate falls from 0.05 to 0.002 along the way.
 #     python -m fc_width.sweep
@@ -220,6 +233,9 @@ for _dataset in ("cifar10", "cifar100", "own"):
         ),
         seconds=110.0 if _dataset == "cifar100" else 82.0, hardware="one core of an AMD EPYC", losses=EVERY_LOSS,
     ))  # fmt: skip
+
+#     python -m fc_width.sweep --recipe cifar10-small-long --widths 5 7 9 18 45 --losses softmax
+_name_long("cifar10-small")
 
 
 def recipe_from(fields: Mapping[str, Any]) -> Recipe:

@@ -80,6 +80,19 @@ def test_named_recipes_are_whole():
     assert default_recipe("own-photos") == "own-small"
 
 
+def test_long_and_cold_change_nothing_else():
+    """Three times as long: the same learning rates at the same shares of the training, and nothing else changed."""
+    short, long = RECIPES["cifar10-small"].recipe, RECIPES["cifar10-small-long"].recipe
+    assert short.differences(long) == {
+        "name": ("cifar10-small", "cifar10-small-long"),
+        "epochs": (8, 24),
+        "softmax_epochs": (2, 6),
+        "lr_decay_steps": (84.0, 252.0),
+    }
+    warm, cold = RECIPES["mnist-small"].recipe, RECIPES["mnist-small-cold"].recipe
+    assert warm.differences(cold) == {"name": ("mnist-small", "mnist-small-cold"), "softmax_epochs": (1, 0)}
+
+
 @pytest.mark.parametrize(
     ("name", "batch_size", "epochs", "softmax_epochs"),
     [("paper-mnist", 50, 20, 5), ("paper-cifar10", 256, 100, 25), ("paper-cifar100", 256, 100, 25)],
