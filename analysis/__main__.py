@@ -13,6 +13,7 @@ import pandas as pd
 import tyro
 
 from analysis import (
+    committed,
     figures,
     figures_angles,
     figures_geometry,
@@ -150,7 +151,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.commands:
             told = _commands(options.out)
         else:
-            needed = records.COMMITTED if options == Options() else {}
+            needed = committed.SWEEPS if options == Options() else {}
             told = [str(path) for path in draw_all(options.out, options.runs, needed)]
     except (OSError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
@@ -161,7 +162,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _commands(out: Path) -> list[str]:
     """The commands that make every pack, after a comment on how long those in `out` took."""
-    told = [line for name, sweeps in records.COMMITTED.items() for line in records.commands(name, sweeps)]
+    told = [line for name, sweeps in committed.SWEEPS.items() for line in committed.commands(name, sweeps)]
     packs = [records.load(pack) for pack in sorted((out / "data").glob(f"*{records.PACK_SUFFIX}"))]
     if not packs:
         return told
@@ -186,7 +187,7 @@ def draw_all(out: Path, runs: Path | None = None, needed: Mapping[str, Sequence[
     them; `ValueError` if none of a folder's runs, or of a pack's, is done.
     """
     data = out / "data"
-    packs = records.packs(data, needed or {}) if runs is None else [_pack(runs, data)]
+    packs = committed.packs(data, needed or {}) if runs is None else [_pack(runs, data)]
     frames = {pack.name.removesuffix(records.PACK_SUFFIX): _load(pack) for pack in packs}
     written = []
     for stem, drawing in drawings(frames, alone=runs is not None):

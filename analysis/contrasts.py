@@ -14,8 +14,8 @@ together.)
 no runs for any, else INCONCLUSIVE. Below three seeds nothing is shown, and nothing against."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -23,8 +23,6 @@ import pandas as pd
 
 from analysis import paired
 from analysis.paired import MIN_SEEDS
-from analysis.plateau import PLATEAU
-from fc_width.recipes import Recipe
 
 REPRODUCED, NOT_REPRODUCED = "REPRODUCED", "NOT REPRODUCED"
 INCONCLUSIVE, NOT_RUN = "INCONCLUSIVE", "NOT RUN"
@@ -32,10 +30,6 @@ INCONCLUSIVE, NOT_RUN = "INCONCLUSIVE", "NOT RUN"
 ERROR = 0.05
 """Two-sided: of the intervals shown, and of what counts against a claim of one contrast."""
 
-FEATURE = Recipe.feature
-"""What follows the M units, as it follows every convolution of the trunk (Sec. 5.1)."""
-
-Kind = Literal["runs", "losses timed", "training timed", "network"]
 State = Literal["shown", "against", "open", "missing"]
 
 
@@ -166,171 +160,6 @@ def _against(findings: Sequence[Finding]) -> list[Finding]:
     """The findings that count against the claim: not those of a `together` of which one does not."""
     others = {finding.contrast.together for finding in findings if finding.state != "against"} - {""}
     return [each for each in findings if each.state == "against" and each.contrast.together not in others]
-
-
-@dataclass(frozen=True)
-class Runs:
-    """The runs that a claim is judged on: one recipe and one feature, with any number of classes.
-
-    *Attributes*: `recipe`; `dataset`, without its `:K`; `feature`; `frames`, number of classes → rows of
-    `records.load`; `classes`, C, whose rows are those of all classes; `changes`, what differs from the paper's
-    network, else ""; `kind`, what it is that `frames` hold; `machine`, of times, where it is known.
-    """
-
-    recipe: str
-    dataset: str
-    feature: str
-    frames: dict[int, pd.DataFrame] = field(repr=False)
-    classes: int
-    changes: str = ""
-    kind: Kind = "runs"
-    machine: str = ""
-
-    @property
-    def margin(self) -> float:
-        """The difference in accuracy, in points, that is called none: a tenth of a point where accuracies are near
-        100 %, else half a point."""
-        return 0.1 if self.dataset == "mnist" else 0.5
-
-    def rows(self, loss: str, width: int, classes: int | None = None) -> pd.DataFrame:
-        """The runs of one loss and width, indexed by seed; empty where there are none."""
-        frame = self.frames.get(classes or self.classes)
-        if frame is None:
-            return pd.DataFrame()
-        return frame[(frame["loss"] == loss) & (frame["width"] == width)].set_index("seed")
-
-    def widths(self) -> list[int]:
-        """All widths with all classes, the narrowest first."""
-        frame = self.frames.get(self.classes)
-        return [] if frame is None else sorted(int(width) for width in frame["width"].unique())
-
-    def values(self, column: str, loss: str, width: int, classes: int | None = None) -> "pd.Series[float]":
-        """A measurement of the runs that are done, by seed."""
-        rows = self.rows(loss, width, classes)
-        if not len(rows) or column not in rows:
-            return pd.Series(dtype=float)
-        return rows.loc[rows["status"] == "done", column].dropna().astype(float)
-
-    def accuracy(self, loss: str, width: int, classes: int | None = None, split: str = "test") -> "pd.Series[float]":
-        """Accuracy in %, by seed; a run that diverged or failed counts as guessing."""
-        rows = self.rows(loss, width, classes)
-        if not len(rows):
-            return pd.Series(dtype=float)
-        guessing = pd.Series(1 / (classes or self.classes), rows.index)
-        column = rows.get(f"{split}_accuracy", guessing)
-        return 100 * column.where(rows["status"] == "done", guessing).astype(float)
-
-    def over_widths(
-        self,
-        loss: str,
-        low: float,
-        high: float,
-        classes: int | None = None,
-        whole: bool = False,
-        least: int = 1,
-        split: str = "test",
-    ) -> pd.DataFrame:
-        """Accuracy in % at the widths low ≤ M < high: a row a seed, a column a width, no hole; where runs are missing,
-        the widths, `least` or more, and seeds of `paired.fullest`; `whole`, without the widths at which a run diverged
-        or failed."""
-        frame = self.frames.get(classes or self.classes)
-        if frame is None:
-            return pd.DataFrame()
-        within = frame.loc[(frame["loss"] == loss) & frame["width"].between(low, high, "left"), "width"]
-        found = {width: self.accuracy(loss, width, classes, split) for width in sorted(within.unique())}
-        if whole:
-            found = {
-                w: values for w, values in found.items() if (self.rows(loss, w, classes)["status"] == "done").all()
-            }
-        table = pd.DataFrame(found)
-        widths, seeds = paired.fullest(table.notna(), least)
-        return table.loc[seeds, widths]
-
-    def plateau(self, loss: str, classes: int | None = None, split: str = "test") -> "pd.Series[float]":
-        """Mean accuracy in % over the widths of the plateau, by seed, as in `plateau.against_plateau`."""
-        low, high = (factor * ((classes or self.classes) - 1) for factor in PLATEAU)
-        return mean(self.over_widths(loss, low, high, classes, whole=True, least=2, split=split))
-
-    def slower(self, one: tuple[str, int], other: tuple[str, int]) -> "pd.Series[float]":
-        """100 times the logarithm of the time of a training step of one loss and width over that of another, by round:
-        if it is small, by how many % the one takes longer. The mean of ratios that vary is above 1 even where neither
-        does."""
-        times = self.values("ms", *one) / self.values("ms", *other)
-        return times.map(lambda ratio: 100 * math.log(ratio)).astype(float)
-
-
-@dataclass(frozen=True)
-class Experiment:
-    """An experimental claim of the paper, and the test that judges it.
-
-    *Attributes*: `id`; `source`, the place in the paper; `statement`, what the paper says; `test`, what is measured and
-    against what, in one line; `dataset`, the paper's; `contrasts`, the test itself, None if nothing here can run it;
-    `losses` and `widths` (C → widths, None for all of a sweep) of the runs that it needs, each with every class or with
-    the first k of `classes`; `paper_only`, whether only the paper's own network can tell; `features`, whether it is
-    also shown for other features than the trunk's; `on`, the kind of `Runs`; `figure`, the pattern of a figure's name;
-    `also`, the claim of `theory` that judges the same sentence; `reason`, `command`, why it is not run and what would
-    run it, where these are not the general ones; `beside`, what else the same runs say of it, name → contrasts, which
-    is shown and never counts.
-    """
-
-    id: str
-    source: str
-    statement: str
-    test: str
-    dataset: str
-    contrasts: Callable[[Runs], list[Contrast]] | None
-    losses: Sequence[str] = ()
-    widths: Callable[[int], Sequence[int]] | None = None
-    classes: Sequence[int] = ()
-    paper_only: bool = False
-    features: bool = False
-    on: Kind = "runs"
-    figure: str = ""
-    also: str = ""
-    reason: str = ""
-    command: str = ""
-    beside: Callable[[Runs], Mapping[str, list[Contrast]]] | None = None
-
-
-SOFTMAX, LOW, MIDDLE, HIGH = "softmax", "w-softmax:0.5", "w-softmax:1", "w-softmax:1.5"
-BOTH = (SOFTMAX, MIDDLE)
-"""Where the paper speaks of W-Softmax without an α, α = 1 is judged, the middle of its three."""
-
-TIME = (
-    "python -m fc_width.benchmark training --device cpu --rounds 15 --seconds 4 --recipes "
-    "paper-{mnist,cifar10,cifar100} {mnist,cifar10,cifar100}-small > figures/benchmark-training.md"
-)
-TIMED = (
-    "(Compared by log points, 100 times the natural logarithm of a ratio: for small ones the % by which it is above 1. "
-    "Timed for this alone, every network in every round, on the machine named. Until then the times of the recorded "
-    "runs were judged, evaluations included, which other work on the machine had lengthened: with the same bound "
-    "CIFAR100 was REPRODUCED on the small network, the others were not decided. Stated before any step had been timed. "
-    "A first benchmark, in turns of two seconds, differed too much from round to round; a second one, in shorter "
-    "turns, five rounds on an AMD EPYC, left four of these six claims INCONCLUSIVE (that W-Softmax is as efficient was "
-    "REPRODUCED on MNIST, that M_min reduces the time NOT REPRODUCED on CIFAR10); a third, fifteen rounds on an Intel "
-    "Xeon that was at times twice as slow as at others, left three (as efficient: REPRODUCED on MNIST and CIFAR10; "
-    "M_min reduces the time: NOT REPRODUCED on MNIST), by the mean of ratios; this one, fifteen rounds again, is "
-    "judged by their logarithms, which was settled before it was seen: the mean of ratios that vary is above 1 even "
-    "where neither takes longer. No level counts these looks.)"
-)
-UNTIMED = "no training steps timed"
-LOG_POINTS = "log points"
-"""Of `Runs.slower`."""
-W_SOFTMAX = (LOW, MIDDLE, HIGH)
-COLD = " cold"
-"""Ends the name of a loss whose runs had no softmax phase, those of the recipe of that name and `recipes.COLD`."""
-NAMES = {SOFTMAX: "softmax", "hinge": "hinge loss", "l-softmax": "L-Softmax"}
-NAMES |= {loss: f"W-Softmax α = {loss.partition(':')[2]}" for loss in W_SOFTMAX}
-
-
-def at_minimum(classes: int) -> Sequence[int]:
-    """M_min alone."""
-    return (classes - 1,)
-
-
-def mean(table: pd.DataFrame) -> "pd.Series[float]":
-    """The mean over the columns; empty for no rows."""
-    return table.mean(axis=1) if len(table) else pd.Series(dtype=float)
 
 
 def _short(number: float) -> str:

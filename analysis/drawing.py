@@ -19,14 +19,16 @@ from fc_width.backbone import CHANGES
 Style = tuple[str, str, str, str]
 """Label, colour, marker, dash."""
 
-STYLES: dict[str, Style] = {
-    "softmax": ("softmax", "#000000", "o", "-"),
-    "w-softmax:0.5": ("W-Softmax α = 0.5", "#E69F00", "s", "--"),
-    "w-softmax:1": ("W-Softmax α = 1", "#0072B2", "^", "-."),
-    "w-softmax:1.5": ("W-Softmax α = 1.5", "#009E73", "v", ":"),
-    "w-softmax-centred:1": ("W-Softmax α = 1, centred", "#CC79A7", "D", "--"),
-    "w-softmax-simplex:1": ("W-Softmax α = 1, fixed simplex", "#D55E00", "*", "-"),
+LOOKS = {
+    "softmax": ("#000000", "o", "-"),
+    "w-softmax:0.5": ("#E69F00", "s", "--"),
+    "w-softmax:1": ("#0072B2", "^", "-."),
+    "w-softmax:1.5": ("#009E73", "v", ":"),
+    "w-softmax-centred:1": ("#CC79A7", "D", "--"),
+    "w-softmax-simplex:1": ("#D55E00", "*", "-"),
 }
+"""Colour, marker and dash of the losses that most figures have."""
+
 SPARE = [
     ("#56B4E9", "P", "-"),
     ("#D55E00", "X", "--"),
@@ -35,12 +37,24 @@ SPARE = [
     ("#0072B2", "h", "--"),
     ("#CC79A7", "p", "-."),
 ]
-"""Colour, marker and dash of losses that `STYLES` does not name."""
+"""Colour, marker and dash of other losses."""
 
 VARIANTS: dict[str, Style] = {  # how the weights are made
     "w-softmax": ("as printed", "#0072B2", "^", "-"),
     "w-softmax-centred": ("centred weights", "#CC79A7", "D", "--"),
     "w-softmax-simplex": ("fixed simplex", "#D55E00", "*", ":"),
+}
+
+BASELINES = {
+    "hinge": "hinge loss",
+    "l-softmax": "L-Softmax",
+    "a-softmax": "A-Softmax",
+    "cosface": "CosFace",
+    "arcface": "ArcFace",
+    "center": "center loss",
+    "contrastive": "contrastive loss",
+    "triplet": "triplet loss",
+    "sphereface+": "SphereFace+",
 }
 
 TITLES = {"digits": "Digits", "mnist": "MNIST", "fashion-mnist": "Fashion-MNIST"}
@@ -67,23 +81,25 @@ class Drawing(NamedTuple):
 
 
 def styles(losses: Iterable[str]) -> dict[str, Style]:
-    """The look of each loss, those of `STYLES` first and in its order, the others told apart by `SPARE`."""
+    """The style of each loss, those of `LOOKS` first and in its order, the others told apart by `SPARE`."""
     ordered = in_order(losses)
-    spare = [loss for loss in ordered if loss not in STYLES]
-    looks = {loss: (loss_title(loss), *SPARE[index % len(SPARE)]) for index, loss in enumerate(spare)}
-    return {loss: STYLES.get(loss) or looks[loss] for loss in ordered}
+    others = [loss for loss in ordered if loss not in LOOKS]
+    looks = LOOKS | {loss: SPARE[index % len(SPARE)] for index, loss in enumerate(others)}
+    return {loss: (loss_title(loss), *looks[loss]) for loss in ordered}
 
 
 def in_order(losses: Iterable[str]) -> list[str]:
-    """The distinct losses, those of `STYLES` first and in its order."""
+    """The distinct losses, those of `LOOKS` first and in its order."""
     present = set(losses)
-    return [loss for loss in STYLES if loss in present] + sorted(present - set(STYLES))
+    return [loss for loss in LOOKS if loss in present] + sorted(present - set(LOOKS))
 
 
 def loss_title(loss: str) -> str:
     """How a reader is told of a loss: `w-softmax-centred:1.5` → W-Softmax α = 1.5, centred weights."""
     weights, _, alpha = loss.partition(":")
-    return f"W-Softmax α = {alpha}, {VARIANTS[weights][0]}" if weights in VARIANTS else loss
+    if weights == "w-softmax":
+        return f"W-Softmax α = {alpha}"
+    return f"W-Softmax α = {alpha}, {VARIANTS[weights][0]}" if weights in VARIANTS else BASELINES.get(loss, loss)
 
 
 def dataset_title(dataset: str) -> str:
@@ -114,10 +130,10 @@ def done(runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def shown(runs: pd.DataFrame) -> pd.DataFrame:
-    """Finished runs of the losses of `STYLES`, and of any other loss that was run at several widths."""
+    """Finished runs of the losses of `LOOKS`, and of any other loss that was run at several widths."""
     finished = done(runs)
     several = finished.groupby("loss")["width"].transform("nunique") > 1
-    return finished[several | finished["loss"].isin(STYLES)]
+    return finished[several | finished["loss"].isin(LOOKS)]
 
 
 def told(runs: pd.DataFrame) -> pd.DataFrame:

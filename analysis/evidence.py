@@ -10,7 +10,7 @@ import pandas as pd
 import torch
 
 from analysis import paired, records
-from analysis.contrasts import COLD, FEATURE, Runs
+from analysis.experiment import COLD, FEATURE, Runs
 from analysis.figures_network import NETWORKS
 from fc_width.backbone import BACKBONES, CHANGES, Backbone
 from fc_width.data import CLASSES
@@ -40,7 +40,7 @@ def load(out: Path) -> list[Runs]:
 
 def of_recipes(table: pd.DataFrame) -> Iterator[Runs]:
     """The runs of a table of records, a recipe and a feature at a time, with every number of classes; those without a
-    softmax phase beside those with it, under a loss whose name ends in `contrasts.COLD`."""
+    softmax phase beside those with it, under a loss whose name ends in `experiment.COLD`."""
     base = table["dataset"].str.partition(":")[0]
     known = table[base.isin(CLASSES)].drop_duplicates("run_id")
     cold = known["name"].str.endswith(COLD_RECIPE)

@@ -3,31 +3,30 @@
 W-Softmax is the loss as printed. Printed accuracies are in hundredths of a percent, as in `theory.printed_tables`.
 Everything but what Fig. 4a adds is measured at M_min = C − 1, or k − 1: the tables give no M."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
 import pandas as pd
 
-from analysis.contrasts import (
+from analysis.contrasts import Contrast
+from analysis.drawing import TITLES, loss_title
+from analysis.experiment import (
     BOTH,
     HIGH,
     MIDDLE,
-    NAMES,
     SOFTMAX,
     W_SOFTMAX,
-    Contrast,
+    Beside,
     Experiment,
+    Judge,
     Runs,
     at_minimum,
     mean,
 )
-from analysis.drawing import TITLES
 from theory.printed_tables import TABLE_1, TABLE_2_CIFAR10, TABLE_2_CIFAR100, TABLE_5
 
-Judge = Callable[[Runs], list[Contrast]]
-Beside = Callable[[Runs], dict[str, list[Contrast]]]
 BEST_ON_TEST = "best"
 """The test set's `split`, in the epoch that is best on it."""
 
@@ -36,7 +35,7 @@ LATER_EPOCHS = "later_test"
 
 ALL_LATER = "mean over the epochs after the softmax phase"
 
-PRINTED = {loss: loss.rpartition(":")[2] for loss in NAMES}
+PRINTED = {loss: loss.rpartition(":")[2] for loss in ("hinge", SOFTMAX, "l-softmax", *W_SOFTMAX)}
 """The keys of the paper's tables."""
 
 
@@ -65,7 +64,7 @@ def better_over_widths(runs: Runs, least: int = 1) -> list[Contrast]:
             if width >= least
         }
         gain = pd.DataFrame({width: values for width, values in gains.items() if len(values)}).dropna()
-        text = f"accuracy, mean over all M{f' from {least} on' * (least > 1)}: {NAMES[loss]} less softmax"
+        text = f"accuracy, mean over all M{f' from {least} on' * (least > 1)}: {loss_title(loss)} less softmax"
         values = mean(gain) if gain.shape[1] > 1 else pd.Series(dtype=float)
         found.append(Contrast(text, values, bound=0, against=runs.margin))
     return found
@@ -126,7 +125,7 @@ def best_accuracies(printed: Mapping[str, int]) -> Judge:
         best = {loss: runs.accuracy(loss, least, split=BEST_ON_TEST) for loss in (SOFTMAX, *W_SOFTMAX)}
         return [
             Contrast(
-                f"best epoch's accuracy, {NAMES[loss]}, M = {least}: ours less {printed[PRINTED[loss]] / 100:.2f}",
+                f"best epoch's accuracy, {loss_title(loss)}, M = {least}: ours less {printed[PRINTED[loss]] / 100:.2f}",
                 values - printed[PRINTED[loss]] / 100,
                 sign * runs.margin,
                 more=sign < 0,
@@ -142,7 +141,7 @@ def falls_with_classes(sizes: Sequence[int]) -> Judge:
     """Slope of accuracy on the number of classes."""
     return lambda runs: [
         Contrast(
-            f"accuracy, {NAMES[loss]}: slope over k = {sizes[0]} to {sizes[-1]}",
+            f"accuracy, {loss_title(loss)}: slope over k = {sizes[0]} to {sizes[-1]}",
             _slope({k: runs.accuracy(loss, k - 1, k) for k in sizes}),
             bound=0,
             more=False,
@@ -158,7 +157,7 @@ def gain_grows(first: tuple[int, int], last: tuple[int, int]) -> Judge:
 
     def judge(runs: Runs) -> list[Contrast]:
         gain = {k: runs.accuracy(MIDDLE, k - 1, k) - runs.accuracy(SOFTMAX, k - 1, k) for k in (first[0], last[0])}
-        text = f"accuracy, {NAMES[MIDDLE]} less softmax: k = {last[0]}"
+        text = f"accuracy, {loss_title(MIDDLE)} less softmax: k = {last[0]}"
         more = Contrast(f"{text} less k = {first[0]}", gain[last[0]] - gain[first[0]], 0, (last[1] - first[1]) / 100)
         return [Contrast(text, gain[last[0]], 0, last[1] / 100), more]
 
@@ -186,7 +185,7 @@ def _gain(
     width = width or runs.classes - 1
     gain = runs.accuracy(one, width, split=split) - runs.accuracy(other, width, split=split)
     what = {BEST_ON_TEST: "best epoch's accuracy", LATER_EPOCHS: f"accuracy, {ALL_LATER}"}.get(split, "accuracy")
-    return Contrast(f"{what}, M = {width}: {NAMES[one]} less {NAMES[other]}", gain, bound, against)
+    return Contrast(f"{what}, M = {width}: {loss_title(one)} less {loss_title(other)}", gain, bound, against)
 
 
 def _printed_gain(printed: Mapping[str, int], one: str, other: str) -> float:
@@ -196,7 +195,7 @@ def _printed_gain(printed: Mapping[str, int], one: str, other: str) -> float:
 def _equal(runs: Runs, loss: str, classes: int, printed: int) -> list[Contrast]:
     """Accuracy at M_min less the printed one, within the margin."""
     difference = runs.accuracy(loss, classes - 1, classes) - printed / 100
-    text = f"accuracy, {NAMES[loss]}, C = {classes}, M = {classes - 1}: ours less {printed / 100:.2f}"
+    text = f"accuracy, {loss_title(loss)}, C = {classes}, M = {classes - 1}: ours less {printed / 100:.2f}"
     return [Contrast(text, difference, sign * runs.margin, more=sign < 0) for sign in (1, -1)]
 
 

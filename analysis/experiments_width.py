@@ -3,29 +3,22 @@
 C is the number of classes, M_min = C − 1, *the plateau* of a seed its mean accuracy over 2 M_min ≤ M < 10 M_min, as in
 `plateau`."""
 
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import pandas as pd
 
-from analysis.contrasts import (
+from analysis.contrasts import Contrast
+from analysis.drawing import TITLES, loss_title
+from analysis.experiment import (
     BOTH,
-    LOG_POINTS,
     MIDDLE,
-    NAMES,
     SOFTMAX,
-    TIME,
-    TIMED,
-    UNTIMED,
     W_SOFTMAX,
-    Contrast,
     Experiment,
+    Judge,
     Runs,
     mean,
 )
-from analysis.drawing import TITLES
-
-Judge = Callable[[Runs], list[Contrast]]
 
 ADDED = (
     "(The second was added when the plateau alone had decided, NOT REPRODUCED on MNIST and CIFAR10: at M_min accuracy "
@@ -54,22 +47,6 @@ def too_wide(runs: Runs) -> list[Contrast]:
     return [
         Contrast(text, lost["test"], bound=0, against=runs.margin),
         Contrast(f"{text}: of test more than of training accuracy", lost["test"] - lost["train"], bound=0),
-    ]
-
-
-def training_time(runs: Runs) -> list[Contrast]:
-    """Time that 30 M_min costs more than M_min."""
-    least, most = runs.classes - 1, 30 * (runs.classes - 1)
-    return [
-        Contrast(
-            f"training time, {NAMES[loss]}: M = {most} more than M = {least} by",
-            runs.slower((loss, most), (loss, least)),
-            bound=0,
-            against=100 * math.log1p(0.05),
-            unit=LOG_POINTS,
-            over="round",
-        )
-        for loss in BOTH
     ]
 
 
@@ -103,7 +80,7 @@ def rises(runs: Runs) -> list[Contrast]:
     half, last = -(-runs.classes // 2), runs.classes - 2
     return [
         Contrast(
-            f"accuracy, {NAMES[loss]}: M = {wide} less M = {narrow}",
+            f"accuracy, {loss_title(loss)}: M = {wide} less M = {narrow}",
             runs.accuracy(loss, wide) - runs.accuracy(loss, narrow),
             bound=0,
             against=runs.margin,
@@ -122,12 +99,12 @@ def maximum(runs: Runs) -> list[Contrast]:
         for width in over:
             others = over.drop(columns=width)
             away = over[width] - mean(others) if others.shape[1] else pd.Series(dtype=float)
-            text = f"accuracy, {NAMES[loss]}: M = {width} less the mean of the others from {least} on"
+            text = f"accuracy, {loss_title(loss)}: M = {width} less the mean of the others from {least} on"
             contrasts += [Contrast(text, away, sign * runs.margin, more=sign < 0) for sign in (1, -1)]
         narrow = mean(runs.over_widths(loss, half, least))
         contrasts.append(
             Contrast(
-                f"accuracy, {NAMES[loss]}: {half} ≤ M < {least} less the plateau",
+                f"accuracy, {loss_title(loss)}: {half} ≤ M < {least} less the plateau",
                 narrow - runs.plateau(loss),
                 runs.margin,
                 more=False,
@@ -158,14 +135,14 @@ def keeps(runs: Runs) -> list[Contrast]:
 def eliminates(runs: Runs) -> list[Contrast]:
     """How much more softmax loses at 10 to 30 M_min than W-Softmax."""
     saved = _lost(runs, SOFTMAX) - _lost(runs, MIDDLE)
-    text = f"lost at 10 to 30 M_min: softmax less {NAMES[MIDDLE]}"
+    text = f"lost at 10 to 30 M_min: softmax less {loss_title(MIDDLE)}"
     return [Contrast(text, saved, bound=0, against=runs.margin)]
 
 
 def _lacking(runs: Runs, loss: str, classes: int) -> list[Contrast]:
     """What M_min − 1 lacks against the plateau and against M_min itself, which may lie above it: two numbers that count
     against a claim only together."""
-    of = f"accuracy, {NAMES[loss]}, C = {classes}"
+    of = f"accuracy, {loss_title(loss)}, C = {classes}"
     narrow = runs.accuracy(loss, classes - 2, classes)
     references = {
         "the plateau": runs.plateau(loss, classes),
@@ -181,7 +158,7 @@ def _lacks(runs: Runs, loss: str) -> Contrast:
     """What M_min itself lacks against the plateau."""
     least = runs.classes - 1
     lost = runs.plateau(loss) - runs.accuracy(loss, least)
-    return Contrast(f"accuracy, {NAMES[loss]}: the plateau less M = {least}", lost, runs.margin, more=False)
+    return Contrast(f"accuracy, {loss_title(loss)}: the plateau less M = {least}", lost, runs.margin, more=False)
 
 
 def _lost(runs: Runs, loss: str) -> "pd.Series[float]":
@@ -192,7 +169,7 @@ def _lost(runs: Runs, loss: str) -> "pd.Series[float]":
 
 def _lost_text(runs: Runs, loss: str) -> str:
     least = runs.classes - 1
-    return f"accuracy, {NAMES[loss]}: the plateau less M = {10 * least} to {30 * least}"
+    return f"accuracy, {loss_title(loss)}: the plateau less M = {10 * least} to {30 * least}"
 
 
 def _few(classes: int) -> Sequence[int]:
@@ -236,18 +213,6 @@ def _of(dataset: str) -> tuple[Experiment, ...]:
             (SOFTMAX,),
             _to_the_widest,
             figure="overfitting*-{recipe}",
-        ),
-        Experiment(
-            f"training-time-{dataset}",
-            "Sec. 1",
-            f"{name}: M_min instead of a wide layer reduces training time",
-            "A training step at 30 M_min takes longer than one at M_min, softmax and W-Softmax, by the clock; against: "
-            f"by less than 5 %. {TIMED}",
-            dataset,
-            training_time,
-            on="training timed",
-            reason=UNTIMED,
-            command=TIME,
         ),
         Experiment(
             f"minimum-{dataset}",

@@ -9,8 +9,8 @@ from matplotlib.ticker import NullFormatter
 
 from analysis import paired
 from analysis.drawing import (
+    LOOKS,
     STAR,
-    STYLES,
     Drawing,
     caption,
     deviation,
@@ -88,7 +88,7 @@ def _less_softmax(axes: Axes, gains: pd.DataFrame, widths: list[int], classes: i
     """The gains of `_gains`, those of one width side by side; returns how far the axis is linear."""
     near = points_axis(axes, pd.concat([gains["low"], gains["high"]]))
     width_axis(axes, widths, classes, named=False)
-    axes.axhline(0, color=STYLES["softmax"][1], linewidth=1)
+    axes.axhline(0, color=LOOKS["softmax"][0], linewidth=1)
     looks = styles(gains["loss"])
     step = min(0.14, 0.7 / len(looks))
     for index, (loss, (_, colour, marker, _)) in enumerate(looks.items()):

@@ -9,7 +9,6 @@ from matplotlib.figure import Figure
 from analysis import paired
 from analysis.drawing import (
     FEATURE_TITLES,
-    STYLES,
     VARIANTS,
     Drawing,
     Style,
@@ -148,7 +147,7 @@ def _order(means: pd.DataFrame, widths: list[int]) -> str:
     means = means.set_axis(widths)
     largest = means.idxmax(axis=1)
     where = {loss: [str(width) for width in widths if str(largest[width]) == loss] for loss in ALPHAS}
-    told = "; ".join(f"{STYLES[loss][0]} at M = {', '.join(at)}" for loss, at in where.items() if at)
+    told = "; ".join(f"{loss_title(loss)} at M = {', '.join(at)}" for loss, at in where.items() if at)
     falls = [str(width) for width in widths if means.loc[width].is_monotonic_decreasing]
     order = f"at M = {', '.join(falls)}" if falls else "at no M"
     return f"Largest mean: {told}. From softmax on, each larger α has the smaller mean, as in the paper, {order}."

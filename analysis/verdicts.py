@@ -11,9 +11,10 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from analysis import contrasts, paired
-from analysis.contrasts import FEATURE, INCONCLUSIVE, NOT_REPRODUCED, NOT_RUN, REPRODUCED, Experiment, Finding, Runs
+from analysis import contrasts, experiment, paired
+from analysis.contrasts import INCONCLUSIVE, NOT_REPRODUCED, NOT_RUN, REPRODUCED, Finding
 from analysis.drawing import dataset_title
+from analysis.experiment import FEATURE, Experiment, Runs
 from analysis.experiments import all_experiments
 from fc_width.data import CLASSES
 from fc_width.recipes import COLD, RECIPES
@@ -320,9 +321,9 @@ def _sweeps(claim: Experiment, recipe: str, feature: str, seeds: int, runs: Runs
     for classes in claim.classes or (CLASSES[base],):
         of_seeds: dict[tuple[str, int], list[str]] = {}
         for loss in claim.losses:
-            cold = COLD if loss.endswith(contrasts.COLD) else ""
+            cold = COLD if loss.endswith(experiment.COLD) else ""
             own = min(seeds, _seeds(claim, loss, classes, runs))
-            of_seeds.setdefault((recipe + cold, own), []).append(loss.removesuffix(contrasts.COLD))
+            of_seeds.setdefault((recipe + cold, own), []).append(loss.removesuffix(experiment.COLD))
         for (name, own), losses in of_seeds.items():
             found.setdefault((name, " ".join(losses), own), []).append(classes)
     return "; ".join(

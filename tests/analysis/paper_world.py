@@ -4,7 +4,7 @@ behind them. Tests change one thing in it and see a verdict change."""
 import numpy as np
 import pandas as pd
 
-from analysis import contrasts, evidence
+from analysis import evidence, experiment
 from fc_width.data import CLASSES
 from fc_width.recipes import COLD, RECIPES, sweep_widths
 from theory.printed_tables import TABLE_1, TABLE_2_CIFAR10, TABLE_2_CIFAR100, TABLE_5
@@ -28,8 +28,8 @@ def top(dataset, loss, classes):
 
 def run(name, dataset, loss, width, classes, seed, feature="prelu-bn"):
     """One row."""
-    if loss.endswith(contrasts.COLD):
-        name, loss = name + COLD, loss.removesuffix(contrasts.COLD)
+    if loss.endswith(experiment.COLD):
+        name, loss = name + COLD, loss.removesuffix(experiment.COLD)
     rng = np.random.default_rng(abs(hash_of(name, dataset, loss, width, classes, seed)))
     least = classes - 1
     accuracy = top(dataset, loss, classes) - (1 + 9 * (least - width) / least) * (width < least)

@@ -17,7 +17,7 @@ import torch
 import tyro
 from scipy import stats
 
-from analysis import contrasts, evidence, experiments_tables, figures_network, plateau
+from analysis import contrasts, evidence, experiment, experiments_tables, experiments_times, figures_network, plateau
 from analysis.contrasts import INCONCLUSIVE, NOT_REPRODUCED, NOT_RUN, REPRODUCED, Contrast, find
 from analysis.experiments import all_experiments
 from analysis.verdicts import judge_experiment
@@ -110,7 +110,7 @@ OTHERWISE = {  # what is otherwise: one change a world, for the claim of every d
         add("test_accuracy", 0.1, of("softmax"), narrow),
     ],
     "at-minimum": [
-        add("test_accuracy", -0.01, of(loss), lambda row: row["width"] == least(row)) for loss in contrasts.BOTH
+        add("test_accuracy", -0.01, of(loss), lambda row: row["width"] == least(row)) for loss in experiment.BOTH
     ],
     "too-wide": [
         add("test_accuracy", 0.005, wide),
@@ -118,26 +118,26 @@ OTHERWISE = {  # what is otherwise: one change a world, for the claim of every d
         add("train_accuracy", -0.02, wide),
     ],
     "overfits": [add("test_accuracy", 0.005, wide), add("test_accuracy", 0.01, wide)],
-    "keeps": [add("test_accuracy", by, of(loss), wide) for by in (0.01, -0.01) for loss in contrasts.W_SOFTMAX],
+    "keeps": [add("test_accuracy", by, of(loss), wide) for by in (0.01, -0.01) for loss in experiment.W_SOFTMAX],
     "eliminates": [add("test_accuracy", -0.005, W, wide), add("test_accuracy", 0.005, of("softmax"), wide)],
     "compactness": [reverse("variance_ratio")],
     "avoids-overfitting": [
         change
-        for loss in contrasts.W_SOFTMAX
+        for loss in experiment.W_SOFTMAX
         for change in (add("train_accuracy", 0.1, of(loss)), add("test_accuracy", -0.1, of(loss)))
     ],
     "convergence": [reverse("train_accuracy"), add("train_accuracy", 0.02, HIGH)],
-    "better": [add("test_accuracy", -0.1, of(loss)) for loss in contrasts.W_SOFTMAX],
-    "better-best": [add("best_accuracy", -0.1, of(loss)) for loss in contrasts.W_SOFTMAX],
+    "better": [add("test_accuracy", -0.1, of(loss)) for loss in experiment.W_SOFTMAX],
+    "better-best": [add("best_accuracy", -0.1, of(loss)) for loss in experiment.W_SOFTMAX],
     "alpha-best": [reverse("best_accuracy"), add("best_accuracy", 0.01, of("w-softmax:1"))],
-    "better-over-widths": [add("test_accuracy", -0.1, of(loss)) for loss in contrasts.W_SOFTMAX],
+    "better-over-widths": [add("test_accuracy", -0.1, of(loss)) for loss in experiment.W_SOFTMAX],
     "alpha": [reverse("test_accuracy"), add("test_accuracy", 0.01, of("w-softmax:1"))],
     "beats": [add("test_accuracy", 0.05, of(loss)) for loss in ("hinge", "l-softmax")],
     "printed": [
-        add("test_accuracy", by, of(loss)) for by in (0.008, -0.008) for loss in ("softmax", *contrasts.W_SOFTMAX)
+        add("test_accuracy", by, of(loss)) for by in (0.008, -0.008) for loss in ("softmax", *experiment.W_SOFTMAX)
     ],
     "printed-best": [
-        add("best_accuracy", by, of(loss)) for by in (0.008, -0.008) for loss in ("softmax", *contrasts.W_SOFTMAX)
+        add("best_accuracy", by, of(loss)) for by in (0.008, -0.008) for loss in ("softmax", *experiment.W_SOFTMAX)
     ],
     "gain-measured": [add("test_accuracy", -0.01, HIGH)],
     "faster": [add("met_accuracy", by, of("softmax")) for by in (0.02, 0.05)],
@@ -148,7 +148,7 @@ OTHERWISE = {  # what is otherwise: one change a world, for the claim of every d
     "angle-of-training": [turn(2, splits=("train",)), turn(8, HIGH, splits=("test",))],
     "separability": [reverse("smallest_angle"), add("smallest_angle", 10, of("w-softmax:1"))],
     "almost-all": [add("test_accuracy", -0.01)],
-    "falls-with-k": [add("test_accuracy", 0.1, lambda row: row["classes"] == 10, of(loss)) for loss in contrasts.BOTH],
+    "falls-with-k": [add("test_accuracy", 0.1, lambda row: row["classes"] == 10, of(loss)) for loss in experiment.BOTH],
     "gain-with-k": [
         add("test_accuracy", -0.05, W, lambda row: row["classes"] == 10),
         add("test_accuracy", 0.05, W, lambda row: row["classes"] == 5),
@@ -156,7 +156,7 @@ OTHERWISE = {  # what is otherwise: one change a world, for the claim of every d
     "printed-k": [
         add("test_accuracy", by, of(loss), lambda row: row["classes"] == 7)
         for by in (0.008, -0.008)
-        for loss in contrasts.BOTH
+        for loss in experiment.BOTH
     ],
 }
 
@@ -350,7 +350,8 @@ def test_rounds_that_vary_alone_are_no_slower():
         for at, ms in enumerate(of_loss)
     ]
     frame = pd.DataFrame(rows)
-    slower = contrasts.Runs("mnist-small", "mnist", "prelu-bn", {10: frame}, 10).slower(("one", 9), ("other", 9))
+    runs = experiment.Runs("mnist-small", "mnist", "prelu-bn", {10: frame}, 10)
+    slower = experiments_times.slower(runs, ("one", 9), ("other", 9))
     assert slower.mean() == pytest.approx(0, abs=1e-12)
     assert slower[1] == pytest.approx(100 * math.log(2))
 
@@ -448,7 +449,7 @@ def test_a_width_without_one_of_the_losses_is_not_beside_a_claim():
 
 def test_what_is_beside_a_claim_does_not_want_the_claim_s_own_runs():
     """Those of α from the first step on; and the variances, which older records do not have."""
-    row = judged("faster", losses=("softmax", *contrasts.W_SOFTMAX))
+    row = judged("faster", losses=("softmax", *experiment.W_SOFTMAX))
     names = ["with a softmax phase", "after a softmax phase"]
     assert (row.verdict, [each.beside for each in row.evidence]) == (NOT_RUN, names)
     assert f"REPRODUCED: {', '.join(names)}." in row.note
@@ -499,7 +500,7 @@ def test_better_over_widths_wants_several_of_them():
     assert row.verdict == NOT_REPRODUCED
     verdicts = {each.beside: each.verdict for each in row.evidence if each.beside}
     assert {name for name, verdict in verdicts.items() if verdict != REPRODUCED} == {"M = 5"}
-    wide = [f"mean over M ≥ M_min at α = {loss.partition(':')[2]}" for loss in contrasts.W_SOFTMAX]
+    wide = [f"mean over M ≥ M_min at α = {loss.partition(':')[2]}" for loss in experiment.W_SOFTMAX]
     assert {verdicts[name] for name in wide} == {REPRODUCED}
     worse = paper.needed(claim, add("test_accuracy", -0.1, HIGH, lambda row: row["width"] == 18))
     row = judge_experiment(claim, paper.runs(worse))
@@ -675,7 +676,7 @@ def planned_by(command, recipe):
         options = tyro.cli(sweep.Options, args=line.split()[2:])
         base = sweep.base_recipe(options)
         assert base.name.removesuffix(COLD) == recipe
-        suffix = contrasts.COLD if base.name.endswith(COLD) else ""
+        suffix = experiment.COLD if base.name.endswith(COLD) else ""
         classes = int(base.dataset.partition(":")[2] or CLASSES[base.dataset])
         planned |= {(classes, each.loss + suffix, each.width, each.seed) for each in sweep.plan(options, classes)}
     return planned

@@ -16,7 +16,7 @@ import tyro
 from scipy import stats
 
 from analysis import __main__ as command_line
-from analysis import drawing, figures, figures_angles, figures_network, figures_theory, records, tables
+from analysis import committed, drawing, figures, figures_angles, figures_network, figures_theory, records, tables
 from analysis.__main__ import Entry, draw_all, drawings, main, texts
 from fc_width.backbone import BACKBONES, Backbone
 from fc_width.recipes import RECIPES, Recipe, sweep_widths
@@ -145,7 +145,7 @@ def test_a_line_breaks_where_its_loss_was_not_run_and_no_marker_covers_another(t
     gaps = lines["W-Softmax α = 1"]
     assert np.isnan(gaps[1:3, 1]).all()
     assert gaps[[0, 3], 1] == pytest.approx([20, 91])
-    centred = lines["W-Softmax α = 1, centred"]
+    centred = lines["W-Softmax α = 1, centred weights"]
     assert centred[[3, 4], 0].tolist() == [3, 4]  # nothing to cover there
     at_one, at_nine = ([lines[label][row, 0] for label in list(lines)[1::2]] for row in (0, 3))
     assert len(set(at_one)) == 3
@@ -261,7 +261,7 @@ def test_the_plane_shows_the_features_and_weights_of_the_records(tmp_path, recor
     assert (out / "data" / "digits-3.jsonl.gz").exists()
     drawing = figures_angles.features_in_the_plane(records.load(store.folder))
     assert [axes.get_title() for axes in drawing.figure.axes] == [
-        "W-Softmax α = 1, as printed\nmean angle 14.5°",
+        "W-Softmax α = 1\nmean angle 14.5°",
         "W-Softmax α = 1, fixed simplex\nmean angle 14.5°",
     ]
     points = [tuple(point) for line in drawing.figure.axes[0].lines for point in line.get_xydata()]
@@ -353,7 +353,7 @@ def test_a_figure_names_its_data_and_whether_its_network_is_the_paper_s(name, da
 
 
 def test_no_two_losses_look_the_same():
-    losses = [*drawing.STYLES, "hinge", "l-softmax", "a-softmax", "cosface", "w-softmax-centred:0.5"]
+    losses = [*drawing.LOOKS, "hinge", "l-softmax", "a-softmax", "cosface", "w-softmax-centred:0.5"]
     looks = drawing.styles(reversed(losses))
     assert len({look[1:] for look in looks.values()}) == len({look[0] for look in looks.values()}) == len(losses)
     assert {marker for _, _, marker, _ in looks.values()} == {look[2] for look in looks.values()}
@@ -462,11 +462,11 @@ def test_a_figure_across_recipes_gets_the_runs_of_all_packs(folder, tmp_path, mo
     assert seen == [{"digits": 28, "mnist-small": 1}]
 
 
-@pytest.mark.parametrize("missing", records.COMMITTED)
+@pytest.mark.parametrize("missing", committed.SWEEPS)
 def test_a_missing_pack_is_an_error_that_names_the_command(missing, tmp_path, monkeypatch, capsys):
     data = tmp_path / "figures" / "data"
     data.mkdir(parents=True)
-    for name in records.COMMITTED:
+    for name in committed.SWEEPS:
         if name != missing:
             shutil.copy(FIGURES / "data" / f"{name}.jsonl.gz", data)
     monkeypatch.chdir(tmp_path)
@@ -474,14 +474,14 @@ def test_a_missing_pack_is_an_error_that_names_the_command(missing, tmp_path, mo
     error = capsys.readouterr().err
     assert error.count("\n") == 1
     assert f"{missing}.jsonl.gz" in error
-    assert all(f"python -m fc_width.sweep {options}" in error for options in records.COMMITTED[missing])
+    assert all(f"python -m fc_width.sweep {options}" in error for options in committed.SWEEPS[missing])
     assert error.rstrip().endswith(f"python -m analysis --runs runs/figures/{missing}")
 
 
-@pytest.mark.parametrize("name", records.COMMITTED)
+@pytest.mark.parametrize("name", committed.SWEEPS)
 def test_the_commands_of_a_pack_make_its_runs(name):
     made = set()
-    for options in records.COMMITTED[name]:
+    for options in committed.SWEEPS[name]:
         words = subprocess.run(["bash", "-c", f"printf '%s\\n' {options}"], capture_output=True, text=True, check=True)
         asked = tyro.cli(Options, args=words.stdout.split())
         runs = records.load(FIGURES / "data" / f"{name}.jsonl.gz")
@@ -491,7 +491,7 @@ def test_the_commands_of_a_pack_make_its_runs(name):
 
 def test_what_is_committed_is_what_the_committed_records_give():
     packs = {path.name.removesuffix(records.PACK_SUFFIX) for path in (FIGURES / "data").glob("*.jsonl.gz")}
-    assert packs == set(records.COMMITTED), "a pack and its line in records.COMMITTED go together"
+    assert packs == set(committed.SWEEPS), "a pack and its line in committed.SWEEPS go together"
     frames = {name: records.load(FIGURES / "data" / f"{name}.jsonl.gz") for name in sorted(packs)}
     expected = set()
     for stem, made in drawings(frames):
@@ -587,10 +587,10 @@ def test_the_commands_of_all_runs_are_printed(capsys):
     text = (FIGURES.parent / "analysis" / "README.md").read_text("utf-8")
     assert f": {taken[2]} core hours and {taken[3]} runs on a GPU;" in text
     assert sum(line.startswith("python -m fc_width.sweep --") for line in lines) == sum(
-        map(len, records.COMMITTED.values())
+        map(len, committed.SWEEPS.values())
     )
     assert [line for line in lines if "analysis" in line] == [
-        f"python -m analysis --runs runs/figures/{name}" for name in records.COMMITTED
+        f"python -m analysis --runs runs/figures/{name}" for name in committed.SWEEPS
     ]
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from analysis import contrasts, evidence
+from analysis import contrasts, evidence, experiments_times
 
 READMES = [Path("README.md"), Path("analysis/README.md"), Path("fc_width/README.md")]
 README, MEASURED, COSTS = (" ".join(path.read_text("utf-8").split()) for path in READMES)
@@ -119,7 +119,7 @@ def test_what_a_wide_layer_and_w_softmax_cost_in_training():
         """By how many % a step with `one`, a loss and a width over M_min, takes longer than with `other`."""
         runs = timed[recipe]
         least = runs.classes - 1
-        slower = runs.slower(*((loss, factor * least) for loss, factor in (one, other)))
+        slower = experiments_times.slower(runs, *((loss, factor * least) for loss, factor in (one, other)))
         found = contrasts.find(contrasts.Contrast("x", slower, 0))
         percent = [100 * math.expm1(number / 100) for number in (found.mean, found.low, found.high)]
         return [minus(f"{number:.{0 if percent[0] > 10 else 1}f}") for number in percent]

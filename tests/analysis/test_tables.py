@@ -9,7 +9,7 @@ import pytest
 import scipy.stats
 import tyro
 
-from analysis import paper_tables, records, tables
+from analysis import committed, paper_tables, records, tables
 from fc_width.recipes import RECIPES, Recipe
 from fc_width.store import Store
 from fc_width.sweep import Options, plan
@@ -123,7 +123,7 @@ def test_a_command_repeats_what_was_set():
     assert records.recipe_of(row) == recipe
 
 
-@pytest.mark.parametrize("pack", sorted(records.COMMITTED))
+@pytest.mark.parametrize("pack", sorted(committed.SWEEPS))
 def test_the_recipe_of_every_committed_run_is_the_one_in_its_record(pack):
     """Those made before a recipe had all its fields too: the id is a hash of the recipe."""
     table = records.load(Path("figures/data") / f"{pack}{records.PACK_SUFFIX}")
