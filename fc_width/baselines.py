@@ -20,7 +20,7 @@ from torch import nn
 from torch.func import functional_call
 from torch.nn import functional as F
 
-from fc_width.checks import check_batch, full_precision, widened
+from fc_width.checks import check_batch, check_size, full_precision, widened
 from fc_width.losses import SimplexWSoftmaxLoss, SoftmaxLoss, Watched, WSoftmaxLoss, products
 
 
@@ -193,7 +193,11 @@ class FiniteArcFace(library.ArcFaceLoss):
 
 
 def _margin(kind: type[nn.Module], **options: Any) -> Callable[[int, int], BaselineLoss]:
-    return lambda width, classes: BaselineLoss(kind(num_classes=classes, embedding_size=width, **options))
+    def make(width: int, classes: int) -> BaselineLoss:
+        sizes = {"embedding_size": check_size("M", width, 1), "num_classes": check_size("C", classes, 2)}
+        return BaselineLoss(kind(**sizes, **options))
+
+    return make
 
 
 def _joint(weight: float, term: Callable[[int, int], nn.Module]) -> Callable[[int, int], BaselineLoss]:
@@ -227,6 +231,15 @@ class MetricWSoftmaxLoss(library.BaseMetricLossFunction):
     def __init__(self, loss: WSoftmaxLoss | SimplexWSoftmaxLoss, **options: Any) -> None:
         super().__init__(**options)
         self.loss = loss
+
+    @property
+    def alpha(self) -> float:
+        """α of the loss, which may be changed during training."""
+        return self.loss.alpha
+
+    @alpha.setter
+    def alpha(self, value: float) -> None:
+        self.loss.alpha = value
 
     def compute_loss(
         self, embeddings: torch.Tensor, labels: torch.Tensor, indices_tuple: Any, ref_emb: Any, ref_labels: Any

@@ -14,8 +14,16 @@ WIDE = torch.float32, torch.float64
 LARGEST_ALPHA = 1e6
 """Its square must be far below float32's largest number."""
 
-transforming = torch._C._are_functorch_transforms_active
-"""Whether inside of `torch.func`'s grad, vmap, …, whose tensors' values are not to be had."""
+
+def transforming() -> bool:
+    """Whether inside of `torch.func`'s grad, vmap, …, whose tensors' values are not to be had, or of forward-mode
+    differentiation: what goes on has to be seen operation by operation."""
+    return torch._C._are_functorch_transforms_active() or torch.autograd.forward_ad._current_level >= 0
+
+
+def watched() -> bool:
+    """Whether a dispatch mode (of `make_fx`, of fake tensors, a counter of FLOPs, …) is to see every operation."""
+    return torch._C._len_torch_dispatch_stack() > 0
 
 
 class NonFiniteError(ValueError):
@@ -66,20 +74,27 @@ def check_batch(embeddings: torch.Tensor, labels: torch.Tensor, num_classes: int
 def check_shapes(embeddings: torch.Tensor, labels: torch.Tensor, width: int) -> None:
     """`ValueError` or `TypeError` unless embeddings are (N, `width`) of floats and labels (N,) of int64."""
     check_width(embeddings, width)
-    if len(embeddings) == 0:
+    if embeddings.shape[0] == 0:
         raise ValueError(f"a batch must have at least one sample, got embeddings of shape {tuple(embeddings.shape)}")
+    _check_tensor("labels", labels)
     if labels.dtype != torch.int64:
         raise TypeError(f"labels must be int64, got {labels.dtype}")
     if labels.shape != embeddings.shape[:1]:
-        raise ValueError(f"labels must have shape ({len(embeddings)},), got {tuple(labels.shape)}")
+        raise ValueError(f"labels must have shape ({embeddings.shape[0]},), got {tuple(labels.shape)}")
 
 
 def check_width(embeddings: torch.Tensor, width: int) -> None:
-    """`ValueError` unless embeddings are (N, `width`), `TypeError` unless of floats."""
+    """`ValueError` unless embeddings are (N, `width`), `TypeError` unless a tensor of floats."""
+    _check_tensor("embeddings", embeddings)
     if embeddings.ndim != 2 or embeddings.shape[1] != width:
         raise ValueError(f"embeddings must have shape (N, {width}), got {tuple(embeddings.shape)}")
     if not embeddings.is_floating_point():
         raise TypeError(f"embeddings must be floating point, got {embeddings.dtype}")
+
+
+def _check_tensor(name: str, value: object) -> None:
+    if not isinstance(value, torch.Tensor):
+        raise TypeError(f"{name} must be a tensor, got {type(value).__module__}.{type(value).__qualname__}")
 
 
 _checked = contextvars.ContextVar("checked", default=False)

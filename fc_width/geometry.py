@@ -9,6 +9,8 @@ from collections.abc import Iterator
 
 import torch
 
+from fc_width.checks import check_batch
+
 PIECE = 2**20  # numbers
 
 ROUNDING = 1e-10
@@ -21,8 +23,12 @@ def target_angles(embeddings: torch.Tensor, weight: torch.Tensor, labels: torch.
 
     *Arguments*: `embeddings` (N, M); `weight` (C, M); `labels` (N,).
 
-    *Returns*: (N,) float64, radians; π/2 where a feature or a weight is zero, because there no side is
-    nearer."""
+    *Returns*: (N,) float64, radians, without a gradient; π/2 where a feature or a weight is zero, because there no
+    side is nearer.
+
+    *Raises*: `ValueError` or `TypeError` quoting what does not fit."""
+    embeddings, weight = embeddings.detach(), weight.detach()
+    check_batch(embeddings, labels, *weight.shape)
     found = []
     for features, own in _pieces(embeddings, labels):
         targets = weight[own].double()
@@ -48,6 +54,7 @@ def class_means(values: torch.Tensor, labels: torch.Tensor, num_classes: int) ->
 def smallest_angle(weight: torch.Tensor) -> float:
     """The smallest angle between two rows of `weight` (C, M), in degrees; a zero row is at 90 to every other, as in
     `target_angles`."""
+    weight = weight.detach()
     lengths = weight.double().norm(dim=1)
     zero = lengths == 0
     unit = weight.double() / lengths.masked_fill(zero, 1)[:, None]
@@ -63,7 +70,7 @@ def simplex_distance(rows: torch.Tensor) -> float:
 
     ‖G/‖G‖ − S/‖S‖‖ with G the Gram matrix of `rows` (C, M) less their mean and S = I − J/C. 0 for a simplex;
     NaN where all rows are equal, up to rounding."""
-    classes = len(rows)
+    rows, classes = rows.detach(), len(rows)
     centred = _centred(rows, rows)
     gram = centred @ centred.T
     simplex = torch.eye(classes, dtype=torch.float64, device=rows.device) - 1 / classes
@@ -79,8 +86,11 @@ def neural_collapse(embeddings: torch.Tensor, weight: torch.Tensor, labels: torc
     ‖W/‖W‖ − H/‖H‖‖, centred weights against centred class means, Frobenius.
 
     NaN, all but `nc2_weights`, where the class means are equal, up to rounding, or a class has no samples;
-    `nc2_weights` and `nc3` where the weights are equal."""
-    classes = len(weight)
+    `nc2_weights` and `nc3` where the weights are equal.
+
+    *Raises*: `ValueError` or `TypeError` quoting what does not fit."""
+    embeddings, weight, classes = embeddings.detach(), weight.detach(), len(weight)
+    check_batch(embeddings, labels, *weight.shape)
     means = class_means(embeddings, labels, classes)
     centred = _centred(means, embeddings)
     weights = _centred(weight, weight)

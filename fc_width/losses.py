@@ -100,6 +100,11 @@ class SoftmaxLoss(Watched):
     def __init__(self, embedding_size: int, num_classes: int) -> None:
         super().__init__()
         self.weight = _weight(embedding_size, num_classes)
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Draw the weights anew, by Glorot & Bengio."""
+        nn.init.xavier_uniform_(self.weight)
 
     def forward(self, embeddings: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         """The mean loss of a batch, a scalar: embeddings (N, M), labels (N,)."""
@@ -151,6 +156,11 @@ class WSoftmaxLoss(Watched):
         self.weight = _weight(embedding_size, num_classes)
         self.alpha = check_alpha(alpha)
         self.center = center
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Draw the weights anew, by Glorot & Bengio."""
+        nn.init.xavier_uniform_(self.weight)
 
     def forward(self, embeddings: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         """The mean loss of a batch, a scalar (Eq. 13): embeddings (N, M), labels (N,)."""
@@ -240,7 +250,7 @@ def _products(embeddings: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
 
 def _weight(embedding_size: int, num_classes: int) -> nn.Parameter:
     width, classes = check_size("M", embedding_size, 1), check_size("C", num_classes, 2)
-    return nn.Parameter(nn.init.xavier_uniform_(torch.empty(classes, width)))
+    return nn.Parameter(torch.empty(classes, width))
 
 
 def _sizes(weight: torch.Tensor) -> str:

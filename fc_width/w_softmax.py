@@ -22,7 +22,16 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from fc_width.checks import check_alpha, check_batch, check_range, check_shapes, full_precision, transforming, widened
+from fc_width.checks import (
+    check_alpha,
+    check_batch,
+    check_range,
+    check_shapes,
+    full_precision,
+    transforming,
+    watched,
+    widened,
+)
 
 EPS = 1e-12  # rows shorter than this count as this long, as in torch.nn.functional.normalize
 VANISHING = 1e-14  # n_cj² below this is the 0/0 of Eq. 1
@@ -45,7 +54,7 @@ def w_softmax_logits(
     """
     alpha = check_alpha(alpha)
     check_batch(embeddings, labels, *weight.shape)
-    wide = torch.promote_types(embeddings.dtype, torch.float32)
+    wide = _wide(embeddings, weight)
     with full_precision(embeddings.device.type):
         precise = torch.float64 if alpha and (1 - alpha) * (1 - alpha) < CLOSE else wide
         unit = F.normalize(weight.to(precise), eps=EPS)
@@ -100,6 +109,11 @@ def centred(weight: torch.Tensor) -> torch.Tensor:
     return weight - weight.mean(0)
 
 
+def _wide(x: torch.Tensor, w: torch.Tensor) -> torch.dtype:
+    """The widest of the two's types and float32."""
+    return torch.promote_types(torch.promote_types(x.dtype, w.dtype), torch.float32)
+
+
 _compiling = torch.compiler.is_compiling
 
 
@@ -133,7 +147,9 @@ def _scale(ctx: Any, grad: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
     embeddings, weight, labels = ctx.saved_tensors
     by_x, by_w = ctx.gradients or _loss_and_gradients(embeddings, weight, labels, ctx.alpha, ctx.center)[2:]
     ctx.gradients = ()
-    return by_x.mul_(grad).to(embeddings.dtype), by_w.mul_(grad).to(weight.dtype), None, None, None, None
+    many = torch._C._functorch.is_legacy_batchedtensor(grad)  # of several at once: they do not fit into one's place
+    scaled = torch.mul if many else torch.Tensor.mul_
+    return scaled(by_x, grad).to(embeddings.dtype), scaled(by_w, grad).to(weight.dtype), None, None, None, None
 
 
 def _differentiate(ctx: Any, grad: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
@@ -149,9 +165,9 @@ def _loss_and_gradients(
     x: torch.Tensor, w: torch.Tensor, labels: torch.Tensor, alpha: float, center: bool
 ) -> tuple[torch.Tensor, ...]:
     """The loss in float32 or wider, z_c, and the gradients by embeddings and by weights, in float64 where needed."""
-    wide = torch.promote_types(x.dtype, torch.float32)
+    wide = _wide(x, w)
     by_class = len(w) <= len(x)
-    small = by_class and x.is_cpu and x.numel() * len(w) <= SMALL
+    small = by_class and x.is_cpu and x.numel() * len(w) <= SMALL and not (watched() or x.is_neg())
     compute = _small if small else _by_class if by_class else _by_sample
     found: tuple[torch.Tensor, ...] = ()
     if not x.is_cuda or (1 - alpha) * (1 - alpha) >= CLOSE:  # there, asking the values would wait for the device
@@ -253,7 +269,8 @@ def _small(
 ) -> tuple[torch.Tensor, ...]:
     """In numpy, whose calls are cheaper; nothing where float32 is not enough. A column for each sample: sums over
     classes are then sums of rows, which are fast for few classes too."""
-    x, w, label = embeddings.numpy(), weight.numpy(), labels.numpy()
+    # not numpy(), after which no storage can be resized, as sharded training does
+    x, w, label = map(np.from_dlpack, (embeddings.detach(), weight.detach(), labels))
     samples = len(x)
     if label.view(np.uint64).max() >= len(w):  # as uint64 a negative number is a large one
         check_range(labels, len(w))

@@ -13,7 +13,7 @@ from pytorch_metric_learning.utils.distributed import DistributedLossWrapper
 from torch.nn import functional as F
 
 from fc_width import train
-from fc_width.baselines import CenterLoss, HypersphericalEnergy, MetricWSoftmaxLoss
+from fc_width.baselines import BASELINES, CenterLoss, HypersphericalEnergy, MetricWSoftmaxLoss
 from fc_width.loss_names import OTHERS, make_loss
 from fc_width.losses import WSoftmaxLoss
 from fc_width.recipes import RECIPES
@@ -370,6 +370,20 @@ def test_the_library_s_reducers_miners_and_wrapper_take_w_softmax():
     assert torch.equal(wrapped.get_logits(embeddings), plain.logits(embeddings))
     wrapped(embeddings, labels).backward()
     assert torch.isfinite(plain.weight.grad).all()
+
+
+def test_alpha_of_the_wrapper_is_the_loss_s():
+    wrapped = MetricWSoftmaxLoss(WSoftmaxLoss(WIDTH, CLASSES, 0.0))
+    wrapped.alpha = 0.5
+    assert wrapped.alpha == wrapped.loss.alpha == 0.5
+
+
+@pytest.mark.parametrize("name", sorted(BASELINES))
+def test_fewer_than_two_classes_or_no_width(name):
+    with pytest.raises(ValueError, match="C must be at least 2, got C=1"):
+        BASELINES[name](WIDTH, 1)
+    with pytest.raises(ValueError, match="M must be at least 1, got M=0"):
+        BASELINES[name](0, CLASSES)
 
 
 @pytest.mark.filterwarnings("ignore:Converting a tensor with requires_grad:UserWarning")  # in its progress bar

@@ -8,6 +8,7 @@ import torch
 
 from fc_width import geometry
 from fc_width.benchmark_losses import _peak
+from fc_width.losses import WSoftmaxLoss
 from fc_width.simplex_head import SimplexHead
 
 
@@ -18,6 +19,30 @@ def test_angles_of_eq_14():
     torch.testing.assert_close(angles, torch.tensor([0, math.pi / 4, math.pi / 2, math.pi, math.pi / 2]).double())
     means = geometry.class_means(angles, torch.tensor([0, 0, 1, 0, 1]), 2)
     torch.testing.assert_close(means, torch.tensor([5 * math.pi / 12, math.pi / 2], dtype=torch.float64))
+
+
+def test_a_classifier_that_learns_is_measured_without_a_gradient():
+    """Of warnings, which a gradient there would give, tests make errors."""
+    loss, labels = WSoftmaxLoss(3, 4), torch.arange(12) % 4
+    embeddings = torch.randn(12, 3, requires_grad=True)
+    assert not geometry.target_angles(embeddings, loss.classifier(), labels).requires_grad
+    measured = geometry.neural_collapse(embeddings, loss.classifier(), labels)
+    assert measured == geometry.neural_collapse(embeddings.detach(), loss.classifier().detach(), labels)
+    assert geometry.smallest_angle(loss.classifier()) == geometry.smallest_angle(loss.classifier().detach())
+    assert geometry.simplex_distance(loss.classifier()) == geometry.simplex_distance(loss.classifier().detach())
+
+
+@pytest.mark.parametrize("measure", [geometry.target_angles, geometry.neural_collapse])
+def test_what_does_not_fit_is_an_error_that_quotes_it(measure):
+    embeddings, weight, labels = torch.randn(12, 3), torch.randn(4, 3), torch.arange(12) % 4
+    for changed, message in [
+        ((embeddings, weight, labels - 1), r"labels must be in 0…3, got -1"),
+        ((embeddings, weight, labels[:1]), r"labels must have shape \(12,\), got \(1,\)"),
+        ((embeddings, weight[:, :1], labels), r"embeddings must have shape \(N, 1\), got \(12, 3\)"),
+        ((embeddings[:0], weight, labels[:0]), "a batch must have at least one sample"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            measure(*changed)
 
 
 def test_smallest_angle_keeps_small_angles():

@@ -436,6 +436,9 @@ def test_bad_batches(loss):
         (good[0], torch.tensor([0, -1, 1]), ValueError, r"labels must be in 0…4, got -1"),
         (good[0], torch.tensor([0, 1]), ValueError, r"labels must have shape \(3,\), got \(2,\)"),
         (good[0], torch.tensor([0.0, 1.0, 2.0]), TypeError, r"labels must be int64, got torch.float32"),
+        (good[0], np.array([0, 1, 4]), TypeError, r"labels must be a tensor, got numpy.ndarray"),
+        (good[0], [0, 1, 4], TypeError, r"labels must be a tensor, got builtins.list"),
+        (np.zeros((3, 4)), good[1], TypeError, r"embeddings must be a tensor, got numpy.ndarray"),
     ]:
         with pytest.raises(error, match=message):
             loss(embeddings, labels)

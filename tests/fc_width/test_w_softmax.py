@@ -1,11 +1,19 @@
 """Gradients of gradients, and torch.func, against the loss written out: Eq. 1 with every biased weight in memory."""
 
+import os
+import subprocess
+import sys
+
 import pytest
 import torch
+from torch.autograd import forward_ad
 from torch.func import functional_call, grad, hessian, jvp, vmap
+from torch.fx.experimental.proxy_tensor import make_fx
 from torch.nn import functional as F
+from torch.utils.flop_counter import FlopCounterMode
 
 from fc_width import w_softmax
+from fc_width.checks import labels_checked
 from fc_width.losses import SimplexWSoftmaxLoss, SoftmaxLoss, WSoftmaxLoss
 from fc_width.simplex_head import SimplexHead
 from theory.simplex import simplex_weights
@@ -193,3 +201,131 @@ def test_the_head_under_torch_func():
     torch.testing.assert_close(vmap(lambda x: head(x[None])[0])(embeddings), head(embeddings))
     gradient = grad(lambda x: head(x).square().sum())(embeddings)
     torch.testing.assert_close(gradient, 2 * head(embeddings) @ head.dense_weight())
+
+
+@pytest.mark.parametrize("alpha", [0.0, 0.5, 1.0])
+def test_what_it_was_given_can_still_be_resized(alpha):
+    """Sharded training frees a parameter's storage between layers; a storage that numpy has seen cannot be."""
+    loss = WSoftmaxLoss(5, 7, alpha)
+    embeddings, labels = torch.randn(20, 5), torch.arange(20) % 7
+    loss(embeddings.requires_grad_(), labels).backward()
+    embeddings.detach().resize_(40, 5)
+    labels.resize_(40)
+    loss.weight.untyped_storage().resize_(0)
+
+
+@pytest.mark.parametrize("alpha", [0.5, 1.5])
+def test_a_mode_that_watches_sees_the_operations(alpha):
+    """A trace that saw none would be a constant: the loss of the batch that it was made with."""
+    loss, labels = WSoftmaxLoss(8, 5, alpha), torch.arange(16) % 5
+    embeddings = torch.randn(16, 8)
+    with labels_checked():
+        traced = make_fx(lambda x: w_softmax.w_softmax_loss(x, loss.weight, labels, alpha)[0])(embeddings)
+    torch.testing.assert_close(
+        traced(2 * embeddings), w_softmax.w_softmax_loss(2 * embeddings, loss.weight, labels, alpha)[0]
+    )
+    with FlopCounterMode(display=False) as counter:
+        loss(embeddings, labels)
+    assert counter.get_total_flops() >= 2 * 16 * 8 * 5
+
+
+def test_embeddings_with_a_lazy_sign():
+    loss, labels = WSoftmaxLoss(8, 5, 0.5), torch.arange(16) % 5
+    z = torch.complex(torch.randn(16, 8), torch.randn(16, 8))
+    assert torch.conj(z).imag.is_neg()
+    torch.testing.assert_close(loss(torch.conj(z).imag, labels), loss(-z.imag, labels))
+
+
+@pytest.mark.parametrize("number", range(6))
+def test_many_gradients_at_once(number):
+    loss = losses_of()[number].double()
+    embeddings, _, labels = batch(12, 3, 4)
+    x = embeddings.requires_grad_()
+    value = loss(x, labels)
+    (once,) = torch.autograd.grad(value, x, retain_graph=True)
+    (found,) = torch.autograd.grad(value, x, torch.tensor([1.0, 2.0], dtype=torch.float64), is_grads_batched=True)
+    torch.testing.assert_close(found, torch.stack([once, 2 * once]))
+
+
+@pytest.mark.parametrize("number", range(6))
+def test_forward_mode(number):
+    loss = losses_of()[number].double()
+    embeddings, _, labels = batch(12, 3, 4)
+    x = embeddings.clone().requires_grad_()
+    (expected,) = torch.autograd.grad(loss(x, labels), x)
+    with forward_ad.dual_level():
+        along = forward_ad.unpack_dual(loss(forward_ad.make_dual(embeddings, embeddings), labels)).tangent
+    torch.testing.assert_close(along, (expected * embeddings).sum())
+
+
+@pytest.mark.parametrize("kind", [WSoftmaxLoss, SoftmaxLoss])
+def test_a_double_module_computes_in_double(kind):
+    loss, labels = kind(8, 5).double(), torch.arange(16) % 5
+    embeddings = torch.randn(16, 8)
+    assert loss(embeddings, labels).dtype == torch.float64
+    torch.testing.assert_close(loss(embeddings, labels), loss(embeddings.double(), labels), rtol=0, atol=1e-12)
+    assert loss.training_logits(embeddings, labels).dtype == torch.float64
+
+
+@pytest.mark.parametrize("kind", [WSoftmaxLoss, SoftmaxLoss])
+def test_the_weights_can_be_drawn_anew(kind):
+    torch.manual_seed(3)
+    loss = kind(8, 5)
+    drawn = loss.weight.detach().clone()
+    torch.manual_seed(3)
+    with torch.no_grad():
+        loss.weight.zero_()
+    loss.reset_parameters()
+    assert torch.equal(loss.weight, drawn)
+
+
+SHARDED = """
+import copy, os, sys
+import torch, torch.distributed as dist
+from torch import nn
+from torch.distributed.fsdp import fully_shard
+from torch.distributed.device_mesh import init_device_mesh
+from fc_width.losses import SoftmaxLoss, WSoftmaxLoss
+
+class Net(nn.Module):
+    def __init__(self, loss):
+        super().__init__()
+        self.trunk, self.loss = nn.Linear(8, 8), loss
+    def forward(self, images, labels):
+        return self.loss(self.trunk(images), labels)
+
+rank = int(sys.argv[1])
+dist.init_process_group("gloo", init_method=f"file://{sys.argv[2]}", rank=rank, world_size=2)
+torch.manual_seed(0)
+images, labels = torch.randn(16, 8), torch.randint(5, (16,))
+halves = [(images[each::2], labels[each::2]) for each in range(2)]
+for loss in SoftmaxLoss(8, 5), WSoftmaxLoss(8, 5, 0.0), WSoftmaxLoss(8, 5, 0.5):
+    whole = Net(loss)
+    sharded, parallel = copy.deepcopy(whole), nn.parallel.DistributedDataParallel(copy.deepcopy(whole))
+    for part in sharded.loss, sharded:
+        fully_shard(part, mesh=init_device_mesh("cpu", (2,)))
+    for step in range(2):
+        for net in whole, sharded, parallel:
+            net.zero_grad()
+        (sum(whole(*half) for half in halves) / 2).backward()
+        sharded(*halves[rank]).backward()
+        parallel(*halves[rank]).backward()
+        expected = whole.loss.weight.grad
+        torch.testing.assert_close(sharded.loss.weight.grad.full_tensor(), expected)
+        torch.testing.assert_close(parallel.module.loss.weight.grad, expected)
+dist.destroy_process_group()
+print("equal")
+"""
+
+
+def test_sharded_and_data_parallel_training_have_the_gradients_of_one_process(tmp_path):
+    started = [
+        subprocess.Popen(
+            [sys.executable, "-c", SHARDED, str(rank), str(tmp_path / "rendezvous")],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"},
+        )
+        for rank in range(2)
+    ]  # fmt: skip
+    for process in started:
+        said, complaint = process.communicate(timeout=120)
+        assert said == "equal\n", complaint
