@@ -8,7 +8,7 @@ import pandas as pd
 
 from analysis import paired
 from analysis.contrasts import Contrast
-from analysis.plateau import PLATEAU
+from analysis.plateau import ERRORS, PLATEAU
 from fc_width.recipes import Recipe
 
 FEATURE = Recipe.feature
@@ -40,6 +40,11 @@ class Runs:
         """The difference in accuracy, in points, that is called none: a tenth of a point where accuracies are near
         100 %, else half a point."""
         return 0.1 if self.dataset == "mnist" else 0.5
+
+    def slight(self, accuracy: "pd.Series[float]") -> float:
+        """The difference from an accuracy, in %, that is called none, where there may be fewer errors than the margin:
+        that, or `plateau.ERRORS` of the errors if it is less."""
+        return min(self.margin, ERRORS * (100 - float(accuracy.mean()))) if len(accuracy) else self.margin
 
     def rows(self, loss: str, width: int, classes: int | None = None) -> pd.DataFrame:
         """The runs of one loss and width, indexed by seed; empty where there are none."""

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import NullLocator
 
-from analysis import paired, plateau, widths
+from analysis import paired, plateau
 from analysis.drawing import (
     Drawing,
     caption_of_several,
@@ -26,6 +26,10 @@ from analysis.drawing import (
 from fc_width.recipes import Recipe
 
 INK = "#000000"
+POINTS = tuple(sorted(plateau.MARGINS, reverse=True))
+WITHIN = (*(f"Within {margin:g} points" for margin in POINTS), f"At most {100 * plateau.ERRORS:g} % more errors")
+"""The margins of a knee: those of so many points, and that of errors."""
+
 MARGIN_STYLES = {0.1: ("#666666", "-."), 0.5: ("#D55E00", "--")}
 """Colour and dash of each margin's line."""
 
@@ -41,9 +45,9 @@ SIGNS: dict[str, dict[str, Any]] = {
 
 
 def knee_against_classes(runs: pd.DataFrame) -> Drawing:
-    """The measured knee (`plateau.knee`) against the number of classes, a column of panels for each recipe, a row for
-    each margin; over it C − 1 and ⌈C/2⌉, the width at which the best possible angle reaches 90° (Rankin 1955). Of
-    softmax.
+    """The measured knee (`plateau.knee`) against the number of classes, a column of panels for each recipe that was run
+    with several, or for each at all, a row for each margin; over it C − 1 and ⌈C/2⌉, the width at which the best
+    possible angle reaches 90° (Rankin 1955). Of softmax.
 
     *Arguments*: `runs`, rows of `records.load`, of one or more data sets.
 
@@ -53,31 +57,33 @@ def knee_against_classes(runs: pd.DataFrame) -> Drawing:
     if not sweeps:
         raise ValueError("no softmax runs with a plateau among the records: python -m fc_width.sweep --losses softmax")
     source = pd.DataFrame(row for sweep in sweeps for row in _knee_rows(sweep))
+    several = source.groupby("name")["classes"].transform("nunique") > 1
+    source = source[several] if several.any() else source
+    sweeps = [sweep for sweep in sweeps if sweep["name"].iloc[0] in set(source["name"])]
     source = source.sort_values(["name", "classes", "margin"])
     source = source.sort_values("dataset", key=lambda names: names.map(dataset_place), kind="stable", ignore_index=True)
     names = list(dict.fromkeys(source["name"]))
-    margins = sorted(plateau.MARGINS, reverse=True)
-    figure = Figure(figsize=(2.7 * len(names) + 1.4, 2.8 * len(margins) + 1.1), layout="constrained")
-    panels = figure.subplots(len(margins), len(names), sharex="col", sharey=True, squeeze=False)
+    figure = Figure(figsize=(2.7 * len(names) + 1.4, 2.6 * len(WITHIN) + 1.1), layout="constrained")
+    panels = figure.subplots(len(WITHIN), len(names), sharex="col", sharey=True, squeeze=False)
     top = max(float(source["top"].max()), float(source["simplex"].max())) * 1.35
-    for (row, margin), (column, name) in product(enumerate(margins), enumerate(names)):
-        rows = source[(source["name"] == name) & (source["margin"] == margin)]
+    for (row, within), (column, name) in product(enumerate(WITHIN), enumerate(names)):
+        rows = source[(source["name"] == name) & (source["within"] == within)]
         _knees(panels[row, column], rows, top)
     for axes, name in zip(panels[0], names, strict=True):
         whole = dataset_title(source.loc[source["name"] == name, "dataset"].iloc[0].partition(":")[0])
         axes.set_title(f"{whole}\n(recipe {name})", fontsize=10)
     for axes in panels[-1]:
         axes.set_xlabel("Number of classes C (log axis)", fontsize=9)
-    for axes, margin in zip(panels[:, 0], margins, strict=True):
-        axes.set_ylabel(f"Within {margin:g} points:\nunits M (log axis)")
+    for axes, within in zip(panels[:, 0], WITHIN, strict=True):
+        axes.set_ylabel(f"{within}:\nunits M (log axis)")
     handles, labels = panels[0, 0].get_legend_handles_labels()
     handles += [Line2D([], [], color=INK, label=label, **look) for label, look in SIGNS.items()]
     figure.legend(handles, [*labels, *SIGNS], loc="outside upper center", ncols=3, fontsize=8)
     return Drawing(
         figure,
         source,
-        "softmax. Knee: the smallest tested M shown, as all wider ones, to lose less than the margin (above: "
-        f"{margins[0]:g} points, below: {margins[1]:g}) against the mean over 2(C − 1) ≤ M < 10(C − 1), seeds paired, "
+        "softmax. Knee: the smallest tested M shown, as all wider ones, to lose less than the margin (in points, or of "
+        "the plateau's errors) against the plateau, the mean over 2(C − 1) ≤ M < 10(C − 1), seeds paired, "
         "one-sided 95 %; an arrow ends at the widest M that was judged; no diamond where the means alone put the knee "
         f"nowhere, as even the widest M falls short. {caption_of_several(sweeps)}",
     )
@@ -126,15 +132,20 @@ def _with_plateau(runs: pd.DataFrame) -> list[pd.DataFrame]:
 
 def _knee_rows(runs: pd.DataFrame) -> list[dict[str, Any]]:
     """The knees of one sweep, a row a margin, beside C − 1 and ⌈C/2⌉; none without a plateau."""
-    return [
-        {"name": runs["name"].iloc[0]}
-        | {column: row[column] for column in ("dataset", "classes", "margin")}
-        | {"knee": row["width"]}
-        | {column: row[column] for column in ("low", "estimate", "plateau", "seeds", "failures")}
-        | {"top": row["widths"][-1], "simplex": row["classes"] - 1, "half": -(-row["classes"] // 2)}
-        for row in widths.knees(runs)
-        if "problem" not in row
-    ]
+    try:
+        by_errors = plateau.error_margin(runs)
+    except ValueError:
+        return []
+    found = []
+    for within, margin in zip(WITHIN, (*POINTS, by_errors), strict=True):
+        knee = plateau.knee(runs, margin)
+        found.append(
+            {"name": runs["name"].iloc[0], "dataset": runs["dataset"].iloc[0], "classes": knee.classes}
+            | {"margin": margin, "within": within, "knee": knee.width, "low": knee.low, "estimate": knee.estimate}
+            | {"plateau": knee.plateau, "seeds": knee.seeds, "failures": knee.failures}
+            | {"top": knee.widths[-1], "simplex": knee.classes - 1, "half": -(-knee.classes // 2)}
+        )
+    return found
 
 
 def _knees(axes: Axes, rows: pd.DataFrame, top: float) -> None:

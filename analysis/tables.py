@@ -4,7 +4,7 @@ from typing import Any
 
 import pandas as pd
 
-from analysis import drawing, paired, widths
+from analysis import drawing, paired, plateau, widths
 from fc_width.recipes import Recipe
 
 
@@ -153,8 +153,13 @@ def knees(runs: pd.DataFrame) -> str:
 
 def _knees(runs: pd.DataFrame) -> pd.DataFrame:
     """The rows of a table of knees, as text."""
-    rows = [row | {"recipe": name} for name, sweep in runs.groupby("name") for row in widths.knees(sweep)]
-    found = pd.DataFrame(row for row in rows if "problem" not in row)
+    rows = [
+        row | {"recipe": name, "errors": plateau.knee(own, plateau.error_margin(own)).text()}
+        for (name, _, _), own in runs.groupby(["name", "dataset", "loss"])
+        for row in widths.knees(own)
+        if "problem" not in row
+    ]
+    found = pd.DataFrame(rows)
     if found.empty:
         return found
     cells = {}
@@ -164,7 +169,8 @@ def _knees(runs: pd.DataFrame) -> pd.DataFrame:
         cells[drawing.dataset_title(first["dataset"]), first["recipe"], first["loss"]] = (
             {"loss": first["loss"], "C − 1": str(first["classes"] - 1)}
             | {f"within {margin:g} points": text for margin, text in by_margin["text"].items()}
-            | {f"by the means alone, within {by_margin.index[0]:g}": _estimate(first)}
+            | {f"at most {100 * plateau.ERRORS:g} % more errors": first["errors"]}
+            | {f"by the means alone, within {by_margin.index[0]:g} points": _estimate(first)}
             | {"plateau, %": f"{100 * first['plateau']:.2f}", "seeds": _seeds(by_margin), "recipe": first["recipe"]}
         )
     return pd.DataFrame(cells.values(), index=[title for title, *_ in cells])

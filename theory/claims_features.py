@@ -45,12 +45,14 @@ def closer(
     alpha: Any = 1,
     w_j: Any = ACUTE,
     others: Any = -1,
+    away: Any = -2,
     square: Any = 1 - G**2,
     widest: Any = squares,
 ) -> list[Step]:
     """ "W-Softmax can force features to draw close to the weight vectors of their class by increasing α"."""
     b = sympy.Symbol("b", real=True)
     h = sympy.Symbol("h", real=True)
+    theta, phi = sympy.symbols("theta phi", real=True)
 
     def cosine_squared(bias: Fraction) -> Fraction:
         """Of w_c and w_c − w', which at a given norm has the least loss of two classes."""
@@ -102,6 +104,13 @@ def closer(
             r"feature of least loss moves *away* from $w_c$, from $90° - \theta/2$ at $\alpha = 0$ towards $90°$.",
             (1 - COS**2) / N**3,
             "against",
+        ),
+        equal(
+            r"(It does move away from $w_j$ too, as Sec. 4.2 says, if $\theta \le 90°$: $w_j^T(w_c - w') = \cos\theta "
+            r"- \cos(\theta - \varphi) = -2\sin(\theta - \varphi/2)\sin(\varphi/2)$, and $\|w_c - w'\| = "
+            r"2\sin(\varphi/2)$: it is at $90° + \theta - \varphi/2$ from $w_j$, which grows as $\varphi$ falls.)",
+            sympy.cos(theta) - sympy.cos(theta - phi),
+            away * sympy.sin(theta - phi / 2) * sympy.sin(phi / 2),
         ),
         Step(
             r"Against it: $w_c = (1, 0)$, $w_j = (7/25, 24/25)$. At $\alpha = 0$ the loss is least along $(3, -4)$, at "
@@ -423,6 +432,7 @@ CLAIMS = (
             {"alpha": Fraction(0)},
             {"w_j": EAST},
             {"others": 1},
+            {"away": 2},
             {"square": 1 - G},
             {"widest": lambda b: 1 + K * b**2 + (1 + (K - 1) * b) ** 2},
         ),
@@ -430,7 +440,8 @@ CLAIMS = (
         "74.4° at 1 for ten classes. But the loss is least along the class's weight at every norm and every α, 0 "
         "included: a larger α does not move that point; and softmax with normalised weights asks for it too, whose "
         "boundary is as coincident as that of the conventional softmax, which by Sec. 4.1 therefore cannot lead to "
-        "more discriminative features. For two weights that are not parallel a larger α moves the point away.",
+        "more discriminative features. For two weights that are not parallel a larger α moves the point away, from w_c "
+        "and, up to 90° between the two, from w_j.",
     ),
     Claim(
         "kept-apart",

@@ -122,6 +122,34 @@ def boundary(max_classes: int, at_one: Any = Fraction(1, 2), limit: Any = 1, ant
     ]
 
 
+def flexible(max_classes: int, sign: int = 1, power: int = 2) -> list[Step]:
+    """ "The size of decision margins can be flexibly controlled by adjusting a hyperparameter α", "any positive real
+    number"."""
+    theta, phi, m = sympy.symbols("theta phi m", real=True)
+    wanted = sympy.sin(m) / sympy.sin(theta - sign * m)
+    sine, other = sympy.symbols("s u", positive=True)
+    return [
+        equal(
+            r"The margin is $m = \theta - \varphi$ with $\cot\varphi = (\alpha + \cos\theta)/\sin\theta$ (boundary), "
+            r"$0 < \theta < \pi$: so $\alpha = \sin\theta\cot\varphi - \cos\theta = \sin(\theta - "
+            r"\varphi)/\sin\varphi$,",
+            sympy.sin(theta) * sympy.cos(phi) / sympy.sin(phi) - sympy.cos(theta),
+            sympy.sin(theta - phi) / sympy.sin(phi),
+        ),
+        equal(
+            r"which, for a margin $0 \le m < \theta$ that is wanted, is $\alpha = \sin m/\sin(\theta - m)$: 0 at $m = "
+            r"0$, and with the derivative $\sin\theta/\sin^2(\theta - m)$ in $m$,",
+            sympy.diff(wanted, m),
+            sympy.sin(theta) / sympy.sin(theta - m) ** power,
+        ),
+        above_zero(
+            r"which is above 0, while $\alpha$ grows without end as $m \to \theta$. So every margin in $[0, \theta)$ "
+            r"is made by exactly one $\alpha \ge 0$, and every $\alpha \ge 0$ makes one.",
+            sine / other**2,
+        ),
+    ]
+
+
 def near_boundary(
     max_classes: int, x: Any = (Fraction(-4, 5), Fraction(-3, 5)), upper: Any = 1 + ALPHA, least: Any = 1 - K * ALPHA
 ) -> list[Step]:
@@ -176,6 +204,17 @@ CLAIMS = (
         "In the plane of the two weights, on their side, the margin between the two classes' training boundaries is "
         "θ − φ: 0 at α = 0, θ/2 at 1, less than θ for every α; half of it lies on each side of the boundary of test. "
         "On the far side, and between features in more dimensions: kept-apart. Not for parallel weights (eq-1).",
+    ),
+    Claim(
+        "flexible",
+        "Abstract, Sec. 1, 4.3, 6",
+        "The decision margin can be adjusted by α, any positive real number",
+        PROVED,
+        flexible,
+        ({"sign": -1}, {"power": 1}),
+        "To any margin below θ, between the training boundaries of two weights that are not parallel, in their plane, "
+        "on their side. One α makes different margins where the angles θ differ; and those of features in more "
+        "dimensions, and of the far side, are not it: kept-apart.",
     ),
     Claim(
         "near-boundary",

@@ -31,7 +31,7 @@ def run(name, dataset, loss, width, classes, seed, feature="prelu-bn"):
     if loss.endswith(experiment.COLD):
         name, loss = name + COLD, loss.removesuffix(experiment.COLD)
     rng = np.random.default_rng(abs(hash_of(name, dataset, loss, width, classes, seed)))
-    least = classes - 1
+    least, half = classes - 1, -(-classes // 2)
     accuracy = top(dataset, loss, classes) - (1 + 9 * (least - width) / least) * (width < least)
     if loss == "softmax" and width >= 10 * least:
         accuracy -= 0.5
@@ -51,7 +51,7 @@ def run(name, dataset, loss, width, classes, seed, feature="prelu-bn"):
         "feature": feature,
         "test_accuracy": (accuracy + rng.normal(0, 0.002)) / 100,
         "best_accuracy": (accuracy + rng.normal(0, 0.002)) / 100,
-        "train_accuracy": 0.5 if width == 1 else (99.9 - 2 * alpha(loss) + rng.normal(0, 0.002)) / 100,
+        "train_accuracy": (99.9 - 2 * alpha(loss) - 3 * (width <= half < least) + rng.normal(0, 0.002)) / 100,
         "met_accuracy": (95 - 3 * name.endswith(COLD) - 5 * (loss == "softmax") + rng.normal(0, 0.002)) / 100,
         "later_test_accuracy": (accuracy + rng.normal(0, 0.002)) / 100,
         "later_met_accuracy": (96 - 5 * (loss == "softmax") + rng.normal(0, 0.002)) / 100,

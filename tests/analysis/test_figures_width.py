@@ -75,15 +75,20 @@ def texts(axes):
 
 
 def test_the_knee_is_drawn_where_plateau_puts_it():
-    frames = [runs(classes, good_from=4) for classes in (5, 10)] + [runs(7, name="other", good_from=3)]
+    frames = [runs(classes, good_from=4) for classes in (5, 10)]
+    frames += [runs(classes, name="other", good_from=3) for classes in (7, 12)]
+    frames += [runs(8, name="of one number of classes")]
     drawing = figures_width.knee_against_classes(pd.concat(frames))
     titles = [axes.get_title() for axes in drawing.figure.axes]
-    assert titles == ["MNIST\n(recipe mnist-small)", "MNIST\n(recipe other)", "", ""]
+    assert titles == ["MNIST\n(recipe mnist-small)", "MNIST\n(recipe other)", "", "", "", ""]
     rows = [axes.get_ylabel().partition(":")[0] for axes in drawing.figure.axes[::2]]
-    assert rows == ["Within 0.5 points", "Within 0.1 points"]
+    assert rows == ["Within 0.5 points", "Within 0.1 points", "At most 5 % more errors"]
     source = drawing.source.set_index(["classes", "margin"])
-    for frame, classes in zip(frames, (5, 10, 7), strict=True):
-        for margin in plateau.MARGINS:
+    assert set(drawing.source["classes"]) == {5, 7, 10, 12}
+    for frame, classes in zip(frames[:4], (5, 10, 7, 12), strict=True):
+        of_errors = 5 * (1 - plateau.against_plateau(frame).plateau.mean())
+        assert plateau.error_margin(frame) == pytest.approx(of_errors)
+        for margin in (*plateau.MARGINS, plateau.error_margin(frame)):
             expected = plateau.knee(frame, margin)
             row = source.loc[(classes, margin)]
             for column, value in {"knee": expected.width, "low": expected.low}.items():
@@ -92,11 +97,11 @@ def test_the_knee_is_drawn_where_plateau_puts_it():
             assert (row["simplex"], row["half"]) == (classes - 1, half)
     lines = {line.get_label(): line for line in drawing.figure.axes[0].lines}
     assert lines["C − 1"].get_xydata().tolist() == [[5, 4], [10, 9]]
-    for row, margin in enumerate((0.5, 0.1)):
+    for row, within in enumerate(rows):
         for column, name in enumerate(("mnist-small", "other")):
             (knees,) = drawn(drawing.figure.axes[2 * row + column], "knee")
-            at = source.xs(margin, level="margin")
-            shown = at.loc[at["name"] == name, "knee"].dropna()
+            at = drawing.source[(drawing.source["within"] == within) & (drawing.source["name"] == name)]
+            shown = at["knee"].dropna()
             assert knees.get_ydata().tolist() == shown.tolist()
     assert "mnist-small (mnist, mnist:5)" in drawing.caption
 
@@ -116,8 +121,10 @@ def test_the_table_of_knees_has_a_row_a_data_set_by_the_number_of_classes():
     assert lines[0][2:4] == [f"within {margin:g} points" for margin in (0.5, 0.1)]
     for row, frame in zip(lines[2:], (frames[1], frames[0], frames[2]), strict=True):
         assert row[2:4] == [plateau.knee(frame, margin).text() for margin in (0.5, 0.1)]
-        assert row[4] == str(plateau.knee(frame, 0.5).estimate)
-    assert {row[6] for row in lines[2:]} == {"3"}
+        assert row[4] == plateau.knee(frame, plateau.error_margin(frame)).text()
+        assert row[5] == str(plateau.knee(frame, 0.5).estimate)
+    assert lines[0][4:6] == ["at most 5 % more errors", "by the means alone, within 0.5 points"]
+    assert {row[7] for row in lines[2:]} == {"3"}
     assert tables.knees(runs(widths=[4, 9])) == ""
     fewer = runs(10, seeds=5, good_from=4)
     fewer = fewer[(fewer["width"] != 5) | (fewer["seed"] < 3)]
@@ -144,7 +151,7 @@ def test_the_signs_of_the_knees_are_told_and_a_short_bar_has_a_cap():
     lines = [line for axes in drawing.figure.axes for line in axes.lines]
     assert [line.get_ydata()[0] for line in lines if line.get_marker() == "_"] == source["low"].tolist()
     diamonds = [line.get_ydata()[0] for line in lines if line.get_marker() == "D"]
-    assert diamonds == source["estimate"].tolist() == [4, 4]
+    assert diamonds == source["estimate"].tolist() == [4, 4, 4]
     frame.loc[frame["width"] == 45, "test_accuracy"] = 0.9  # by the means nowhere
     for axes in figures_width.knee_against_classes(frame).figure.axes:
         assert not [line for line in axes.lines if line.get_marker() == "D"]

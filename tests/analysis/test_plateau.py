@@ -47,6 +47,20 @@ def test_without_noise_the_knee_is_the_first_width_within_the_margin(margin, wid
     assert found.widths == WIDTHS[:-2]  # those below 10(C − 1)
 
 
+@pytest.mark.parametrize(("curve", "width"), [(RISE, 5), ({1: 40.0, 2: 98.94}, 3), ({1: 40.0, 2: 98.96}, 2)])
+def test_by_errors_the_margin_is_a_twentieth_of_the_plateau_s(curve, width):
+    """Of 1 % errors 0.05 points: 98.96 % is within it, 98.94 % is not."""
+    assert plateau.error_margin(runs(curve)) == pytest.approx(0.05)
+    assert plateau.knee(runs(curve), plateau.error_margin(runs(curve))).width == width
+
+
+def test_of_no_errors_there_are_no_more():
+    perfect = runs({1: 40.0, 2: 99.999} | dict.fromkeys(WIDTHS[2:], 100.0))
+    margin = plateau.error_margin(perfect)
+    assert 0 < margin < 1e-300
+    assert plateau.knee(perfect, margin).width == 3
+
+
 @pytest.mark.parametrize(
     ("classes", "members"), [(2, (2, 3, 4, 5, 8, 9)), (3, (4, 5, 8, 9, 10, 14, 18)), (10, (18, 27, 45))]
 )
