@@ -188,11 +188,13 @@ angle_falls = angles(lost_by_alpha)
 angle_of_training = angles(between_splits, ((0.0, True), (5.0, False)))
 
 NO_WIDTH = (
-    " (The paper gives no M: other widths are shown beside it, not counted; added when all had been judged and seen.)"
+    " (The paper gives no M; the network of [23], which it takes over, has 256: other widths are shown beside it, not "
+    "counted; added when all had been judged and seen.)"
 )
 EACH_CLASS = (
-    " (Fig. 5 is of single classes, and the paper gives no M for it: other widths, and how many classes it holds for, "
-    "are shown beside it, not counted; added when all had been judged and seen.)"
+    " (Fig. 5 is of single classes, and the paper gives no M for it; the network of [23], which it takes over, has "
+    "256: other widths, and how many classes it holds for, are shown beside it, not counted; added when all had been "
+    "judged and seen.)"
 )
 ANGLES = tuple(
     Experiment(

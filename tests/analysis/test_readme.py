@@ -136,9 +136,7 @@ def test_what_a_wide_layer_and_w_softmax_cost_in_training():
     mean, low, high = said("cifar100-small", wide, narrow)
     assert f"{mean} % longer ({low} to {high})" in text
     longer, costs = ([said(recipe, loss, narrow)[0] for recipe in paper] for loss in (wide, ("w-softmax:1", 1)))
-    told = (
-        f"30 times as many units take {longer[2]} % longer (softmax), not for MNIST and CIFAR10, {longer[0]} and {longer[1]} %."
-    )
+    told = f"take {longer[2]} % longer (softmax), not for MNIST and CIFAR10, {longer[0]} and {longer[1]} %."
     assert told in README
     assert f"costs {min(costs)} to {max(costs)} %, not shown to be above 0" in README
 
