@@ -1,14 +1,14 @@
 """How an experiment is judged: contrasts, one number a seed, each against a bound stated beforehand.
 
 *A contrast* is a number that the paper's claim says something about, measured once a seed with everything else the same
-(the gain of one loss over another at one width, say), and the bound that it should lie beyond. Its interval is the 95 %
-t interval of its mean over seeds. It is *shown* if the whole interval lies beyond `bound`, and *against* if the whole
-interval lies short of `against`. The two bounds differ where the claim gives the sign of an effect: then `bound` is 0
-and `against` the least effect worth the name, so that "no effect" can be told from "too few seeds". An interval that
-lies between the two is shown, as the claim has the sign right, and said to be small. What counts against a claim of
-several numbers is held to a level divided by how many they are (Bonferroni), as one of them is enough to say that the
-claim is not reproduced. (A number held between two bounds is one, and so are those that count against it only
-together.)
+(the gain of one loss over another at one width, say), and the bound that it should lie beyond. (Where a share of the
+errors is the bound, the rule was stated, and what it gives is taken for known.) Its interval is the 95 % t interval of
+its mean over seeds. It is *shown* if the whole interval lies beyond `bound`, and *against* if the whole interval lies
+short of `against`. The two bounds differ where the claim gives the sign of an effect: then `bound` is 0 and `against`
+the least effect worth the name, so that "no effect" can be told from "too few seeds". An interval that lies between the
+two is shown, as the claim has the sign right, and said to be small. What counts against a claim of several numbers is
+held to a level divided by how many they are (Bonferroni), as one of them is enough to say that the claim is not
+reproduced. (A number held between two bounds is one, and so are those that count against it only together.)
 
 *The verdict* of a claim: REPRODUCED if every contrast is shown, NOT REPRODUCED if one is against, NOT RUN if there are
 no runs for any, else INCONCLUSIVE. Below three seeds nothing is shown, and nothing against."""

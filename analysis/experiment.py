@@ -43,8 +43,8 @@ class Runs:
 
     def slight(self, accuracy: "pd.Series[float]") -> float:
         """The difference from an accuracy, in %, that is called none, where there may be fewer errors than the margin:
-        that, or `plateau.ERRORS` of the errors if it is less."""
-        return min(self.margin, ERRORS * (100 - float(accuracy.mean()))) if len(accuracy) else self.margin
+        that, or `plateau.ERRORS` of the errors of most seeds, taken for known, if it is less."""
+        return min(self.margin, ERRORS * (100 - float(accuracy.median()))) if len(accuracy) else self.margin
 
     def rows(self, loss: str, width: int, classes: int | None = None) -> pd.DataFrame:
         """The runs of one loss and width, indexed by seed; empty where there are none."""

@@ -146,8 +146,8 @@ WARM_START = Experiment(
     "MNIST: training with softmax first makes the network converge quickly",
     "Of all samples met in training at M_min a larger share is right when met (by the classifier of test time) if α is "
     "0 for the first quarter of the epochs than if it is 1 from the first step on; against: by less than the margin, "
-    f"or than {SLIGHT} of what is wrong without that phase, if that is less. Stated when the runs with that quarter "
-    f"had been recorded, before those without.",
+    f"or than {SLIGHT} of what is wrong without that phase, if that is less (this was added when all had been judged). "
+    f"Stated when the runs with that quarter had been recorded, before those without.",
     "mnist",
     warm_start,
     (MIDDLE, MIDDLE + COLD),

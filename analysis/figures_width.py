@@ -45,9 +45,9 @@ SIGNS: dict[str, dict[str, Any]] = {
 
 
 def knee_against_classes(runs: pd.DataFrame) -> Drawing:
-    """The measured knee (`plateau.knee`) against the number of classes, a column of panels for each recipe that was run
-    with several, or for each at all, a row for each margin; over it C − 1 and ⌈C/2⌉, the width at which the best
-    possible angle reaches 90° (Rankin 1955). Of softmax.
+    """The measured knee (`plateau.knee`) against the number of classes, a column of panels for each recipe, a row for
+    each margin; over it C − 1 and ⌈C/2⌉, the width at which the best possible angle reaches 90° (Rankin 1955). Of
+    softmax.
 
     *Arguments*: `runs`, rows of `records.load`, of one or more data sets.
 
@@ -57,9 +57,6 @@ def knee_against_classes(runs: pd.DataFrame) -> Drawing:
     if not sweeps:
         raise ValueError("no softmax runs with a plateau among the records: python -m fc_width.sweep --losses softmax")
     source = pd.DataFrame(row for sweep in sweeps for row in _knee_rows(sweep))
-    several = source.groupby("name")["classes"].transform("nunique") > 1
-    source = source[several] if several.any() else source
-    sweeps = [sweep for sweep in sweeps if sweep["name"].iloc[0] in set(source["name"])]
     source = source.sort_values(["name", "classes", "margin"])
     source = source.sort_values("dataset", key=lambda names: names.map(dataset_place), kind="stable", ignore_index=True)
     names = list(dict.fromkeys(source["name"]))

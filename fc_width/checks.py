@@ -113,9 +113,9 @@ def labels_checked() -> Iterator[None]:
 
 def check_range(labels: torch.Tensor, num_classes: int) -> None:
     """`ValueError` unless labels are in 0…C−1; on CUDA a device-side assertion, as a check would wait for it; inside of
-    `torch.func`, torch's own error."""
+    `torch.func`, and where a dispatch mode watches, torch's own error."""
     compiling = torch.compiler.is_compiling()
-    if not compiling and (transforming() or _checked.get()):
+    if not compiling and (transforming() or watched() or _checked.get()):
         return
     if labels.is_cuda or compiling:
         torch._assert_async(((labels >= 0) & (labels < num_classes)).all())

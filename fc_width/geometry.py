@@ -21,14 +21,14 @@ rounding of long sums."""
 def target_angles(embeddings: torch.Tensor, weight: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
     """The angle between each feature and the weight of its own class.
 
-    *Arguments*: `embeddings` (N, M); `weight` (C, M); `labels` (N,).
+    *Arguments*: `embeddings` (N, M); `weight` (C, M); `labels` (N,) int64.
 
     *Returns*: (N,) float64, radians, without a gradient; π/2 where a feature or a weight is zero, because there no
     side is nearer.
 
     *Raises*: `ValueError` or `TypeError` quoting what does not fit."""
     embeddings, weight = embeddings.detach(), weight.detach()
-    check_batch(embeddings, labels, *weight.shape)
+    _check(embeddings, weight, labels)
     found = []
     for features, own in _pieces(embeddings, labels):
         targets = weight[own].double()
@@ -78,7 +78,7 @@ def simplex_distance(rows: torch.Tensor) -> float:
 
 
 def neural_collapse(embeddings: torch.Tensor, weight: torch.Tensor, labels: torch.Tensor) -> dict[str, float]:
-    """NC1–NC3 of features (N, M), classifier (C, M) and labels (N,).
+    """NC1–NC3 of features (N, M), classifier (C, M) and labels (N,) int64.
 
     `nc1` = Tr(Σ_W Σ_B⁺)/C, the scatter within classes against that between, axis by axis; `variance_ratio` =
     Tr Σ_W/Tr Σ_B, the variance within classes over that between them, which an axis along which the means hardly differ
@@ -90,7 +90,7 @@ def neural_collapse(embeddings: torch.Tensor, weight: torch.Tensor, labels: torc
 
     *Raises*: `ValueError` or `TypeError` quoting what does not fit."""
     embeddings, weight, classes = embeddings.detach(), weight.detach(), len(weight)
-    check_batch(embeddings, labels, *weight.shape)
+    _check(embeddings, weight, labels)
     means = class_means(embeddings, labels, classes)
     centred = _centred(means, embeddings)
     weights = _centred(weight, weight)
@@ -129,6 +129,12 @@ def _centred(rows: torch.Tensor, of: torch.Tensor) -> torch.Tensor:
     centred = rows.double() - rows.double().mean(0)
     largest = float(torch.linalg.vector_norm(of, math.inf))
     return torch.zeros_like(centred) if float(centred.abs().max()) <= ROUNDING * largest else centred
+
+
+def _check(embeddings: torch.Tensor, weight: torch.Tensor, labels: torch.Tensor) -> None:
+    if weight.ndim != 2:
+        raise ValueError(f"weight must have shape (C, M), got {tuple(weight.shape)}")
+    check_batch(embeddings, labels, *weight.shape)
 
 
 def _pieces(values: torch.Tensor, labels: torch.Tensor) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:

@@ -27,6 +27,7 @@ from fc_width.checks import (
     check_width,
     full_precision,
     transforming,
+    watched,
     widened,
 )
 from fc_width.simplex_head import SimplexHead
@@ -79,7 +80,7 @@ class Watched(nn.Module):
         if not compiling and transforming():  # whose tensors mean nothing outside of it
             return loss
         self.__dict__["_last"] = target.detach(), embeddings.detach(), lengths  # torch.nn.Module looks at what is set
-        if loss.is_cpu and not compiling and not math.isfinite(loss.item()):
+        if loss.is_cpu and not compiling and not watched() and not math.isfinite(loss.item()):
             row = (~torch.isfinite(embeddings)).any(1).nonzero()
             if len(row):
                 bad = embeddings[row[0, 0]].detach()

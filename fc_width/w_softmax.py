@@ -147,7 +147,7 @@ def _scale(ctx: Any, grad: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
     embeddings, weight, labels = ctx.saved_tensors
     by_x, by_w = ctx.gradients or _loss_and_gradients(embeddings, weight, labels, ctx.alpha, ctx.center)[2:]
     ctx.gradients = ()
-    many = torch._C._functorch.is_legacy_batchedtensor(grad)  # of several at once: they do not fit into one's place
+    many = transforming() or torch._C._functorch.is_legacy_batchedtensor(grad)  # which do not fit into one's place
     scaled = torch.mul if many else torch.Tensor.mul_
     return scaled(by_x, grad).to(embeddings.dtype), scaled(by_w, grad).to(weight.dtype), None, None, None, None
 
@@ -167,7 +167,7 @@ def _loss_and_gradients(
     """The loss in float32 or wider, z_c, and the gradients by embeddings and by weights, in float64 where needed."""
     wide = _wide(x, w)
     by_class = len(w) <= len(x)
-    small = by_class and x.is_cpu and x.numel() * len(w) <= SMALL and not (watched() or x.is_neg())
+    small = by_class and x.is_cpu and x.numel() * len(w) <= SMALL and not (watched() or x.is_neg() or w.is_neg())
     compute = _small if small else _by_class if by_class else _by_sample
     found: tuple[torch.Tensor, ...] = ()
     if not x.is_cuda or (1 - alpha) * (1 - alpha) >= CLOSE:  # there, asking the values would wait for the device

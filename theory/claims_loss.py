@@ -122,7 +122,7 @@ def boundary(max_classes: int, at_one: Any = Fraction(1, 2), limit: Any = 1, ant
     ]
 
 
-def flexible(max_classes: int, sign: int = 1, power: int = 2) -> list[Step]:
+def flexible(max_classes: int, sign: int = 1, power: int = 2, end: Any = 1, antipode: Any = -1) -> list[Step]:
     """ "The size of decision margins can be flexibly controlled by adjusting a hyperparameter α", "any positive real
     number"."""
     theta, phi, m = sympy.symbols("theta phi m", real=True)
@@ -143,9 +143,24 @@ def flexible(max_classes: int, sign: int = 1, power: int = 2) -> list[Step]:
             sympy.sin(theta) / sympy.sin(theta - m) ** power,
         ),
         above_zero(
-            r"which is above 0, while $\alpha$ grows without end as $m \to \theta$. So every margin in $[0, \theta)$ "
-            r"is made by exactly one $\alpha \ge 0$, and every $\alpha \ge 0$ makes one.",
+            r"which is above 0: so no two margins are made by one $\alpha$.",
             sine / other**2,
+        ),
+        equal(
+            r"And $1/\alpha = \sin(\theta - m)/\sin m$ is continuous up to $m = \theta$, where it is 0, as $\sin\theta "
+            r"> 0$: $\alpha$ grows without end. So every margin in $[0, \theta)$ is made by exactly one $\alpha \ge "
+            r"0$, and every $\alpha \ge 0$ makes one.",
+            (1 / wanted).subs(m, end * theta),
+            0,
+        ),
+        Step(
+            r"Against it at $\theta = \pi$, the paper's own $W_2 = [1, -1]$: at $\alpha = 1/4$ and at $1/2$ alike $w' "
+            r"= -w_c$, and the margin is 0.",
+            lambda: all(
+                biased([Fraction(1)], [Fraction(antipode)], alpha) == [-1] for alpha in (Fraction(1, 4), Fraction(1, 2))
+            ),
+            "counterexample",
+            {"kind": "antipode", "w_c": "1", "w_j": exact.text(Fraction(antipode))},
         ),
     ]
 
@@ -209,9 +224,9 @@ CLAIMS = (
         "flexible",
         "Abstract, Sec. 1, 4.3, 6",
         "The decision margin can be adjusted by α, any positive real number",
-        PROVED,
+        CONDITIONAL,
         flexible,
-        ({"sign": -1}, {"power": 1}),
+        ({"sign": -1}, {"power": 1}, {"end": Fraction(1, 2)}, {"antipode": 1}),
         "To any margin below θ, between the training boundaries of two weights that are not parallel, in their plane, "
         "on their side. One α makes different margins where the angles θ differ; and those of features in more "
         "dimensions, and of the far side, are not it: kept-apart.",

@@ -77,7 +77,6 @@ def texts(axes):
 def test_the_knee_is_drawn_where_plateau_puts_it():
     frames = [runs(classes, good_from=4) for classes in (5, 10)]
     frames += [runs(classes, name="other", good_from=3) for classes in (7, 12)]
-    frames += [runs(8, name="of one number of classes")]
     drawing = figures_width.knee_against_classes(pd.concat(frames))
     titles = [axes.get_title() for axes in drawing.figure.axes]
     assert titles == ["MNIST\n(recipe mnist-small)", "MNIST\n(recipe other)", "", "", "", ""]

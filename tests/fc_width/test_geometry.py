@@ -39,6 +39,7 @@ def test_what_does_not_fit_is_an_error_that_quotes_it(measure):
         ((embeddings, weight, labels - 1), r"labels must be in 0…3, got -1"),
         ((embeddings, weight, labels[:1]), r"labels must have shape \(12,\), got \(1,\)"),
         ((embeddings, weight[:, :1], labels), r"embeddings must have shape \(N, 1\), got \(12, 3\)"),
+        ((embeddings, weight[0], labels), r"weight must have shape \(C, M\), got \(3,\)"),
         ((embeddings[:0], weight, labels[:0]), "a batch must have at least one sample"),
     ]:
         with pytest.raises(ValueError, match=message):

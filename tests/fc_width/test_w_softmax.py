@@ -6,6 +6,7 @@ import sys
 
 import pytest
 import torch
+from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.autograd import forward_ad
 from torch.func import functional_call, grad, hessian, jvp, vmap
 from torch.fx.experimental.proxy_tensor import make_fx
@@ -13,7 +14,6 @@ from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
 from fc_width import w_softmax
-from fc_width.checks import labels_checked
 from fc_width.losses import SimplexWSoftmaxLoss, SoftmaxLoss, WSoftmaxLoss
 from fc_width.simplex_head import SimplexHead
 from theory.simplex import simplex_weights
@@ -214,26 +214,28 @@ def test_what_it_was_given_can_still_be_resized(alpha):
     loss.weight.untyped_storage().resize_(0)
 
 
-@pytest.mark.parametrize("alpha", [0.5, 1.5])
-def test_a_mode_that_watches_sees_the_operations(alpha):
+@pytest.mark.parametrize("number", range(6))
+def test_a_mode_that_watches_sees_the_operations(number):
     """A trace that saw none would be a constant: the loss of the batch that it was made with."""
-    loss, labels = WSoftmaxLoss(8, 5, alpha), torch.arange(16) % 5
-    embeddings = torch.randn(16, 8)
-    with labels_checked():
-        traced = make_fx(lambda x: w_softmax.w_softmax_loss(x, loss.weight, labels, alpha)[0])(embeddings)
-    torch.testing.assert_close(
-        traced(2 * embeddings), w_softmax.w_softmax_loss(2 * embeddings, loss.weight, labels, alpha)[0]
-    )
+    loss, labels = losses_of()[number], torch.arange(16) % 4
+    embeddings = torch.randn(16, 3)
+    traced = make_fx(lambda x: loss(x, labels))(embeddings)
+    torch.testing.assert_close(traced(2 * embeddings), loss(2 * embeddings, labels))
     with FlopCounterMode(display=False) as counter:
         loss(embeddings, labels)
-    assert counter.get_total_flops() >= 2 * 16 * 8 * 5
+    assert counter.get_total_flops() >= (0 if isinstance(loss, SimplexWSoftmaxLoss) else 2 * 16 * 3 * 4)
+    with FakeTensorMode(allow_non_fake_inputs=True) as mode:
+        assert loss(mode.from_tensor(embeddings), mode.from_tensor(labels)).shape == ()
 
 
-def test_embeddings_with_a_lazy_sign():
-    loss, labels = WSoftmaxLoss(8, 5, 0.5), torch.arange(16) % 5
-    z = torch.complex(torch.randn(16, 8), torch.randn(16, 8))
-    assert torch.conj(z).imag.is_neg()
-    torch.testing.assert_close(loss(torch.conj(z).imag, labels), loss(-z.imag, labels))
+def test_a_lazy_sign_counts():
+    labels = torch.arange(16) % 5
+    x, w = (torch.complex(torch.randn(rows, 8), torch.randn(rows, 8)) for rows in (16, 5))
+    lazy, eager = ([torch.conj(each).imag for each in (x, w)], [-each.imag for each in (x, w)])
+    assert all(each.is_neg() for each in lazy)
+    expected = w_softmax.w_softmax_loss(*eager, labels, 0.5)[0]
+    for inputs in ((lazy[0], eager[1]), (eager[0], lazy[1])):
+        torch.testing.assert_close(w_softmax.w_softmax_loss(*inputs, labels, 0.5)[0], expected)
 
 
 @pytest.mark.parametrize("number", range(6))
@@ -243,7 +245,10 @@ def test_many_gradients_at_once(number):
     x = embeddings.requires_grad_()
     value = loss(x, labels)
     (once,) = torch.autograd.grad(value, x, retain_graph=True)
-    (found,) = torch.autograd.grad(value, x, torch.tensor([1.0, 2.0], dtype=torch.float64), is_grads_batched=True)
+    twice = torch.tensor([1.0, 2.0], dtype=torch.float64)
+    (found,) = torch.autograd.grad(value, x, twice, is_grads_batched=True, retain_graph=True)
+    torch.testing.assert_close(found, torch.stack([once, 2 * once]))
+    found = vmap(lambda each: torch.autograd.grad(value, x, each, retain_graph=True)[0])(twice)
     torch.testing.assert_close(found, torch.stack([once, 2 * once]))
 
 
