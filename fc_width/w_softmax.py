@@ -263,14 +263,29 @@ def _cross_entropy(
     return loss, target.squeeze(1), by_z, by_g
 
 
+class _Lent:
+    """A tensor to be read by numpy. After `numpy()` its storage could not be resized, as sharded training does; torch's
+    own `__dlpack__` takes longer."""
+
+    __slots__ = ("tensor",)
+
+    def __init__(self, tensor: torch.Tensor) -> None:
+        self.tensor = tensor
+
+    def __dlpack__(self, **options: Any) -> Any:
+        return torch.to_dlpack(self.tensor)  # type: ignore[attr-defined]
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        return 1, 0  # the CPU
+
+
 @np.errstate(all="ignore")  # NaN in, NaN out
 def _small(
     embeddings: torch.Tensor, weight: torch.Tensor, labels: torch.Tensor, alpha: float, center: bool
 ) -> tuple[torch.Tensor, ...]:
     """In numpy, whose calls are cheaper; nothing where float32 is not enough. A column for each sample: sums over
     classes are then sums of rows, which are fast for few classes too."""
-    # not numpy(), after which no storage can be resized, as sharded training does
-    x, w, label = map(np.from_dlpack, (embeddings.detach(), weight.detach(), labels))
+    x, w, label = (np.from_dlpack(_Lent(tensor)) for tensor in (embeddings, weight, labels))
     samples = len(x)
     if label.view(np.uint64).max() >= len(w):  # as uint64 a negative number is a large one
         check_range(labels, len(w))
