@@ -79,7 +79,11 @@ class Watched(nn.Module):
         compiling = torch.compiler.is_compiling()
         if not compiling and transforming():  # whose tensors mean nothing outside of it
             return loss
-        self.__dict__["_last"] = target.detach(), embeddings.detach(), lengths  # torch.nn.Module looks at what is set
+        last = target.detach(), embeddings.detach(), lengths
+        if compiling:
+            self._last = last
+        else:
+            self.__dict__["_last"] = last  # torch.nn.Module looks at what is set
         if loss.is_cpu and not compiling and not watched() and not math.isfinite(loss.item()):
             row = (~torch.isfinite(embeddings)).any(1).nonzero()
             if len(row):
