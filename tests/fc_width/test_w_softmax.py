@@ -323,6 +323,9 @@ print("equal")
 """
 
 
+@pytest.mark.skipif(
+    not hasattr(torch.cpu.current_stream(), "record_event"), reason="fully_shard on a CPU wants a later torch than 2.6"
+)
 def test_sharded_and_data_parallel_training_have_the_gradients_of_one_process(tmp_path):
     started = [
         subprocess.Popen(
