@@ -5,7 +5,7 @@ import numpy.typing as npt
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import NullFormatter
+from matplotlib.ticker import MaxNLocator, NullFormatter
 
 from analysis import paired
 from analysis.drawing import (
@@ -31,6 +31,9 @@ from analysis.drawing import (
 DIGITS = (1, 2, 5, 3, 7, 4, 6, 8, 9, 1.5, 2.5, 3.5, 4.5)
 """Leading digits of the errors that get a tick on the accuracy axis, those first that are to be kept where there is no
 room for all."""
+
+FEW_TICKS = 3
+"""Below so many of them the axis gets ticks at equal steps of accuracy."""
 
 MEMORY = "The line of both covers the FC layer's where the classifier is small beside it."
 
@@ -112,6 +115,8 @@ def _accuracy_axis(axes: Axes, error: pd.Series, nearest: float) -> None:
     for tick in [0.0, *(round(100 - digit * 10.0**power, 6) for digit in DIGITS for power in (1, 0, -1, -2, -3))]:
         if low <= tick <= high and all(abs(_from_accuracy(tick) - _from_accuracy(other)) > room for other in kept):
             kept.append(tick)
+    if len(kept) < FEW_TICKS and (error > 0).all():  # the accuracies lie close together
+        kept = [float(tick) for tick in MaxNLocator(6).tick_values(low, high) if low <= tick <= high]
     axes.set_yticks(kept, ["100" if (error == 0).any() and tick == 100 - nearest else f"{tick:g}" for tick in kept])
     axes.minorticks_off()
     axes.set_ylabel("Test accuracy (%), spaced by log of the error")

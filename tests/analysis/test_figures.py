@@ -301,6 +301,16 @@ def test_an_accuracy_of_100_percent_has_a_place_on_the_axis(tmp_path, record):
     assert axes.lines[1].get_ydata() == pytest.approx([50, 99, 99.5])
 
 
+def test_accuracies_that_lie_close_together_have_ticks_too(tmp_path, record):
+    store = Store(tmp_path / "runs")
+    store.create()
+    for width, accuracy in ((7, 0.711), (9, 0.725), (18, 0.718)):
+        store.write(record(Recipe(name="digits", width=width), accuracy))
+    (axes,) = figures.accuracy_against_width(records.load(store.folder)).figure.axes
+    low, high = axes.get_ylim()
+    assert sum(low <= tick <= high for tick in axes.get_yticks()) >= 4
+
+
 @pytest.mark.parametrize("name", ["cifar100-small", "cifar10-small", "mnist-small", "paper-mnist"])
 def test_accuracies_of_every_data_set_fit_their_axis(name, tmp_path, record):
     recipe = RECIPES[name].recipe
