@@ -72,9 +72,9 @@ SEEDS = (
     "1.5 on MNIST at M = 9, 18, 27, 45, 90, 180 and 270, and later at 10 and 14, of the hinge loss and L-Softmax "
     "there at 9, of W-Softmax α = 1 on CIFAR100 at 98 and 99, and at M_min on CIFAR10 of centred weights and of the "
     "simplex, and the fourth to fifteenth of softmax there at 90 and 270. No level counts the earlier looks. The runs "
-    "of α = 0.5 and 1.5 at M_min in the small networks were made anew when records had come to hold variances, the "
-    "first three of each on another machine than before, whose rounding differs: beats-mnist, until then REPRODUCED, "
-    "is INCONCLUSIVE since."
+    "of α = 0.5 and 1.5 at M_min in the small networks, and later those of softmax and α = 1 there on MNIST, were made "
+    "anew when records had come to hold variances, the first three of each on another machine than before, whose "
+    "rounding differs: beats-mnist, until then REPRODUCED, is INCONCLUSIVE since."
 )
 """When seeds were added."""
 
