@@ -75,6 +75,7 @@ SWEEPS: dict[str, tuple[str, ...]] = {
         "--dataset cifar100 --widths 98 99 --losses w-softmax:1 --seeds 10",
         "--dataset cifar100 --widths 99 --losses l-softmax --seeds 4",
         "--dataset cifar100 --widths 50 98 99 198 297 495 --losses softmax --seeds 20",
+        "--dataset cifar100 --widths 25 35 --losses softmax --seeds 5",
     ),
     "cifar100-small-50": ("--dataset cifar100:50 --widths 12 25 48 49 98 147 245 --losses softmax --seeds 10",),
 }

@@ -73,7 +73,7 @@ SEEDS = (
     "there at 9, of W-Softmax α = 1 on CIFAR100 at 98 and 99, and at M_min on CIFAR10 of centred weights and of the "
     "simplex, and the fourth to fifteenth of softmax there at 90 and 270. No level counts the earlier looks. The runs "
     "of α = 0.5 and 1.5 at M_min in the small networks, and later those of softmax and α = 1 there on MNIST, were made "
-    "anew when records had come to hold variances, the first three of each on another machine than before, whose "
+    "anew when records had come to hold variances, some of them on another machine than before, whose "
     "rounding differs: beats-mnist, until then REPRODUCED, is INCONCLUSIVE since."
 )
 """When seeds were added."""

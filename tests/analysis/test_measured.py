@@ -430,12 +430,13 @@ def knees_by_errors():
     yield MEASURED, f"on {numbers[few - 2]} of those {numbers[undecided - 2]} that is two images at most"
     fashion, ten, hundred = (swept(f"{name}-small") for name in ("fashion-mnist", "cifar10", "cifar100"))
     widths = [by_errors(own).width for own in (fashion, ten, hundred)]
-    yield README, f"{widths[0]} on Fashion-MNIST, {widths[1]} on CIFAR10 and {widths[2]} on CIFAR100"
-    tried = sorted(hundred["width"].unique())
-    yield README, f"(where no width between {tried[0]} and {tried[1]} was tried)"
-    yield MEASURED, f"Between {tried[0]} and {tried[1]} units no width was tried on CIFAR100"
+    texts = [widths[0], widths[1], by_errors(hundred).text()]
+    yield README, "{} on Fashion-MNIST, {} on CIFAR10 and {} on CIFAR100".format(*texts)
+    one, narrowest, *_ = sorted(hundred["width"].unique())
+    assert one == 1
+    yield MEASURED, f"On CIFAR100 {narrowest} is the narrowest width tried but 1"
     tried = sorted(swept("cifar100-small-50")["width"].unique())
-    yield MEASURED, f"between {tried[0]}, {tried[1]} and {tried[2]} none on its first 50 classes"
+    yield MEASURED, f"on its first 50 classes {tried[0]}, with none between {tried[0]}, {tried[1]} and {tried[2]}."
     narrower = [by_errors(own, 0.025).width for own in (ten, hundred)]
     yield README, f"at most 2.5 %: {narrower[0]} on CIFAR10, {narrower[1]} on CIFAR100"
     mnist = by_errors(swept("mnist-small"))
