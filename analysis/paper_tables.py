@@ -39,7 +39,7 @@ NOTES = (
     "Paper: as printed; the paper gives neither M, nor seeds, nor an interval, and calls those of Table 1 best "
     "results. Quoted: taken by the paper from the work of that number in its references, not run by it.",
     "The hinge loss's rows and, on CIFAR, softmax's name no reference, but are to the hundredth what the paper's "
-    "reference [23] prints: probably quoted too (python -m theory.verify --claim significance).",
+    "reference [23] prints, as far as known here: probably quoted too (python -m theory.verify --claim significance).",
     "Ours: mean over seeds of the test accuracy after the last epoch at M = C − 1, feature prelu-bn, W-Softmax as "
     "printed unless it says otherwise, with the 95 % t-interval of that mean over seeds, [low, high] (it holds the "
     "chance of initialisation, not that of the test images; one seed gives none).",

@@ -58,6 +58,19 @@ def alpha_0(max_classes: int, norm: Any = 2, bias: Any = 2) -> list[Step]:
     ]
 
 
+def _antipodes(w_j: Any) -> Step:
+    """Two weights that are parallel have no margin."""
+    return Step(
+        r"Against it at $\theta = \pi$, where $w_j = -w_c$, as for $W_2 = [1, -1]$: at $\alpha = 1/4$ and at $1/2$ "
+        r"alike $w' = -w_c$, so that $\varphi = \theta$ and the margin is 0.",
+        lambda: all(
+            biased([Fraction(1)], [Fraction(w_j)], alpha) == [-1] for alpha in (Fraction(1, 4), Fraction(1, 2))
+        ),
+        "counterexample",
+        {"kind": "antipode", "w_c": "1", "w_j": exact.text(Fraction(w_j))},
+    )
+
+
 def boundary(max_classes: int, at_one: Any = Fraction(1, 2), limit: Any = 1, antipode: Any = -1) -> list[Step]:
     """The decision boundary of training, and the margin between those of the two classes."""
     psi, phi, theta = sympy.symbols("psi phi theta", real=True)
@@ -110,15 +123,7 @@ def boundary(max_classes: int, at_one: Any = Fraction(1, 2), limit: Any = 1, ant
                 and is_zero(margin.subs(phi, 0) - sympy.Rational(limit) * theta)
             ),
         ),
-        Step(
-            r"Against it at $\theta = \pi$, where $w_j = -w_c$, as for $W_2 = [1, -1]$: at $\alpha = 1/4$ and at $1/2$ "
-            r"alike $w' = -w_c$, so that $\varphi = \theta$ and the margin is 0.",
-            lambda: all(
-                biased([Fraction(1)], [Fraction(antipode)], alpha) == [-1] for alpha in (Fraction(1, 4), Fraction(1, 2))
-            ),
-            "counterexample",
-            {"kind": "antipode", "w_c": "1", "w_j": exact.text(Fraction(antipode))},
-        ),
+        _antipodes(antipode),
     ]
 
 
@@ -153,15 +158,7 @@ def flexible(max_classes: int, sign: int = 1, power: int = 2, end: Any = 1, anti
             (1 / wanted).subs(m, end * theta),
             0,
         ),
-        Step(
-            r"Against it at $\theta = \pi$, the paper's own $W_2 = [1, -1]$: at $\alpha = 1/4$ and at $1/2$ alike $w' "
-            r"= -w_c$, and the margin is 0.",
-            lambda: all(
-                biased([Fraction(1)], [Fraction(antipode)], alpha) == [-1] for alpha in (Fraction(1, 4), Fraction(1, 2))
-            ),
-            "counterexample",
-            {"kind": "antipode", "w_c": "1", "w_j": exact.text(Fraction(antipode))},
-        ),
+        _antipodes(antipode),
     ]
 
 

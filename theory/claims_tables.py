@@ -123,8 +123,8 @@ def significance(
         ),
         Step(
             f"Of the rows of the hinge loss and softmax, which name no reference, {listed(rows)} are to the hundredth "
-            "what reference [23] prints; softmax's in Table 1 is not. So the gains over softmax in Tables 2 and 3 are "
-            "probably over the runs of others.",
+            "what reference [23] prints, as far as its tables are known here; softmax's in Table 1 is not. So the "
+            "gains over softmax in Tables 2 and 3 are probably over the runs of others.",
             lambda: (
                 {name for name, loss in REFERENCE_23 if loss == "softmax"}
                 - {name for name, loss in before if loss == "softmax"}

@@ -121,7 +121,7 @@ REFERENCE_23 = {
     ("3", "softmax"): 347,
 }
 """Errors, in hundredths of a percent, that the paper's reference [23] prints (on CIFAR without augmentation) for the
-losses whose rows in Tables 1 to 3 name no reference."""
+losses whose rows in Tables 1 to 3 name no reference; as far as known here, no command can check them."""
 REFERENCE_47 = {"softmax": 9788, "triplet": 9870, "l-softmax": 9910, "cosface": 9933}
 """Rows of Table 4 as the paper's reference [47] prints them in its own Table 2, where 9905 is softmax with the center
 loss."""
