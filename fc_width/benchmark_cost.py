@@ -17,11 +17,11 @@ import torch
 from fc_width.benchmark_sweep import engine_runs
 from fc_width.benchmark_timing import one_thread
 from fc_width.data import Dataset, load
-from fc_width.engine import default_workers, set_convolutions
 from fc_width.options import File, Folder, Number
 from fc_width.recipes import Recipe, of_known_data
 from fc_width.step import batches
 from fc_width.train import run
+from fc_width.worker import default_workers, set_convolutions
 
 
 @dataclass(frozen=True)

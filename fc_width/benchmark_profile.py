@@ -13,11 +13,11 @@ import torch
 
 from fc_width.benchmark_timing import one_thread, quiet
 from fc_width.data import load
-from fc_width.engine import set_convolutions
 from fc_width.options import File, Folder
 from fc_width.recipes import of_known_data
 from fc_width.step import eager
 from fc_width.train import run
+from fc_width.worker import set_convolutions
 
 KINDS = {  # part of the name of an operator, or of what called it: what it is
     "_ConvolutionBackward": "convolutions, backward",

@@ -23,12 +23,12 @@ from fc_width.backbone import Backbone
 from fc_width.benchmark_sweep import of_torch_alone
 from fc_width.benchmark_timing import one_thread, wait
 from fc_width.data import Dataset, load
-from fc_width.engine import set_convolutions
 from fc_width.loss_names import Loss
 from fc_width.options import File, Folder
 from fc_width.recipes import Recipe, of_known_data
 from fc_width.step import REHEARSALS, Step, batches, precision
 from fc_width.train import build
+from fc_width.worker import set_convolutions
 
 
 @dataclass(frozen=True)

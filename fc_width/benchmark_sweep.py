@@ -31,12 +31,13 @@ from torch.utils.flop_counter import FlopCounterMode
 from fc_width.backbone import PReLU
 from fc_width.benchmark_timing import wait
 from fc_width.data import Dataset, load
-from fc_width.engine import default_workers, described, run_all
+from fc_width.engine import run_all
 from fc_width.options import File, Folder, Number
 from fc_width.recipes import Recipe, of_known_data
 from fc_width.step import channel_statistics, in_bfloat16, optimizer_of
 from fc_width.store import Store
 from fc_width.train import build, derived_seed
+from fc_width.worker import default_workers, described
 
 RSS_UNIT = 1024 if sys.platform == "darwin" else 1
 """Of `ru_maxrss` in a KiB: macOS counts in bytes."""

@@ -17,9 +17,9 @@ import torch
 from fc_width.benchmark_step import InTurn
 from fc_width.benchmark_timing import one_thread, wait
 from fc_width.data import load
-from fc_width.engine import set_convolutions
 from fc_width.options import File, Folder
 from fc_width.recipes import Recipe, of_known_data
+from fc_width.worker import set_convolutions
 
 LOSSES = ("softmax", "w-softmax:1")
 FACTORS = (1, 30)

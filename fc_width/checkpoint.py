@@ -30,20 +30,20 @@ def pack(
 
 def take_up(
     content: bytes, made: dict[str, str], step: Step, order: torch.Generator, history: dict[str, list[float]]
-) -> float:
+) -> float | None:
     """Put `step`, `order` and `history` into the state that `pack` made of them, and return its seconds; or leave them,
-    and return 0, if the content is damaged or was not `made` the same way."""
+    and return None, if the content is damaged or was not `made` the same way."""
     size = DIGEST().digest_size
     if DIGEST(content[size:]).digest() != content[:size]:
-        return 0.0
+        return None
     tensors = load(content[size:])
     if not {"about", "order"} <= tensors.keys():
-        return 0.0
+        return None
     about = json.loads(bytes(tensors.pop("about").tolist()))
     place = tensors.pop("order")
     state = step.state()
     if about["made"] != made or [tensors[str(n)].shape for n in range(len(tensors))] != [each.shape for each in state]:
-        return 0.0
+        return None
     for index, tensor in enumerate(state):
         tensor.copy_(tensors[str(index)])
     order.set_state(place)

@@ -21,7 +21,7 @@ def transforming() -> bool:
     return torch._C._are_functorch_transforms_active() or torch.autograd.forward_ad._current_level >= 0
 
 
-def watched() -> bool:
+def dispatched() -> bool:
     """Whether a dispatch mode (of `make_fx`, of fake tensors, a counter of FLOPs, …) is to see every operation."""
     return torch._C._len_torch_dispatch_stack() > 0
 
@@ -113,9 +113,9 @@ def labels_checked() -> Iterator[None]:
 
 def check_range(labels: torch.Tensor, num_classes: int) -> None:
     """`ValueError` unless labels are in 0…C−1; on CUDA a device-side assertion, as a check would wait for it; inside of
-    `torch.func`, and where a dispatch mode watches, torch's own error."""
+    `torch.func`, and where a dispatch mode is on, torch's own error."""
     compiling = torch.compiler.is_compiling()
-    if not compiling and (transforming() or watched() or _checked.get()):
+    if not compiling and (transforming() or dispatched() or _checked.get()):
         return
     if labels.is_cuda or compiling:
         torch._assert_async(((labels >= 0) & (labels < num_classes)).all())

@@ -32,7 +32,13 @@ import numpy as np
 import torch
 
 from fc_width.data import Dataset
-from fc_width.engine import (
+from fc_width.gpu_errors import is_out_of_memory
+from fc_width.recipes import Recipe
+from fc_width.record import Record
+from fc_width.step import CaptureError, eager
+from fc_width.store import Store
+from fc_width.train import Running
+from fc_width.worker import (
     ATTEMPTS,
     BEAT_SECONDS,
     KEEP_MEMORY,
@@ -44,12 +50,6 @@ from fc_width.engine import (
     status_of,
     write,
 )
-from fc_width.gpu_errors import is_out_of_memory
-from fc_width.recipes import Recipe
-from fc_width.record import Record
-from fc_width.step import CaptureError, eager
-from fc_width.store import Store
-from fc_width.train import Running
 
 CONNECT_SECONDS = 5.0
 
@@ -73,7 +73,7 @@ class Cluster:
 
     def workers(self, device: torch.device, wanted: int | None) -> int:
         """How many runs at once: on a CPU one a CPU of the cluster; on CUDA, on each GPU, what is `wanted`, else
-        `engine.PACKED`. `ValueError` for a number that cannot be had."""
+        `worker.PACKED`. `ValueError` for a number that cannot be had."""
         if device.type == "cpu" and wanted is not None:
             raise ValueError(f"workers {wanted}: on the CPUs of a cluster Ray decides, one run a CPU: leave it out")
         return max(1, self.cpus) if device.type == "cpu" else PACKED if wanted is None else wanted
@@ -90,7 +90,7 @@ class Cluster:
     ) -> None:
         """As `engine.run_all`, on the cluster; `workers`, how many runs share a GPU (on a CPU, of no effect).
 
-        A run whose worker or machine dies is tried `engine.ATTEMPTS` times, then recorded as failed, with the reason;
+        A run whose worker or machine dies is tried `worker.ATTEMPTS` times, then recorded as failed, with the reason;
         one that finds no room on its GPU asks for twice the share.
 
         *Raises*: `OSError` if records cannot be written; `RuntimeError` if a worker cannot begin a run at all.

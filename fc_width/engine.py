@@ -14,17 +14,14 @@ import multiprocessing.resource_tracker
 import os
 import signal
 import time
-import traceback
 import warnings
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, replace
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
-import joblib
-import threadpoolctl
 import torch
 import torch.multiprocessing
 
@@ -35,14 +32,17 @@ from fc_width.record import Record
 from fc_width.step import CaptureError, Step, eager
 from fc_width.store import Store
 from fc_width.train import Running
-
-ATTEMPTS = 3
-"""How often a run is tried whose worker dies."""
-
-BEAT_SECONDS = 2.0
-
-PACKED = 16
-"""Runs at once on one GPU, unless told otherwise."""
+from fc_width.worker import (
+    ATTEMPTS,
+    BEAT_SECONDS,
+    KEEP_MEMORY,
+    Status,
+    described,
+    failure,
+    prepare,
+    status_of,
+    write,
+)
 
 STORE_FAILED = 64
 """A worker that cannot write to the store ends with this plus the system's error number."""
@@ -52,37 +52,6 @@ CAPTURE_FAILED = 3
 
 GPU_LOST = 4
 """A worker ends with this that can run nothing more, its only run recorded as failed."""
-
-KEEP_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(2**30), "MALLOC_TRIM_THRESHOLD_": str(2**32)}
-"""What glibc reads as a worker starts: activations of a megabyte are reused, not given back and faulted in again every
-step, which cost a tenth of a run."""
-
-
-@dataclass(frozen=True)
-class Status:
-    """Where a sweep stands: `finished` run ids so far; the fraction done of each that is `running` anywhere; and the
-    fraction at which these were taken up, from a saved state, as `resumed`, of each that says so by now."""
-
-    finished: frozenset[str]
-    running: dict[str, float]
-    resumed: dict[str, float] = field(default_factory=dict)
-
-
-def status_of(store: Store, wanted: Collection[str]) -> Status:
-    """Where the runs `wanted`, by their ids, stand in a store, whoever runs them."""
-    finished = frozenset(run_id for run_id in store.run_ids() if run_id in wanted)
-    claims = {run_id: claim for run_id, claim in store.claims().items() if run_id in wanted}
-    running = {run_id: claim.get("fraction", 0.0) for run_id, claim in claims.items()}
-    resumed = {run_id: claim["resumed"] for run_id, claim in claims.items() if "resumed" in claim}
-    return Status(finished, running, resumed)
-
-
-def default_workers(device: torch.device) -> int:
-    """How many runs at once: one a core that this process may use, by its affinity and the limits of its container;
-    `PACKED` on a GPU."""
-    if device.type != "cpu":
-        return PACKED
-    return int(joblib.cpu_count())
 
 
 def run_all(
@@ -209,11 +178,6 @@ def _reason(process: BaseProcess) -> str:
     return f"worker ended by {signal.Signals(-code).name}" if code < 0 else f"worker ended with status {code}"
 
 
-def failure(recipe: Recipe, error: str) -> Record:
-    """The record of a run that failed, with the reason."""
-    return {"run_id": recipe.run_id, "recipe": asdict(recipe), "status": "failed", "error": error}
-
-
 def _places(device: torch.device, workers: int) -> list[str]:
     """The device of each worker process."""
     if device.type != "cuda":
@@ -235,20 +199,6 @@ def _work(recipes: Sequence[Recipe], dataset: Dataset, folder: Path, place: _Pla
             _Worker(recipes, dataset, Store(folder), place.device, place.packed).work()
     except OSError as error:
         os._exit(STORE_FAILED + min(error.errno or errno.EIO, 255 - STORE_FAILED))
-
-
-def prepare() -> None:
-    """Make this process one for runs: of one thread, with `set_convolutions`."""
-    torch.set_num_threads(1)
-    threadpoolctl.threadpool_limits(1)
-    set_convolutions()
-
-
-def set_convolutions() -> None:
-    """Have this process take CUDA's fastest convolutions that are what records call them: those of float32 no TF32,
-    torch's default."""
-    torch.backends.cudnn.benchmark = True  # every shape comes thousands of times
-    torch.backends.cudnn.allow_tf32 = False
 
 
 class _Worker:
@@ -339,22 +289,6 @@ class _Worker:
         self.store.release(run_id)
         gc.collect()
         torch.cuda.empty_cache()
-
-
-def described(error: BaseException) -> str:
-    """An exception in one line, its first, with the place it comes from."""
-    where = traceback.extract_tb(error.__traceback__)[-1]
-    said = str(error).strip().partition("\n")[0]  # torch adds the stack of its C++
-    return f"{type(error).__name__}: {said} ({Path(where.filename).name}:{where.lineno})"
-
-
-def write(store: Store, record: Record) -> None:
-    """Put a record in place; one that is no JSON, as a number in it is not finite, as the failure that it is."""
-    try:
-        store.write(record)
-    except ValueError as error:
-        kept = {"run_id": record["run_id"], "recipe": record["recipe"]}
-        store.write(kept | {"status": "failed", "error": f"the record is no JSON: {error}"})
 
 
 def _exit_if_orphaned() -> None:

@@ -25,9 +25,9 @@ from fc_width.checks import (
     check_batch,
     check_size,
     check_width,
+    dispatched,
     full_precision,
     transforming,
-    watched,
     widened,
 )
 from fc_width.simplex_head import SimplexHead
@@ -75,7 +75,9 @@ class Watched(nn.Module):
         embeddings: torch.Tensor,
         lengths: torch.Tensor | None = None,
     ) -> torch.Tensor:
-        """Remember z_c (N,), the embeddings and ‖w_c‖ (N,) where it is not 1; returns the loss."""
+        """Remember z_c (N,), the embeddings and ‖w_c‖ (N,) where it is not 1; returns the loss.
+
+        *Raises*: `NonFiniteError` on a CPU, where the loss is not finite as an embedding is not."""
         compiling = torch.compiler.is_compiling()
         if not compiling and transforming():  # whose tensors mean nothing outside of it
             return loss
@@ -84,7 +86,7 @@ class Watched(nn.Module):
             self._last = last
         else:
             self.__dict__["_last"] = last  # torch.nn.Module looks at what is set
-        if loss.is_cpu and not compiling and not watched() and not math.isfinite(loss.item()):
+        if loss.is_cpu and not compiling and not dispatched() and not math.isfinite(loss.item()):
             row = (~torch.isfinite(embeddings)).any(1).nonzero()
             if len(row):
                 bad = embeddings[row[0, 0]].detach()

@@ -9,10 +9,10 @@ from types import TracebackType
 
 from tqdm import tqdm
 
-from fc_width.engine import Status
 from fc_width.recipes import Recipe
 from fc_width.report import duration
 from fc_width.store import Store
+from fc_width.worker import Status
 
 LOG_SECONDS = 30.0
 """Between two lines on where it stands, in a log file."""

@@ -66,8 +66,6 @@ class SimplexHead(nn.Module):
 
         *Raises*: `ValueError` for another width; `TypeError` unless they are floating point."""
         check_width(embeddings, self.num_classes - 1)
-        if not embeddings.is_floating_point():
-            raise TypeError(f"embeddings must be floating point, got {embeddings.dtype}")
         return _logits(embeddings, self.above.to(embeddings.dtype), self.below.to(embeddings.dtype))
 
     def dense_weight(self) -> torch.Tensor:

@@ -22,7 +22,7 @@ import tyro
 from fc_width import cluster, report
 from fc_width.backbone import BACKBONES
 from fc_width.data import CLASSES, Dataset, canonical_name, load, num_classes
-from fc_width.engine import default_workers, run_all
+from fc_width.engine import run_all
 from fc_width.loss_names import check_installed, loss_name, parse_loss
 from fc_width.options import Folder, Name, Names, Number, Numbers
 from fc_width.progress import Progress
@@ -30,6 +30,7 @@ from fc_width.recipes import RECIPES, SWEPT, Recipe, default_recipe, recipe_from
 from fc_width.step import computed_in
 from fc_width.store import CorruptRecordError, Store
 from fc_width.train import build
+from fc_width.worker import default_workers
 from theory import console
 
 MOST_RUNS = 1_000_000

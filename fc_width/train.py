@@ -25,9 +25,6 @@ from fc_width.record import Record
 from fc_width.step import Step, batches
 from fc_width.store import Store
 
-Progress = Callable[[float], None]
-"""Called now and then with the fraction of the run that is done."""
-
 AHEAD = 4
 """How many pieces of a run, steps mostly, a GPU is handed before it has done the first of them."""
 SAVE_SECONDS = 60.0
@@ -35,13 +32,10 @@ FEATURES_KEPT = 300  # of the test set, in the record of a run with M ≤ 3
 HISTORY = "train_accuracy", "test_accuracy", "batch_inverted", "batch_angle"
 
 
-def run(
-    recipe: Recipe, dataset: Dataset, device: torch.device | str = "cpu", progress: Progress | None = None
-) -> Record:
+def run(recipe: Recipe, dataset: Dataset, device: torch.device | str = "cpu") -> Record:
     """Train and evaluate one network.
 
-    *Arguments*: `recipe`; `dataset`, the one that the recipe names; `device`; `progress`, called with the
-    fraction done.
+    *Arguments*: `recipe`; `dataset`, the one that the recipe names; `device`.
 
     *Returns*: a record with the keys `run_id`, `recipe`, `classes` (C), `status` (`done`, or `diverged` if the loss
     of an epoch, a feature or a weight was not finite), `train_accuracy` (per epoch, a running mean while training)
@@ -58,8 +52,6 @@ def run(
     steps = Running(recipe, dataset, device)
     while steps.record is None:
         steps.advance()
-        if progress is not None:
-            progress(steps.fraction)
     return steps.record
 
 
@@ -130,7 +122,9 @@ def _pieces(
     if step.fused is not None:
         made["kernels"] = f"triton {provenance.installed('triton')}"
     state = None if store is None else store.saved(recipe.run_id)
-    before = 0.0 if state is None else checkpoint.take_up(state, provenance.conditions(made), step, order, history)
+    conditions = provenance.conditions(made)
+    taken_up = None if state is None else checkpoint.take_up(state, conditions, step, order, history)
+    before = taken_up or 0.0
     yield len(history["train_accuracy"]) / recipe.epochs
 
     def save() -> None:
@@ -139,7 +133,7 @@ def _pieces(
         if store is not None and now - saved > SAVE_SECONDS:
             store.save(
                 recipe.run_id,
-                checkpoint.pack(provenance.conditions(made), step, order, history, before + now - started),
+                checkpoint.pack(conditions, step, order, history, before + now - started),
             )
             saved = now
 
@@ -156,7 +150,7 @@ def _pieces(
         **history,
         **(measured or {}),
     }
-    if device.type == "cuda" and state is None:  # of one taken up nobody knows how its first steps were taken
+    if device.type == "cuda" and taken_up is None:  # of one taken up nobody knows how its first steps were taken
         made["steps"] = "launched as they are" if step.graph is None else "a graph"
     parameters = {"fc": backbone.fc_parameters(), "classifier": sum(p.numel() for p in loss.parameters())}
     return record | {

@@ -27,16 +27,16 @@ from fc_width.checks import (
     check_batch,
     check_range,
     check_shapes,
+    dispatched,
     full_precision,
     transforming,
-    watched,
     widened,
 )
 
 EPS = 1e-12  # rows shorter than this count as this long, as in torch.nn.functional.normalize
 VANISHING = 1e-14  # n_cj² below this is the 0/0 of Eq. 1
 CLOSE = 0.05  # n_cj² below this needs float64; above, float32 is right to 1e-5
-SMALL = 2**20  # N·M·C up to which a batch is small
+SMALL = 2**18  # N·C·max(M, C) up to which a batch is small: more is shared by threads, which busy cores keep waiting
 
 
 def w_softmax_logits(
@@ -87,14 +87,18 @@ def w_softmax_loss(
     """
     alpha = check_alpha(alpha)
     check_shapes(embeddings, labels, weight.shape[1])
-    # at α = 0, and without gradients, there is nothing to fuse; a compiler fuses the plain formula; a transform needs
-    # to see it
-    if alpha and torch.is_grad_enabled() and not _compiling() and not transforming():
+    if _fuses(alpha):
         seen: list[torch.Tensor] = []
         loss = _Loss.apply(embeddings, weight, labels, alpha, center, seen)
         return loss, seen[0]
     logits = _plain_logits(embeddings, weight, labels, alpha, center)
     return F.cross_entropy(logits, labels), logits.detach().gather(1, labels[:, None]).squeeze(1)
+
+
+def _fuses(alpha: float) -> bool:
+    """Whether the gradients are computed with the loss. At α = 0, and without gradients, there is nothing to fuse; a
+    compiler fuses the plain formula; a transform needs to see it."""
+    return alpha > 0 and torch.is_grad_enabled() and not torch.compiler.is_compiling() and not transforming()
 
 
 def _plain_logits(
@@ -112,9 +116,6 @@ def centred(weight: torch.Tensor) -> torch.Tensor:
 def _wide(x: torch.Tensor, w: torch.Tensor) -> torch.dtype:
     """The widest of the two's types and float32."""
     return torch.promote_types(torch.promote_types(x.dtype, w.dtype), torch.float32)
-
-
-_compiling = torch.compiler.is_compiling
 
 
 class _Loss(torch.autograd.Function):
@@ -167,7 +168,8 @@ def _loss_and_gradients(
     """The loss in float32 or wider, z_c, and the gradients by embeddings and by weights, in float64 where needed."""
     wide = _wide(x, w)
     by_class = len(w) <= len(x)
-    small = by_class and x.is_cpu and x.numel() * len(w) <= SMALL and not (watched() or x.is_neg() or w.is_neg())
+    products = len(x) * len(w) * max(w.shape)
+    small = by_class and x.is_cpu and products <= SMALL and not (dispatched() or x.is_neg() or w.is_neg())
     compute = _small if small else _by_class if by_class else _by_sample
     found: tuple[torch.Tensor, ...] = ()
     if not x.is_cuda or (1 - alpha) * (1 - alpha) >= CLOSE:  # there, asking the values would wait for the device

@@ -11,7 +11,7 @@ import json
 import math
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -172,10 +172,14 @@ def default_widths(C: int) -> list[int]:
 
 
 def table(C: int, widths: Sequence[int]) -> list[dict[str, Any]]:
-    """Rows of M, bounds in degrees, what the next row's width buys (degrees; None if not known exactly), the NC2
-    floor.
+    """What is known of each width.
 
-    A lower bound at one width holds at every larger one: rows are improved so.
+    *Returns*: a row for each of `widths`, ascending: `M`; `lower` and `upper` bound of the best possible smallest angle
+    in degrees, `exact` and `source` as in `AngleBound`; `gain`, what the next row's width buys (degrees; None if not
+    known exactly, and in the last row); `nc2_floor`. A lower bound at one width holds at every larger one: rows are
+    improved so.
+
+    *Raises*: `ValueError` for C < 2 or a width below 1.
     """
     bounds: list[tuple[int, AngleBound]] = []
     for M in sorted(widths):
@@ -186,10 +190,11 @@ def table(C: int, widths: Sequence[int]) -> list[dict[str, Any]]:
             )
         bounds.append((M, bound))
     rows: list[dict[str, Any]] = []
-    for (M, bound), (_, after) in zip(bounds, [*bounds[1:], bounds[-1]], strict=True):
+    for (M, bound), (_, after) in zip(bounds, [*bounds[1:], *bounds[-1:]], strict=True):
         gain = math.degrees(after.lower - bound.lower) if bound.exact and after.exact and after is not bound else None
-        degrees = {"lower": math.degrees(bound.lower), "upper": math.degrees(bound.upper)}
-        rows.append({"M": M, **asdict(bound), **degrees, "gain": gain, "nc2_floor": nc2_floor(C, M)})
+        lower, upper = math.degrees(bound.lower), math.degrees(bound.upper)
+        known = {"M": M, "lower": lower, "upper": upper, "exact": bound.exact, "source": bound.source}
+        rows.append(known | {"gain": gain, "nc2_floor": nc2_floor(C, M)})
     return rows
 
 

@@ -9,7 +9,7 @@ import math
 
 import numpy as np
 import numpy.typing as npt
-from scipy import special
+from scipy import linalg, special
 
 Reals = npt.NDArray[np.float64]
 
@@ -67,8 +67,9 @@ def _largest_zero(degree: int, a: float, b: float) -> float:
     n = n[1:]
     square = 4 * n * (n + a) * (n + b) * (n + a + b)
     square = square / ((2 * n + a + b) ** 2 * (2 * n + a + b + 1) * (2 * n + a + b - 1))
-    matrix = np.diag(diagonal) + np.diag(np.sqrt(square), 1) + np.diag(np.sqrt(square), -1)
-    return float(np.linalg.eigvalsh(matrix)[-1])
+    last = degree - 1
+    (zero,) = linalg.eigvalsh_tridiagonal(diagonal, np.sqrt(square), select="i", select_range=(last, last))
+    return float(zero)
 
 
 def _gegenbauer(degree: int, M: int, x: float) -> float:

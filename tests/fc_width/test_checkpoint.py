@@ -14,7 +14,7 @@ import pytest
 import torch
 from safetensors.torch import save
 
-from fc_width import checkpoint, engine, provenance, train
+from fc_width import checkpoint, engine, provenance, train, worker
 from fc_width.recipes import Recipe
 from fc_width.report import status
 from fc_width.store import Store
@@ -134,7 +134,9 @@ def test_the_state_of_other_code_or_another_machine_is_left(changed, source, res
 
 def test_a_whole_state_of_something_else_is_none(store, few_digits):
     content = save({"other": torch.zeros(3)})
-    store.save(RECIPE.run_id, checkpoint.DIGEST(content).digest() + content)
+    content = checkpoint.DIGEST(content).digest() + content
+    assert checkpoint.take_up(content, {}, None, None, {}) is None
+    store.save(RECIPE.run_id, content)
     again = Running(RECIPE, few_digits, store=store)
     again.advance()
     assert again.resumed == 0
@@ -166,7 +168,7 @@ def test_a_disk_without_room_for_it_ends_the_worker_and_blames_no_run(store, few
 def test_a_record_ends_the_state_but_not_one_that_says_that_it_failed(store, few_digits):
     saved_of(store, few_digits)
     assert status(store).splitlines()[0].endswith(": 0 running, 1 interrupted")
-    store.write(engine.failure(RECIPE, "worker ended by SIGKILL, 3 times"))
+    store.write(worker.failure(RECIPE, "worker ended by SIGKILL, 3 times"))
     store.create()
     assert store.saved(RECIPE.run_id) is not None
     store.write(run(RECIPE, few_digits))

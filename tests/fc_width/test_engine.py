@@ -2,7 +2,6 @@
 
 import dataclasses
 import itertools
-import math
 import multiprocessing
 import os
 import signal
@@ -15,9 +14,9 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from fc_width import engine
+from fc_width import engine, worker
 from fc_width.backbone import Backbone
-from fc_width.engine import _places, _Worker, default_workers
+from fc_width.engine import _places, _Worker
 from fc_width.recipes import Recipe
 from fc_width.step import CaptureError, Step
 from fc_width.store import Store
@@ -46,19 +45,6 @@ def test_a_run_does_not_see_its_company(packed, store, few_digits):
     assert not store.claims()
 
 
-def test_where_a_sweep_stands_is_read_from_its_store(store, few_digits):
-    done, begun, taken_up, waiting = RUNS
-    store.write(run(done, few_digits))
-    for recipe in (begun, taken_up, dataclasses.replace(QUICK, seed=9)):  # the last is of another sweep
-        assert store.claim(recipe.run_id)
-    store.beat(taken_up.run_id, 0.6, 0.5)
-    found = engine.status_of(store, {recipe.run_id: recipe for recipe in RUNS})
-    assert found.finished == {done.run_id}
-    assert found.running == {begun.run_id: 0.0, taken_up.run_id: 0.6}
-    assert found.resumed == {taken_up.run_id: 0.5}
-    assert waiting.run_id not in found.running
-
-
 def ended(code, pid=7):
     return SimpleNamespace(exitcode=code, pid=pid)
 
@@ -81,7 +67,7 @@ def test_where_the_next_worker_goes_on(code, lost, expected):
 
 def test_the_third_death_of_a_run_that_came_no_further_is_its_last(store):
     deaths, recipe = Counter(), RUNS[0]
-    for _ in range(engine.ATTEMPTS - 1):
+    for _ in range(worker.ATTEMPTS - 1):
         engine._count_death(recipe, ended(-9), store, deaths)
         assert not store.run_ids()
     engine._count_death(recipe, ended(-9), store, deaths)
@@ -266,32 +252,16 @@ def test_runs_that_lose_their_gpu_one_after_the_other_are_all_tried(monkeypatch,
     def work(recipes, dataset, folder, place):
         store = Store(folder)
         recipe = next(recipe for recipe in recipes if recipe.run_id not in store.run_ids())
-        store.write(engine.failure(recipe, "lost"))
+        store.write(worker.failure(recipe, "lost"))
         os._exit(engine.GPU_LOST)
 
     monkeypatch.setattr(engine, "_work", work)
     assert {record["status"] for record in swept(store, few_digits, FIVE).values()} == {"failed"}
 
 
-def test_a_process_for_runs_has_one_thread_and_no_tf32():
-    code = (
-        "import torch; from fc_width.engine import prepare; assert torch.backends.cudnn.allow_tf32; prepare(); "
-        "assert torch.get_num_threads() == 1 and not torch.backends.cudnn.allow_tf32"
-    )
-    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
-
-
 def test_where_no_graph_can_be_recorded_the_next_worker_does_without(monkeypatch, forked, store, few_digits):
     monkeypatch.setattr(engine, "_work", work_of(lambda place, claimed: 0 if place.eager else engine.CAPTURE_FAILED))
     assert {record["status"] for record in swept(store, few_digits, FIVE).values()} == {"done"}
-
-
-def test_a_record_that_is_no_json_has_failed(store):
-    record = {"run_id": QUICK.run_id, "recipe": dataclasses.asdict(QUICK), "status": "done", "angle": math.nan}
-    engine.write(store, record)
-    found = store.read(QUICK.run_id)
-    assert found["status"] == "failed"
-    assert found["error"].startswith("the record is no JSON: ")
 
 
 def test_an_exception_in_a_run_is_its_record_and_the_others_go_on(scripted, store, few_digits):
@@ -350,19 +320,6 @@ def test_places(monkeypatch):
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     assert _places(torch.device("cuda"), 8) == ["cuda:0", "cuda:1"]
     assert _places(torch.device("cuda:1"), 8) == ["cuda:1"]
-    assert default_workers(torch.device("cuda")) == engine.PACKED
-    monkeypatch.setattr(engine.joblib, "cpu_count", lambda: 3)
-    assert default_workers(torch.device("cpu")) == 3
-
-
-@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="no process may be bound to a core here")
-def test_a_core_that_this_process_may_not_use_has_no_worker():
-    before = os.sched_getaffinity(0)
-    try:
-        os.sched_setaffinity(0, {min(before)})
-        assert default_workers(torch.device("cpu")) == 1
-    finally:
-        os.sched_setaffinity(0, before)
 
 
 @pytest.mark.cuda
@@ -380,14 +337,6 @@ def test_runs_in_turns_on_a_gpu_learn_what_they_learn_alone(precision, store, fe
             assert record["train_accuracy"] == pytest.approx(alone["train_accuracy"], abs=0.1)
             assert record["provenance"]["precision"] == alone["provenance"]["precision"]
     assert not store.claims()
-
-
-def test_an_error_of_many_lines_is_told_by_its_first():
-    try:
-        raise RuntimeError("\nthe size of tensor a must match\nException raised from here (most recent call first):")
-    except RuntimeError as error:
-        said = engine.described(error)
-    assert said.startswith("RuntimeError: the size of tensor a must match (test_engine.py:")
 
 
 def test_no_more_workers_than_runs(monkeypatch, forked, store, few_digits):

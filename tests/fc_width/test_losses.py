@@ -65,11 +65,12 @@ def test_w_softmax_is_algorithm_1(samples, width, classes, alpha):
         torch.testing.assert_close(one, other, rtol=0, atol=1e-10)
 
 
-@pytest.fixture(params=["small", "fused", "compiling"])
+@pytest.fixture(params=["small", "fused", "plain"])
 def way(request, monkeypatch):
     """Each way in which the loss of learned weights is computed."""
     monkeypatch.setattr(w_softmax, "SMALL", 2**18 if request.param == "small" else 0)
-    monkeypatch.setattr(w_softmax, "_compiling", lambda: request.param == "compiling")
+    if request.param == "plain":
+        monkeypatch.setattr(w_softmax, "_fuses", lambda alpha: False)
 
 
 @pytest.mark.parametrize(

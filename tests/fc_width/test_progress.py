@@ -5,10 +5,10 @@ import dataclasses
 import pytest
 
 from fc_width import progress as module
-from fc_width.engine import Status
 from fc_width.progress import Progress
 from fc_width.recipes import Recipe
 from fc_width.store import Store
+from fc_width.worker import Status
 
 RUNS = [Recipe(width=width, epochs=3, softmax_epochs=0) for width in (2, 3, 4, 5)]
 

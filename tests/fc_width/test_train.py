@@ -27,12 +27,8 @@ def same(record):
 @pytest.mark.parametrize("loss", ["softmax", "w-softmax:1", "w-softmax-centred:1", "w-softmax-simplex:1"])
 def test_a_record_is_whole_plain_json_and_reproducible(few_digits, loss):
     recipe = dataclasses.replace(QUICK, loss=loss)
-    fractions = []
-    record = run(recipe, few_digits, progress=fractions.append)
+    record = run(recipe, few_digits)
     assert json.loads(json.dumps(record, allow_nan=False)) == record
-    assert fractions == sorted(fractions)
-    assert {0.5, 1.0} <= set(fractions)
-    assert len(set(fractions)) == 7  # a step at a time: 130 images in batches of 50, two epochs
     assert record["run_id"] == recipe.run_id
     assert Recipe(**record["recipe"]) == recipe
     assert record["status"] == "done"

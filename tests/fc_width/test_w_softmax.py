@@ -19,11 +19,12 @@ from fc_width.simplex_head import SimplexHead
 from theory.simplex import simplex_weights
 
 
-@pytest.fixture(params=["small", "fused", "compiling"])
+@pytest.fixture(params=["small", "fused", "plain"])
 def way(request, monkeypatch):
     """Each way in which the loss of learned weights is computed."""
     monkeypatch.setattr(w_softmax, "SMALL", 2**18 if request.param == "small" else 0)
-    monkeypatch.setattr(w_softmax, "_compiling", lambda: request.param == "compiling")
+    if request.param == "plain":
+        monkeypatch.setattr(w_softmax, "_fuses", lambda alpha: False)
 
 
 def written_out(embeddings, weight, labels, alpha, center):
@@ -252,6 +253,7 @@ def test_many_gradients_at_once(number):
     torch.testing.assert_close(found, torch.stack([once, 2 * once]))
 
 
+@pytest.mark.filterwarnings("ignore:`torch.jit.script`:DeprecationWarning")  # torch's own, as it first takes this way
 @pytest.mark.parametrize("number", range(6))
 def test_forward_mode(number):
     loss = losses_of()[number].double()
@@ -261,6 +263,19 @@ def test_forward_mode(number):
     with forward_ad.dual_level():
         along = forward_ad.unpack_dual(loss(forward_ad.make_dual(embeddings, embeddings), labels)).tangent
     torch.testing.assert_close(along, (expected * embeddings).sum())
+
+
+@pytest.mark.parametrize(
+    ("samples", "width", "classes", "small"),
+    [(50, 9, 10, True), (256, 64, 10, True), (64, 64, 64, True), (256, 10, 100, False), (256, 128, 10, False)],
+)
+def test_numpy_has_no_product_that_its_threads_would_share(samples, width, classes, small, monkeypatch):
+    """Where other processes keep the cores busy, they wait for each other a hundred times as long as one would take."""
+    called, small_way = [], w_softmax._small
+    monkeypatch.setattr(w_softmax, "_small", lambda *arguments: called.append(arguments) or small_way(*arguments))
+    loss = WSoftmaxLoss(width, classes, alpha=0.5)
+    loss(torch.randn(samples, width), torch.arange(samples) % classes).backward()
+    assert bool(called) == small
 
 
 @pytest.mark.parametrize("kind", [WSoftmaxLoss, SoftmaxLoss])

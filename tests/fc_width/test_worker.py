@@ -1,0 +1,78 @@
+"""What a worker process needs."""
+
+import dataclasses
+import math
+import os
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from fc_width import worker
+from fc_width.recipes import Recipe
+from fc_width.store import Store
+from fc_width.train import run
+
+QUICK = Recipe(epochs=1, softmax_epochs=0, lr=0.05)
+
+
+@pytest.fixture
+def store(tmp_path):
+    made = Store(tmp_path / "runs")
+    made.create()
+    return made
+
+
+def test_where_a_sweep_stands_is_read_from_its_store(store, few_digits):
+    runs = [dataclasses.replace(QUICK, width=width) for width in (2, 3, 4, 5)]
+    done, begun, taken_up, waiting = runs
+    store.write(run(done, few_digits))
+    for recipe in (begun, taken_up, dataclasses.replace(QUICK, seed=9)):  # the last is of another sweep
+        assert store.claim(recipe.run_id)
+    store.beat(taken_up.run_id, 0.6, 0.5)
+    found = worker.status_of(store, {recipe.run_id: recipe for recipe in runs})
+    assert found.finished == {done.run_id}
+    assert found.running == {begun.run_id: 0.0, taken_up.run_id: 0.6}
+    assert found.resumed == {taken_up.run_id: 0.5}
+    assert waiting.run_id not in found.running
+
+
+def test_a_worker_a_core_and_many_runs_on_a_gpu(monkeypatch):
+    assert worker.default_workers(torch.device("cuda")) == worker.PACKED
+    monkeypatch.setattr(worker.joblib, "cpu_count", lambda: 3)
+    assert worker.default_workers(torch.device("cpu")) == 3
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="no process may be bound to a core here")
+def test_a_core_that_this_process_may_not_use_has_no_worker():
+    before = os.sched_getaffinity(0)
+    try:
+        os.sched_setaffinity(0, {min(before)})
+        assert worker.default_workers(torch.device("cpu")) == 1
+    finally:
+        os.sched_setaffinity(0, before)
+
+
+def test_a_process_for_runs_has_one_thread_and_no_tf32():
+    code = (
+        "import torch; from fc_width.worker import prepare; assert torch.backends.cudnn.allow_tf32; prepare(); "
+        "assert torch.get_num_threads() == 1 and not torch.backends.cudnn.allow_tf32"
+    )
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+def test_a_record_that_is_no_json_has_failed(store):
+    record = {"run_id": QUICK.run_id, "recipe": dataclasses.asdict(QUICK), "status": "done", "angle": math.nan}
+    worker.write(store, record)
+    found = store.read(QUICK.run_id)
+    assert found["status"] == "failed"
+    assert found["error"].startswith("the record is no JSON: ")
+
+
+def test_an_error_of_many_lines_is_told_by_its_first():
+    try:
+        raise RuntimeError("\nthe size of tensor a must match\nException raised from here (most recent call first):")
+    except RuntimeError as error:
+        said = worker.described(error)
+    assert said.startswith("RuntimeError: the size of tensor a must match (test_worker.py:")
