@@ -25,7 +25,8 @@ from analysis import (
     records,
     tables,
 )
-from analysis.drawing import Drawing, done, shown
+from analysis.drawing import Drawing, shown
+from analysis.records import done
 from fc_width.options import Folder
 from fc_width.recipes import Recipe
 from theory import console
@@ -46,63 +47,63 @@ class Options:
     """Draw nothing; print the commands that make the runs behind the committed figures, to be run by a shell."""
 
 
-Runs = pd.DataFrame
+Table = pd.DataFrame
 """Rows of `records.load`."""
 
 
 class Entry(NamedTuple):
     """A figure that records may allow: the stem of its files, what draws it, and whether these runs allow it."""
 
-    stem: Callable[[Runs], str]
-    draw: Callable[[Runs], Drawing]
-    applies: Callable[[Runs], bool]
+    stem: Callable[[Table], str]
+    draw: Callable[[Table], Drawing]
+    applies: Callable[[Table], bool]
 
 
-def _named(stem: str) -> Callable[[Runs], str]:
+def _named(stem: str) -> Callable[[Table], str]:
     return lambda runs: stem
 
 
-def _accuracy_stem(runs: Runs) -> str:
+def _accuracy_stem(runs: Table) -> str:
     letter = {"mnist": "a", "cifar10": "b", "cifar100": "c"}.get(runs["dataset"].iloc[0])
     return f"fig4{letter}-accuracy" if letter else "accuracy"
 
 
-def _several_widths(runs: Runs) -> bool:
+def _several_widths(runs: Table) -> bool:
     return bool(shown(runs)["width"].nunique() > 1)
 
 
-def _all_classes(runs: Runs) -> bool:
+def _all_classes(runs: Table) -> bool:
     return ":" not in runs["dataset"].iloc[0]
 
 
-def _all_widths(runs: Runs) -> bool:
+def _all_widths(runs: Table) -> bool:
     return _several_widths(runs) and _all_classes(runs)
 
 
-def _per_class(runs: Runs) -> bool:
+def _per_class(runs: Table) -> bool:
     """The trunk's feature, and linear, which shows the loophole best; `loophole` has the means of all."""
     at_simplex = (shown(runs)["width"] == shown(runs)["classes"] - 1).any()
     return bool(at_simplex) and _all_classes(runs) and runs["feature"].iloc[0] in (Recipe.feature, "linear")
 
 
-def _wide(runs: Runs) -> bool:
+def _wide(runs: Table) -> bool:
     return _all_classes(runs) and len(figures_overfitting.changes(shown(runs))) > 0
 
 
-def _compared(runs: Runs) -> Runs:
+def _compared(runs: Table) -> Table:
     """Those of recipes that were run with several numbers of classes."""
     return runs[runs.groupby("name")["classes"].transform("nunique") > 1]
 
 
-def _angles_at_several_widths(runs: Runs) -> bool:
+def _angles_at_several_widths(runs: Table) -> bool:
     return _all_classes(runs) and len(figures_angles.widths_of_all(runs)) > 2
 
 
-def _every_alpha(runs: Runs) -> bool:
+def _every_alpha(runs: Table) -> bool:
     return bool(done(runs)["loss"].str.fullmatch(r"w-softmax-simplex:0\.5").any())
 
 
-def _in_the_plane(runs: Runs) -> bool:
+def _in_the_plane(runs: Table) -> bool:
     fixed = done(runs)["loss"].str.startswith("w-softmax-simplex")
     return bool(((done(runs)["width"] == 2) & done(runs)["features"].notna() & fixed).any())
 
@@ -149,6 +150,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         console.check_options(arguments, options)
         if options.commands:
+            if options.runs is not None:
+                raise ValueError(f"--commands are those of the committed figures, got --runs {options.runs}")
             told = _commands(options.out)
         else:
             needed = committed.SWEEPS if options == Options() else {}
@@ -198,7 +201,7 @@ def draw_all(out: Path, runs: Path | None = None, needed: Mapping[str, Sequence[
     return written
 
 
-def drawings(frames: Mapping[str, Runs], alone: bool = False) -> Iterator[tuple[str, Drawing]]:
+def drawings(frames: Mapping[str, Table], alone: bool = False) -> Iterator[tuple[str, Drawing]]:
     """All figures that the runs of these packs (name → table) allow, one at a time, each with the stem of its files;
     `alone`: only those that show one pack, and those of the first K classes too, which else stand beside the others."""
     if not alone:
@@ -214,7 +217,7 @@ def drawings(frames: Mapping[str, Runs], alone: bool = False) -> Iterator[tuple[
         yield from ((f"{e.stem(frame)}-{name}", e.draw(frame)) for e in OF_A_RECIPE if e.applies(frame))
 
 
-def texts(frames: Mapping[str, Runs], alone: bool = False) -> Iterator[tuple[str, str]]:
+def texts(frames: Mapping[str, Table], alone: bool = False) -> Iterator[tuple[str, str]]:
     """All tables, each with the name of its file; `alone` as for `drawings`."""
     if not alone:
         together = pd.concat(frames.values(), ignore_index=True)
@@ -229,7 +232,7 @@ def texts(frames: Mapping[str, Runs], alone: bool = False) -> Iterator[tuple[str
             yield f"tables-{name}.md", tables.of_a_recipe(frame, name)
 
 
-def _load(source: Path) -> Runs:
+def _load(source: Path) -> Table:
     frame = records.load(source)
     if none := records.none_done(frame, source):
         raise ValueError(f"{none}. What to run instead:  python -m analysis.advise --runs {shlex.quote(str(source))}")

@@ -58,6 +58,10 @@ def advise(options: Options) -> Advice:
     """
     if options.labels is not None and options.embeddings is None:
         raise ValueError("--labels are those of --embeddings: give both")
+    if options.classifier != Options.classifier and options.labels is None:
+        raise ValueError(f"--classifier {options.classifier} wants --labels, by which it is fitted")
+    if options.knees is not None and (options.runs is not None or options.embeddings is not None):
+        raise ValueError(f"--knees {options.knees} are read without --runs and --embeddings only")
     runs = None if options.runs is None else records.load(options.runs)
     features, labels = (None, None) if options.embeddings is None else read(options.embeddings, options.labels)
     none = "" if runs is None or options.runs is None else records.none_done(runs, options.runs)

@@ -4,7 +4,7 @@ Lines against M: every seed is shown faintly, the mean over seeds as a line that
 how far it can be relied on as a bar. Losses differ in colour (Okabe & Ito's, safe for the colour-blind), in marker and
 in dash, so that a grey print tells them apart; markers that would cover each other stand side by side."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -14,7 +14,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
-from fc_width.backbone import CHANGES
+from analysis.captions import loss_title
+from analysis.records import done
 
 Style = tuple[str, str, str, str]
 """Label, colour, marker, dash."""
@@ -39,34 +40,15 @@ SPARE = [
 ]
 """Colour, marker and dash of other losses."""
 
-VARIANTS: dict[str, Style] = {  # how the weights are made
-    "w-softmax": ("as printed", "#0072B2", "^", "-"),
-    "w-softmax-centred": ("centred weights", "#CC79A7", "D", "--"),
-    "w-softmax-simplex": ("fixed simplex", "#D55E00", "*", ":"),
+VARIANT_LOOKS = {
+    "w-softmax": ("#0072B2", "^", "-"),
+    "w-softmax-centred": ("#CC79A7", "D", "--"),
+    "w-softmax-simplex": ("#D55E00", "*", ":"),
 }
+"""Colour, marker and dash of `captions.VARIANTS`."""
 
-BASELINES = {
-    "hinge": "hinge loss",
-    "l-softmax": "L-Softmax",
-    "a-softmax": "A-Softmax",
-    "cosface": "CosFace",
-    "arcface": "ArcFace",
-    "center": "center loss",
-    "contrastive": "contrastive loss",
-    "triplet": "triplet loss",
-    "sphereface+": "SphereFace+",
-}
-
-TITLES = {"digits": "Digits", "mnist": "MNIST", "fashion-mnist": "Fashion-MNIST"}
-TITLES |= {"cifar10": "CIFAR10", "cifar100": "CIFAR100"}
-
-FEATURE_TITLES = {
-    "linear": "linear",
-    "bn": "batch norm",
-    "prelu-bn": "PReLU → batch norm",
-    "bn-relu": "batch norm → ReLU",
-}
-"""How a reader is told of what follows the M units."""
+CLASS_STYLES = [("#0072B2", "o"), ("#D55E00", "^"), ("#009E73", "s"), ("#CC79A7", "D"), ("#000000", "v")]
+"""Colour and marker of a class, where there are few."""
 
 MARKER, STAR = 5.0, 10.0
 """Sizes of the marker of a mean, in points."""
@@ -94,41 +76,6 @@ def in_order(losses: Iterable[str]) -> list[str]:
     return [loss for loss in LOOKS if loss in present] + sorted(present - set(LOOKS))
 
 
-def loss_title(loss: str) -> str:
-    """How a reader is told of a loss: `w-softmax-centred:1.5` → W-Softmax α = 1.5, centred weights."""
-    weights, _, alpha = loss.partition(":")
-    if weights == "w-softmax":
-        return f"W-Softmax α = {alpha}"
-    return f"W-Softmax α = {alpha}, {VARIANTS[weights][0]}" if weights in VARIANTS else BASELINES.get(loss, loss)
-
-
-def dataset_title(dataset: str) -> str:
-    """How a reader is told of a data set: `mnist:5` → MNIST, first 5 classes."""
-    name, _, first = dataset.partition(":")
-    return TITLES.get(name, name) + (f", first {first} classes" if first else "")
-
-
-def dataset_place(dataset: str) -> int:
-    """The place of a data set, whole or its first classes, in the order of `TITLES`; after all of them if not there."""
-    known = list(TITLES)
-    base = dataset.partition(":")[0]
-    return known.index(base) if base in known else len(known)
-
-
-def title(runs: pd.DataFrame, of_all_classes: bool = False) -> str:
-    """The data set, with `of_all_classes` without how many of them, and whether the network is the paper's: a small one
-    is never shown without a word."""
-    first = runs.iloc[0]
-    dataset = first["dataset"].partition(":")[0] if of_all_classes else first["dataset"]
-    size = "small network" if first["backbone"] in CHANGES else "the paper's network"
-    return f"{dataset_title(dataset)}: {size} (recipe {first['name']})"
-
-
-def done(runs: pd.DataFrame) -> pd.DataFrame:
-    """Finished runs."""
-    return runs[runs["status"] == "done"]
-
-
 def shown(runs: pd.DataFrame) -> pd.DataFrame:
     """Finished runs of the losses of `LOOKS`, and of any other loss that was run at several widths."""
     finished = done(runs)
@@ -139,56 +86,6 @@ def shown(runs: pd.DataFrame) -> pd.DataFrame:
 def told(runs: pd.DataFrame) -> pd.DataFrame:
     """What the caption of a figure of runs counts: those `shown`, and those not done, of whatever loss."""
     return runs[runs.index.isin(shown(runs).index) | (runs["status"] != "done")]
-
-
-def caption(runs: pd.DataFrame) -> str:
-    """What was run, of one recipe: recipe, data, backbone, seeds, and on what."""
-    first = runs.iloc[0]
-    warm = int(first["softmax_epochs"])
-    epochs = f"{first['epochs']} epochs"
-    if runs["loss"].str.startswith(tuple(VARIANTS)).any():
-        first_ones = "the first" if warm == 1 else f"the first {warm}"
-        epochs += f", {first_ones} of W-Softmax at α = 0" if warm else ", all of them at α"
-    changes = CHANGES.get(first["backbone"])
-    return (
-        f"{first['name']}: {first['dataset']}, backbone {first['backbone']}"
-        + (f" (the paper's changed: {changes})" if changes else "")
-        + f", feature {_features(runs)}, {epochs}"
-        + f"{precision(runs)}; {_counts(runs)}"
-    )
-
-
-def caption_of_several(sweeps: Sequence[pd.DataFrame]) -> str:
-    """What was run, of several recipes or data sets: which, how often, and on what."""
-    runs = pd.concat(sweeps)
-    datasets = ", ".join(
-        f"{name} ({', '.join(sorted(rows['dataset'].unique()))})" for name, rows in runs.groupby("name")
-    )
-    return f"{datasets}, feature {_features(runs)}; {_counts(runs)}"
-
-
-def precision(runs: pd.DataFrame) -> str:
-    """What a caption adds where a trunk did not compute in float32."""
-    low = "computed_in" in runs and runs["computed_in"].astype(str).str.contains("bfloat16").any()
-    return ", convolutions in bfloat16" if low else ""
-
-
-def _features(runs: pd.DataFrame) -> str:
-    return ", ".join(sorted(runs["feature"].unique()))
-
-
-def _counts(runs: pd.DataFrame) -> str:
-    """Seeds of a point, runs, those not done, devices."""
-    counts = done(runs).groupby(["name", "dataset", "loss", "width", "feature"])["seed"].nunique()
-    low, most = (int(counts.min()), int(counts.max())) if len(counts) else (0, 0)
-    lost = int((runs["status"] != "done").sum())
-    devices = ", ".join(sorted(runs["device"].dropna().unique())) if "device" in runs else ""
-    parts = [
-        f"{most} seed{'s' * (most != 1)}" if low == most else f"{low} to {most} seeds",
-        f"{len(runs)} runs",
-        f"{lost} of them not done" if lost else "",
-    ]
-    return "; ".join(filter(None, [", ".join(filter(None, parts)), devices]))
 
 
 def series(

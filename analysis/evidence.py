@@ -10,12 +10,10 @@ import pandas as pd
 import torch
 
 from analysis import paired, records
-from analysis.experiment import COLD, FEATURE, Runs
-from analysis.figures_network import NETWORKS
-from fc_width.backbone import BACKBONES, CHANGES, Backbone
+from analysis.experiment import COLD_LOSS, FEATURE, Runs
+from fc_width.backbone import BACKBONES, CHANGES, NETWORKS, Backbone
 from fc_width.data import CLASSES
-from fc_width.recipes import COLD as COLD_RECIPE
-from fc_width.recipes import RECIPES
+from fc_width.recipes import COLD, RECIPES
 
 LOSSES, TRAINING = "benchmark-losses.md", "benchmark-training.md"
 """What `fc_width.benchmark` says of them, beside the figures."""
@@ -40,12 +38,12 @@ def load(out: Path) -> list[Runs]:
 
 def of_recipes(table: pd.DataFrame) -> Iterator[Runs]:
     """The runs of a table of records, a recipe and a feature at a time, with every number of classes; those without a
-    softmax phase beside those with it, under a loss whose name ends in `experiment.COLD`."""
+    softmax phase beside those with it, under a loss whose name ends in `experiment.COLD_LOSS`."""
     base = table["dataset"].str.partition(":")[0]
     known = table[base.isin(CLASSES)].drop_duplicates("run_id")
-    cold = known["name"].str.endswith(COLD_RECIPE)
+    cold = known["name"].str.endswith(COLD)
     known = known.assign(
-        loss=known["loss"] + cold.map({True: COLD, False: ""}), name=known["name"].str.removesuffix(COLD_RECIPE)
+        loss=known["loss"] + cold.map({True: COLD_LOSS, False: ""}), name=known["name"].str.removesuffix(COLD)
     )
     for (name, dataset, feature), group in known.groupby(["name", base[known.index].rename("base"), "feature"]):
         frames = {int(C): group[group["classes"] == C] for C in sorted(group["classes"].unique())}

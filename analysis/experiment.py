@@ -151,7 +151,7 @@ W_SOFTMAX = (LOW, MIDDLE, HIGH)
 BOTH = (SOFTMAX, MIDDLE)
 """Where the paper speaks of W-Softmax without an α, α = 1 is judged, the middle of its three."""
 
-COLD = " cold"
+COLD_LOSS = " cold"
 """Ends the name of a loss whose runs had no softmax phase, those of the recipe of that name and `recipes.COLD`."""
 
 

@@ -9,8 +9,8 @@ from itertools import pairwise
 import numpy as np
 import pandas as pd
 
+from analysis.captions import TITLES, loss_title
 from analysis.contrasts import Contrast
-from analysis.drawing import TITLES, loss_title
 from analysis.experiment import (
     HIGH,
     LOW,
@@ -72,7 +72,7 @@ def between_splits(runs: Runs, width: int) -> list[tuple[str, pd.DataFrame]]:
 def angles(compared: Compared, bounds: Sequence[tuple[float, bool]] = ((0.0, True),)) -> Callable[..., list[Contrast]]:
     """The test of mean angles: their differences, averaged over the classes, against `bounds`, each with whether more
     is wanted."""
-    return lambda runs, width=0: [
+    return lambda runs, width=None: [
         Contrast(text, mean(table), bound, more=more, unit="degrees")
         for text, table in compared(runs, width or runs.classes - 1)
         for bound, more in bounds
@@ -93,7 +93,7 @@ def beside_angles(compared: Compared, judge: Callable[[Runs, int], list[Contrast
     return beside
 
 
-def angle_is_compactness(runs: Runs, width: int = 0) -> list[Contrast]:
+def angle_is_compactness(runs: Runs, width: int | None = None) -> list[Contrast]:
     """Correlation of the mean angle with the variance within classes over that between them."""
     return [_correlation(runs, "variance_ratio", "Tr Σ_W/Tr Σ_B", width or runs.classes - 1)]
 
@@ -115,12 +115,12 @@ def _correlation(runs: Runs, column: str, name: str, width: int) -> Contrast:
     return Contrast(text, z.replace([math.inf, -math.inf], math.nan), bound=0, unit="")
 
 
-def separability(runs: Runs, width: int = 0) -> list[Contrast]:
+def separability(runs: Runs, width: int | None = None) -> list[Contrast]:
     """Smallest angle between two weights, gained by each step of α."""
     return _by_steps(runs, "smallest_angle", "smallest angle of the weights", width, "degrees")
 
 
-def separability_of_means(runs: Runs, width: int = 0) -> list[Contrast]:
+def separability_of_means(runs: Runs, width: int | None = None) -> list[Contrast]:
     """Distance of the class means from the simplex, NC2, lost by each step of α."""
     return _by_steps(runs, "nc2_means", "NC2 of the class means", width, more=False)
 
@@ -131,8 +131,10 @@ def beside_separability(runs: Runs) -> dict[str, list[Contrast]]:
     return at_other_widths(separability)(runs) | means
 
 
-def _by_steps(runs: Runs, column: str, name: str, width: int, unit: str = "", more: bool = True) -> list[Contrast]:
-    """What each step of α changes of a measurement, at one width, M_min if 0."""
+def _by_steps(
+    runs: Runs, column: str, name: str, width: int | None, unit: str = "", more: bool = True
+) -> list[Contrast]:
+    """What each step of α changes of a measurement, at one width, M_min if None."""
     width = width or runs.classes - 1
     found = []
     for low, high in pairwise(W_SOFTMAX):

@@ -2,10 +2,10 @@
 
 W-Softmax is the loss as printed. Everything is measured at M_min = C − 1."""
 
+from analysis.captions import TITLES, loss_title
 from analysis.contrasts import Contrast
-from analysis.drawing import TITLES, loss_title
 from analysis.experiment import (
-    COLD,
+    COLD_LOSS,
     HIGH,
     LOW,
     MIDDLE,
@@ -60,7 +60,7 @@ def converging(runs: Runs) -> dict[str, list[Contrast]]:
 def warm_start(runs: Runs) -> list[Contrast]:
     """Training accuracy, over all of training, that the softmax phase gains."""
     least = runs.classes - 1
-    warm, cold = (100 * runs.values("met_accuracy", loss, least) for loss in (MIDDLE, MIDDLE + COLD))
+    warm, cold = (100 * runs.values("met_accuracy", loss, least) for loss in (MIDDLE, MIDDLE + COLD_LOSS))
     text = f"right when met in training, {loss_title(MIDDLE)}, M = {least}: with a softmax phase less without"
     return [Contrast(text, warm - cold, bound=0, against=runs.slight(cold))]
 
@@ -75,14 +75,14 @@ def faster_otherwise(runs: Runs) -> dict[str, list[Contrast]]:
     phase, cold = "with a softmax phase", "from the first step on"
     return {
         phase: [_learned_sooner(runs, loss, phase) for loss in W_SOFTMAX],
-        cold: [_learned_sooner(runs, MIDDLE + COLD, cold)],
+        cold: [_learned_sooner(runs, MIDDLE + COLD_LOSS, cold)],
     }
 
 
 def _learned_sooner(runs: Runs, loss: str, how: str, column: str = "met_accuracy") -> Contrast:
     least = runs.classes - 1
     softmax, ours = (100 * runs.values(column, each, least) for each in (SOFTMAX, loss))
-    text = f"right when met in training, M = {least}: {loss_title(loss.removesuffix(COLD))} {how} less softmax"
+    text = f"right when met in training, M = {least}: {loss_title(loss.removesuffix(COLD_LOSS))} {how} less softmax"
     return Contrast(text, ours - softmax, bound=0, against=runs.slight(softmax))
 
 
@@ -150,7 +150,7 @@ WARM_START = Experiment(
     f"Stated when the runs with that quarter had been recorded, before those without.",
     "mnist",
     warm_start,
-    (MIDDLE, MIDDLE + COLD),
+    (MIDDLE, MIDDLE + COLD_LOSS),
     at_minimum,
 )
 

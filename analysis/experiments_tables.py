@@ -10,8 +10,8 @@ from itertools import pairwise
 import numpy as np
 import pandas as pd
 
+from analysis.captions import TITLES, loss_title
 from analysis.contrasts import Contrast
-from analysis.drawing import TITLES, loss_title
 from analysis.experiment import (
     BOTH,
     HIGH,
@@ -197,7 +197,7 @@ def accuracies_of_classes(printed: Mapping[int, tuple[int, int]]) -> Judge:
 
 
 def _gain(
-    runs: Runs, one: str, other: str, bound: float, against: float, width: int = 0, split: str = "test"
+    runs: Runs, one: str, other: str, bound: float, against: float, width: int | None = None, split: str = "test"
 ) -> Contrast:
     width = width or runs.classes - 1
     gain = runs.accuracy(one, width, split=split) - runs.accuracy(other, width, split=split)

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 
 import pandas as pd
 
+from analysis.captions import TITLES, loss_title
 from analysis.contrasts import Contrast
-from analysis.drawing import TITLES, loss_title
 from analysis.experiment import (
     BOTH,
     MIDDLE,

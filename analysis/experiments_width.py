@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from analysis.captions import TITLES, loss_title
 from analysis.contrasts import Contrast
-from analysis.drawing import TITLES, loss_title
 from analysis.experiment import (
     BOTH,
     MIDDLE,

@@ -8,13 +8,12 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, NullFormatter
 
 from analysis import paired
+from analysis.captions import caption, title
 from analysis.drawing import (
     LOOKS,
     STAR,
     Drawing,
-    caption,
     deviation,
-    done,
     lines,
     minimum,
     points_axis,
@@ -23,10 +22,10 @@ from analysis.drawing import (
     shown,
     side_by_side,
     styles,
-    title,
     told,
     width_axis,
 )
+from analysis.records import done
 
 DIGITS = (1, 2, 5, 3, 7, 4, 6, 8, 9, 1.5, 2.5, 3.5, 4.5)
 """Leading digits of the errors that get a tick on the accuracy axis, those first that are to be kept where there is no

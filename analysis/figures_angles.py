@@ -7,36 +7,33 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from analysis import paired
+from analysis.captions import FEATURE_TITLES, VARIANTS, caption, loss_title, title
 from analysis.drawing import (
-    FEATURE_TITLES,
-    VARIANTS,
+    CLASS_STYLES,
+    VARIANT_LOOKS,
     Drawing,
     Style,
-    caption,
-    done,
     in_order,
     legend_above,
     lines,
-    loss_title,
     positions,
     series,
     shown,
     side_by_side,
     styles,
-    title,
     told,
     width_axis,
 )
+from analysis.experiment import SOFTMAX, W_SOFTMAX
+from analysis.records import done
 
 MANY = 20
 """Classes above which there is no room to name each."""
 
 MEANS = "Dark: mean over seeds, each seed faint"
 
-ALPHAS = ("softmax", "w-softmax:0.5", "w-softmax:1", "w-softmax:1.5")
+LOSSES = (SOFTMAX, *W_SOFTMAX)
 """The losses of the paper's Fig. 5, which has their mean angles fall in this order."""
-
-CLASS_STYLES = [("#0072B2", "o"), ("#D55E00", "^"), ("#009E73", "s"), ("#CC79A7", "D"), ("#000000", "v")]
 
 
 def mean_angles(runs: pd.DataFrame) -> Drawing:
@@ -109,7 +106,7 @@ def angle_against_width(runs: pd.DataFrame) -> Drawing:
     *Arguments*: `runs`, rows of `records.load` of one recipe, data set and feature.
     """
     widths = widths_of_all(runs)
-    at = done(runs[runs["loss"].isin(ALPHAS) & runs["width"].isin(widths)])
+    at = done(runs[runs["loss"].isin(LOSSES) & runs["width"].isin(widths)])
     source = at[["loss", "width", "seed", "test_angle"]].sort_values(["loss", "width", "seed"], ignore_index=True)
     drawn = source.assign(place=positions(source["width"], widths), value=source["test_angle"])
     figure = Figure(figsize=(7, 4.6), layout="constrained")
@@ -118,22 +115,22 @@ def angle_against_width(runs: pd.DataFrame) -> Drawing:
     axes.set_ylim(0, max(1.1 * source["test_angle"].max(), 10))
     width_axis(axes, widths, int(runs["classes"].iloc[0]))
     means = drawn.pivot_table(index="place", columns="loss", values="value")
-    looks = styles(ALPHAS)
+    looks = styles(LOSSES)
     shifts = side_by_side(axes, looks, means)
     for loss, look in looks.items():
         series(axes, look, drawn[drawn["loss"] == loss], shifts[loss], _half_interval)
     axes.set_ylabel("Mean angle to the own class's weight,\ntest set (degrees)")
     axes.legend(loc="lower right", fontsize=9)
-    counted = runs[runs["loss"].isin(ALPHAS) & runs["width"].isin(widths)]
+    counted = runs[runs["loss"].isin(LOSSES) & runs["width"].isin(widths)]
     bars = "bar: 95 % t interval of the mean over seeds, cut at the axes"
-    return Drawing(figure, source, f"{lines(source)}; {bars}. {_order(means[[*ALPHAS]], widths)} {caption(counted)}")
+    return Drawing(figure, source, f"{lines(source)}; {bars}. {_order(means[[*LOSSES]], widths)} {caption(counted)}")
 
 
 def widths_of_all(runs: pd.DataFrame) -> list[int]:
-    """The widths at which every loss of `ALPHAS` has a run that is done."""
-    rows = done(runs[runs["loss"].isin(ALPHAS)])
+    """The widths at which every loss of `LOSSES` has a run that is done."""
+    rows = done(runs[runs["loss"].isin(LOSSES)])
     counts = rows.groupby("width")["loss"].nunique()
-    return sorted(int(width) for width in counts.index[counts == len(ALPHAS)])
+    return sorted(int(width) for width in counts.index[counts == len(LOSSES)])
 
 
 def _half_interval(values: pd.Series) -> float:
@@ -143,10 +140,10 @@ def _half_interval(values: pd.Series) -> float:
 def _order(means: pd.DataFrame, widths: list[int]) -> str:
     """At which widths which loss has the largest mean, and where the means fall as the paper says.
 
-    *Arguments*: `means`, a row a width, a column each of `ALPHAS`, in their order."""
+    *Arguments*: `means`, a row a width, a column each of `LOSSES`, in their order."""
     means = means.set_axis(widths)
     largest = means.idxmax(axis=1)
-    where = {loss: [str(width) for width in widths if str(largest[width]) == loss] for loss in ALPHAS}
+    where = {loss: [str(width) for width in widths if str(largest[width]) == loss] for loss in LOSSES}
     told = "; ".join(f"{loss_title(loss)} at M = {', '.join(at)}" for loss, at in where.items() if at)
     falls = [str(width) for width in widths if means.loc[width].is_monotonic_decreasing]
     order = f"at M = {', '.join(falls)}" if falls else "at no M"
@@ -172,13 +169,13 @@ def angle_against_alpha(runs: pd.DataFrame) -> Drawing:
     figure = Figure(figsize=(3.1 * len(features) + 0.6, 4.1), layout="constrained")
     panels = figure.subplots(1, len(features), sharey=True, squeeze=False)[0]
     for axes, feature in zip(panels, features, strict=True):
-        for weights, (label, colour, marker, dash) in VARIANTS.items():
+        for weights, (colour, marker, dash) in VARIANT_LOOKS.items():
             rows = source[(source["feature"] == feature) & (source["weights"] == weights)]
             axes.plot(
                 rows["alpha"], rows["test_angle"], marker, color=colour, alpha=0.3, markersize=3, linestyle="none"
             )
             mean = rows.groupby("alpha")["test_angle"].mean()
-            axes.plot(mean.index, mean, marker + dash, color=colour, label=label, markersize=6)
+            axes.plot(mean.index, mean, marker + dash, color=colour, label=VARIANTS[weights], markersize=6)
         _right_angle(axes)
         axes.set_title(f"features: {FEATURE_TITLES[feature]}", fontsize=10)
         axes.set_xlabel("α")
@@ -198,7 +195,7 @@ def _accuracy(source: pd.DataFrame) -> str:
         return ""
     others = " to ".join(dict.fromkeys(f"{mean:.1f}" for mean in (means.iloc[1], means.iloc[-1])))
     return (
-        f"Test accuracy, mean over all α, is lowest with {VARIANTS[weights][0]}, {FEATURE_TITLES[feature]}: "
+        f"Test accuracy, mean over all α, is lowest with {VARIANTS[weights]}, {FEATURE_TITLES[feature]}: "
         f"{means.iloc[0]:.1f} %; elsewhere {others} %. "
     )
 

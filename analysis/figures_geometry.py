@@ -5,7 +5,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
 
-from analysis import drawing
+from analysis import captions, drawing
 from analysis.drawing import Drawing
 from theory import bounds
 
@@ -33,7 +33,9 @@ def geometry_against_bound(runs: pd.DataFrame) -> Drawing:
     best = pd.DataFrame(bounds.table(classes, widths)).set_index("M")
     source = source.join(best[["lower", "upper", "nc2_floor"]].add_prefix("bound_"), on="width")
     figure = Figure(figsize=(10, 6.2), layout="constrained")
-    figure.suptitle(f"{drawing.title(runs)}, features: {drawing.FEATURE_TITLES[runs['feature'].iloc[0]]}", fontsize=11)
+    figure.suptitle(
+        f"{captions.title(runs)}, features: {captions.FEATURE_TITLES[runs['feature'].iloc[0]]}", fontsize=11
+    )
     panels = figure.subplots(2, 3).ravel()
     for axes, measure in zip(panels, measures, strict=False):
         if measure == "smallest_angle":
@@ -57,7 +59,7 @@ def geometry_against_bound(runs: pd.DataFrame) -> Drawing:
     for axes in panels[: len(measures)]:
         entries |= {label: handle for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)}
     panels[-1].legend(list(entries.values()), list(entries), loc="center", fontsize=9, frameon=False)
-    told = drawing.caption(runs[runs["loss"].isin(source["loss"])])
+    told = captions.caption(runs[runs["loss"].isin(source["loss"])])
     lines = f"{drawing.lines(source, 'median')}; dashed, M = C − 1 = {classes - 1}."
     return Drawing(figure, source, f"{lines} {_nc1(source, classes)}{told}")
 

@@ -10,18 +10,12 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from torch import nn
 
-from analysis.drawing import Drawing, dataset_title, legend_above
+from analysis.captions import dataset_title
+from analysis.drawing import Drawing, legend_above
 from analysis.figures import MEMORY, memory_lines
-from fc_width.backbone import BACKBONES, Backbone, PReLU
+from fc_width.backbone import BACKBONES, NETWORKS, Backbone, PReLU
 from fc_width.loss_names import make_loss
 from fc_width.recipes import sweep_widths
-
-NETWORKS: dict[str, tuple[tuple[int, int, int], int]] = {
-    "mnist": ((1, 28, 28), 10),
-    "cifar10": ((3, 32, 32), 10),
-    "cifar100": ((3, 32, 32), 100),
-}
-"""The paper's networks: the shape of their images, and C."""
 
 LENGTH = 141
 """Of the longest network's picture, in its units."""

@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from analysis import drawing, paired
+from analysis import captions, drawing, paired
 from analysis.drawing import Drawing
 from analysis.paired import MIN_SEEDS
 
@@ -42,9 +42,9 @@ def overfitting(runs: pd.DataFrame) -> Drawing:
         panels[1].set_title("That change, minus softmax's", fontsize=10)
     low, high = panels[0].get_ylim()
     panels[0].set_ylim(low - 0.06 * (high - low), high)  # for the numbers of seeds
-    drawing.legend_above(figure, panels[0], drawing.title(runs))
+    drawing.legend_above(figure, panels[0], captions.title(runs))
     caption = f"Means and 95 % t intervals over paired seeds; their number below.{_training(source)}"
-    return Drawing(figure, source, f"{caption}{_detectable(source)} {drawing.caption(_compared(runs, source))}")
+    return Drawing(figure, source, f"{caption}{_detectable(source)} {captions.caption(_compared(runs, source))}")
 
 
 def _compared(runs: pd.DataFrame, source: pd.DataFrame) -> pd.DataFrame:

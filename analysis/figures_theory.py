@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Wedge
 
-from analysis.drawing import Drawing
+from analysis.drawing import CLASS_STYLES, Drawing
 from theory import bounds
 from theory.margin import biased_angle, boundary_angle, inverted_arc, margin
 from theory.simplex import simplex_weights
@@ -18,7 +18,6 @@ from theory.simplex import simplex_weights
 FIRST, SECOND, BIASED = "#0072B2", "#E69F00", "#7A4F00"
 """The colours of two classes, apart in grey too, and of the second's weight as training sees it."""
 MARGIN, LOOPHOLE = "0.88", "#D55E00"
-CORNERS = [("#0072B2", "o"), ("#D55E00", "^"), ("#009E73", "s"), ("#CC79A7", "D")]
 
 
 def best_angles(sizes: tuple[int, ...] = (10, 100)) -> Drawing:
@@ -156,7 +155,7 @@ def _common_angle(weights: npt.NDArray[Any]) -> float:
 def _in_the_plane(axes: Axes, weights: npt.NDArray[Any]) -> None:
     points = np.vstack([weights, np.zeros((2 - len(weights), weights.shape[1]))]).T
     for label, tip in enumerate(points):
-        colour, marker = CORNERS[label]
+        colour, marker = CLASS_STYLES[label]
         axes.annotate("", tuple(tip), (0, 0), arrowprops={"arrowstyle": "-|>", "color": colour, "lw": 1.8})
         axes.plot(*tip, marker, color=colour, markersize=5)
         axes.text(1.2 * tip[0], 1.2 * tip[1], f"$w_{label + 1}$", ha="center", va="center", fontsize=11)
@@ -177,7 +176,7 @@ def _tetrahedron(axes: Any, weights: npt.NDArray[Any]) -> None:
     for one, other in combinations(weights.T, 2):
         axes.plot(*np.array([one, other]).T, color="0.7", linewidth=0.8, linestyle=(0, (4, 3)))
     for label, tip in enumerate(weights.T):
-        colour, marker = CORNERS[label]
+        colour, marker = CLASS_STYLES[label]
         axes.quiver(0, 0, 0, *tip, color=colour, arrow_length_ratio=0.12, linewidth=1.8)
         axes.plot(*tip[:, None], marker, color=colour, markersize=5)
         axes.text(*(1.28 * tip), f"$w_{label + 1}$", ha="center", va="center", fontsize=11)

@@ -14,15 +14,8 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import NullLocator
 
 from analysis import paired, plateau
-from analysis.drawing import (
-    Drawing,
-    caption_of_several,
-    dataset_place,
-    dataset_title,
-    legend_above,
-    points_axis,
-    title,
-)
+from analysis.captions import caption_of_several, dataset_place, dataset_title, title
+from analysis.drawing import Drawing, legend_above, points_axis
 from fc_width.recipes import Recipe
 
 INK = "#000000"
@@ -124,17 +117,21 @@ def any_plateau(runs: pd.DataFrame) -> bool:
 def _with_plateau(runs: pd.DataFrame) -> list[pd.DataFrame]:
     """The runs of softmax and the trunk's feature, a table for each recipe and data set that has a plateau."""
     own = runs[(runs["loss"] == "softmax") & (runs["feature"] == Recipe.feature)]
-    return [sweep for _, sweep in own.groupby(["name", "dataset"]) if _knee_rows(sweep)]
+    return [sweep for _, sweep in own.groupby(["name", "dataset"]) if _has_plateau(sweep)]
+
+
+def _has_plateau(sweep: pd.DataFrame) -> bool:
+    try:
+        plateau.against_plateau(sweep)
+    except ValueError:
+        return False
+    return True
 
 
 def _knee_rows(runs: pd.DataFrame) -> list[dict[str, Any]]:
-    """The knees of one sweep, a row a margin, beside C − 1 and ⌈C/2⌉; none without a plateau."""
-    try:
-        by_errors = plateau.error_margin(runs)
-    except ValueError:
-        return []
+    """The knees of one sweep, a row a margin, beside C − 1 and ⌈C/2⌉."""
     found = []
-    for within, margin in zip(WITHIN, (*POINTS, by_errors), strict=True):
+    for within, margin in zip(WITHIN, (*POINTS, plateau.error_margin(runs)), strict=True):
         knee = plateau.knee(runs, margin)
         found.append(
             {"name": runs["name"].iloc[0], "dataset": runs["dataset"].iloc[0], "classes": knee.classes}

@@ -7,7 +7,8 @@ from typing import Any
 
 import pandas as pd
 
-from analysis import drawing, paired, records
+from analysis import captions, paired, records
+from analysis.experiment import FEATURE
 from fc_width.backbone import CHANGES
 from fc_width.data import CLASSES
 from fc_width.recipes import RECIPES
@@ -25,7 +26,6 @@ BEYOND = {  # not in the paper; shown where they were run
     "W-Softmax (α = 1), centred": "w-softmax-centred:1",
     "W-Softmax (α = 1), fixed simplex": "w-softmax-simplex:1",
 }
-FEATURE = "prelu-bn"
 
 COLUMNS = ["table", "dataset", "method", "paper", "quoted_from", "recipe", "mean", "low", "high", "seeds", "lost"]
 SECTIONS = {
@@ -93,7 +93,7 @@ def _ours(runs: pd.DataFrame, dataset: str, loss: str, known: dict[str, Any]) ->
         rows = runs[(runs[list(same)] == pd.Series(same)).all(axis=1)]
         found = known | {"dataset": base, "recipe": name}
         if len(rows):
-            accuracy = 100 * drawing.done(rows)["test_accuracy"].astype(float)
+            accuracy = 100 * records.done(rows)["test_accuracy"].astype(float)
             found |= {"mean": accuracy.mean(), "seeds": len(accuracy), "lost": len(rows) - len(accuracy)}
             if len(accuracy) > 1:
                 _, found["low"], found["high"] = paired.mean_interval(accuracy)
@@ -163,7 +163,7 @@ def _notes(rows: pd.DataFrame, runs: pd.DataFrame) -> Iterable[str]:
     for name in rows.loc[rows["seeds"] > 0, "recipe"].unique():
         ours = runs[(runs["name"] == name) & (runs["feature"] == FEATURE) & (runs["width"] == runs["classes"] - 1)]
         ours = ours[ours["classes"].isin({*TABLE_5, *CLASSES.values()})]
-        yield from (f"{drawing.caption(group)}." for _, group in ours.groupby("dataset"))
+        yield from (f"{captions.caption(group)}." for _, group in ours.groupby("dataset"))
 
 
 ESCAPES = {

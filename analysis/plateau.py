@@ -80,10 +80,15 @@ class Knee:
     fewest: int = 0
 
     def text(self) -> str:
-        """The knee as a person says it: `4`, `4 (3 to 4)`, `not decided: 4 or more`."""
-        if self.width is not None:
-            return str(self.width) if self.low == self.width else f"{self.width} ({self.low} to {self.width})"
-        return f"not decided: {self.low} or more" if self.low is not None else f"above {self.widths[-1]}"
+        """The knee as a person says it: `4`, `4 (3 to 4)`, `not decided: 4 or more`; where narrower widths than those
+        tried may do too, `7 or fewer`, `9 (7 or fewer to 9)`, `not decided`."""
+        if self.low is None:
+            return f"above {self.widths[-1]}"
+        untried = self.low == self.widths[0] > 1
+        if self.width is None:
+            return "not decided" if untried else f"not decided: {self.low} or more"
+        low = f"{self.low} or fewer" if untried else str(self.low)
+        return low if self.low == self.width else f"{self.width} ({low} to {self.width})"
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,7 @@ from scipy import stats
 from analysis import plateau
 from analysis.embeddings import EffectiveRank, shown_to_lose_less
 from analysis.paired import MIN_SEEDS
-from analysis.remedy import SWEEP
-from analysis.widths import cost
+from analysis.widths import SWEEP, cost
 from theory import bounds
 
 

@@ -63,6 +63,11 @@ def load(source: str | Path) -> pd.DataFrame:
     return frame.assign(**{name: math.nan for name in MEASURED if name not in frame})
 
 
+def done(runs: pd.DataFrame) -> pd.DataFrame:
+    """Finished runs."""
+    return runs[runs["status"] == "done"]
+
+
 def none_done(runs: pd.DataFrame, source: str | Path) -> str:
     """That no run is done, and the first reason; "" if one is.
 

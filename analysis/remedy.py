@@ -10,12 +10,8 @@ import pandas as pd
 from scipy import stats
 
 from analysis import paired, plateau, records
-from analysis.widths import knees
+from analysis.widths import SWEEP, knees
 from fc_width.recipes import RECIPES, SWEPT, Recipe, default_recipe, sweep_widths
-
-SWEEP = ("dataset", "loss", "feature")
-"""What the runs of one knee share."""
-
 
 MORE = 5
 """Seeds at least of a sweep that is to decide."""

@@ -4,13 +4,13 @@ from typing import Any
 
 import pandas as pd
 
-from analysis import drawing, paired, plateau, widths
+from analysis import captions, drawing, paired, plateau, records, widths
 from fc_width.recipes import Recipe
 
 
 def of_a_recipe(frame: pd.DataFrame, name: str) -> str:
     """All tables of one recipe, as the text of one Markdown file with the heading `name`."""
-    done = drawing.done(frame)
+    done = records.done(frame)
     counts = done.groupby(["loss", "feature", "width"])["seed"].nunique()
     seeds = f"{counts.min()}" if counts.min() == counts.max() else f"{counts.min()} to {counts.max()}"
     lost = len(frame) - len(done)
@@ -18,7 +18,7 @@ def of_a_recipe(frame: pd.DataFrame, name: str) -> str:
     parts = [
         f"# {name}",
         f"Written by `python -m analysis`. Mean ± standard deviation over the seeds, {seeds} a cell"
-        f"{without}{drawing.precision(frame)}. {_times(frame)}".rstrip(),
+        f"{without}{captions.precision(frame)}. {_times(frame)}".rstrip(),
     ]
     for feature, runs in frame.groupby("feature"):
         if runs["width"].nunique() > 1:
@@ -42,7 +42,7 @@ def _times(runs: pd.DataFrame) -> str:
     return " ".join(
         f"On {device} a run took {own.min():.0f} to {own.max():.0f} s, median {own.median():.0f} "
         f"({f'{len(own)} runs' if len(own) > 1 else 'one run'})."
-        for device, own in drawing.done(runs).groupby("device")["seconds"]
+        for device, own in records.done(runs).groupby("device")["seconds"]
     )
 
 
@@ -89,7 +89,7 @@ def less_minimum(runs: pd.DataFrame) -> str:
 
 def _difference(one: pd.DataFrame, other: pd.DataFrame, measure: str) -> str:
     """The text of `paired.mean_interval` of a difference in points; empty if no seed is done in both."""
-    first, second = (100 * drawing.done(runs).set_index("seed")[measure].astype(float) for runs in (one, other))
+    first, second = (100 * records.done(runs).set_index("seed")[measure].astype(float) for runs in (one, other))
     gains = (first - second).dropna()
     if not len(gains):
         return ""
@@ -163,10 +163,10 @@ def _knees(runs: pd.DataFrame) -> pd.DataFrame:
     if found.empty:
         return found
     cells = {}
-    for _, knee in found.groupby([found["dataset"].map(drawing.dataset_place), "recipe", "classes", "loss"]):
+    for _, knee in found.groupby([found["dataset"].map(captions.dataset_place), "recipe", "classes", "loss"]):
         by_margin = knee.set_index("margin").sort_index(ascending=False)
         first = by_margin.iloc[0]
-        cells[drawing.dataset_title(first["dataset"]), first["recipe"], first["loss"]] = (
+        cells[captions.dataset_title(first["dataset"]), first["recipe"], first["loss"]] = (
             {"loss": first["loss"], "C − 1": str(first["classes"] - 1)}
             | {f"within {margin:g} points": text for margin, text in by_margin["text"].items()}
             | {f"at most {100 * plateau.ERRORS:g} % more errors": first["errors"]}
@@ -189,7 +189,7 @@ def _estimate(knee: "pd.Series[Any]") -> str:
 def _place(loss: str) -> tuple[int, float]:
     """Softmax, then each kind of weights by α, then the rest."""
     weights, _, alpha = loss.partition(":")
-    kinds = ["softmax", *drawing.VARIANTS]
+    kinds = ["softmax", *captions.VARIANTS]
     return (kinds.index(weights) if weights in kinds else len(kinds), float(alpha or 0))
 
 

@@ -12,8 +12,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from analysis import contrasts, experiment, paired
+from analysis.captions import dataset_title
 from analysis.contrasts import INCONCLUSIVE, NOT_REPRODUCED, NOT_RUN, REPRODUCED, Finding
-from analysis.drawing import dataset_title
 from analysis.experiment import FEATURE, Experiment, Runs
 from analysis.experiments import all_experiments
 from fc_width.data import CLASSES
@@ -321,9 +321,9 @@ def _sweeps(claim: Experiment, recipe: str, feature: str, seeds: int, runs: Runs
     for classes in claim.classes or (CLASSES[base],):
         of_seeds: dict[tuple[str, int], list[str]] = {}
         for loss in claim.losses:
-            cold = COLD if loss.endswith(experiment.COLD) else ""
+            cold = COLD if loss.endswith(experiment.COLD_LOSS) else ""
             own = min(seeds, _seeds(claim, loss, classes, runs))
-            of_seeds.setdefault((recipe + cold, own), []).append(loss.removesuffix(experiment.COLD))
+            of_seeds.setdefault((recipe + cold, own), []).append(loss.removesuffix(experiment.COLD_LOSS))
         for (name, own), losses in of_seeds.items():
             found.setdefault((name, " ".join(losses), own), []).append(classes)
     return "; ".join(

@@ -13,6 +13,8 @@ from analysis import paired, plateau
 from theory import bounds
 
 BYTES = 4  # float32
+SWEEP = ("dataset", "loss", "feature")
+"""What the runs of one knee share."""
 KNEE_COLUMNS = ("dataset", "classes", "margin", "knee", "low")
 """Of the source data of the figure of knees, those that are quoted."""
 
@@ -41,8 +43,8 @@ def knees(runs: pd.DataFrame) -> list[dict[str, Any]]:
     """`plateau.knee` of every loss and feature that was swept, at each of the margins; with `problem` in its place
     where there is no plateau."""
     rows: list[dict[str, Any]] = []
-    for _, own in runs.groupby(["dataset", "loss", "feature"]):
-        what = {column: str(own[column].iloc[0]) for column in ("dataset", "loss", "feature")}
+    for _, own in runs.groupby(list(SWEEP)):
+        what = {column: str(own[column].iloc[0]) for column in SWEEP}
         if own["width"].nunique() < 2:
             continue
         for margin in plateau.MARGINS:

@@ -43,6 +43,13 @@ BACKBONES: dict[str, tuple[Stage, ...]] = {
     "digits": (Stage(32, 1), Stage(32, 1, pool=True), Stage(32, 1, pool=True)),
 }
 
+NETWORKS: dict[str, tuple[tuple[int, int, int], int]] = {
+    "mnist": ((1, 28, 28), 10),
+    "cifar10": ((3, 32, 32), 10),
+    "cifar100": ((3, 32, 32), 100),
+}
+"""The paper's networks: the shape of their images, and C."""
+
 CHANGES = {
     "mnist-small": "16 channels for 64, two convolutions a stage for three, a stride of 2 for the last pool",
     "cifar-small": "16, 24 and 32 channels, two convolutions a stage for four, a stride of 2 for the last pool",

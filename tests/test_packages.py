@@ -1,6 +1,7 @@
 """Three packages, one direction: `analysis` → `fc_width` → `theory`."""
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -39,3 +40,10 @@ def test_the_lower_floors_do_without(floor, without):
     used = {name.partition(".")[0] for path in Path(floor).glob("*.py") for name in imports(path)}
     assert not used & without
     assert used & {"numpy"}
+
+
+@pytest.mark.parametrize("floor", FLOORS)
+def test_a_package_names_all_its_modules(floor):
+    named = set(re.findall(r"`(\w+)`", ast.get_docstring(ast.parse((Path(floor) / "__init__.py").read_text("utf-8")))))
+    there = {path.stem for path in Path(floor).glob("*.py")} - {"__init__"}
+    assert named - {"Experiment", *FLOORS} == there

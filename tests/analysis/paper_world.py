@@ -28,8 +28,8 @@ def top(dataset, loss, classes):
 
 def run(name, dataset, loss, width, classes, seed, feature="prelu-bn"):
     """One row."""
-    if loss.endswith(experiment.COLD):
-        name, loss = name + COLD, loss.removesuffix(experiment.COLD)
+    if loss.endswith(experiment.COLD_LOSS):
+        name, loss = name + COLD, loss.removesuffix(experiment.COLD_LOSS)
     rng = np.random.default_rng(abs(hash_of(name, dataset, loss, width, classes, seed)))
     least, half = classes - 1, -(-classes // 2)
     accuracy = top(dataset, loss, classes) - (1 + 9 * (least - width) / least) * (width < least)

@@ -65,7 +65,7 @@ def test_without_runs_or_features_the_knees_measured_elsewhere_are_told(tmp_path
     assert "The largest, over C − 1, is 2.5 times it (mnist:5): 50 units here, 16.8 KiB of layer" in sentence
     assert round(4 * (65 * 50 + 21 * 50) / 1024, 1) == 16.8
     assert [row["knee"] for row in written["elsewhere"]] == [3, 8, 10, None, 90]
-    _, written = advice(["--runs", runs, "--knees", knees], tmp_path, capsys)
+    _, written = advice(["--runs", runs], tmp_path, capsys)
     assert written["elsewhere"] == []
     assert "elsewhere" not in " ".join(written["recommendation"])
 
@@ -224,6 +224,9 @@ FILES = {
         ("--classes 10 --features 0", "features must be at least 1, got 0"),
         ("--classes 10 --features 4 --widths 0", "M must be at least 1, got M=0"),
         ("--classes 10 --features 4 --labels labels.npy", "give both"),
+        ("--classes 10 --features 4 --classifier logistic", "--classifier logistic wants --labels"),
+        ("--runs runs --knees text.npy", "--knees text.npy are read without --runs and --embeddings only"),
+        ("--embeddings good.npy --classes 2 --knees text.npy", "--knees text.npy are read without --runs"),
         ("--classes 10 --runs nothing", "no records in nothing"),
         ("--classes 7 --runs runs", "differs: 7 by --classes, 10 by --runs"),
         ("--runs runs --features 7", "inputs of the FC layer, differs: 7 by --features, 128 by --runs"),

@@ -17,11 +17,12 @@ import torch
 import tyro
 from scipy import stats
 
-from analysis import contrasts, evidence, experiment, experiments_tables, experiments_times, figures_network, plateau
+from analysis import contrasts, evidence, experiment, experiments_tables, experiments_times, plateau
 from analysis.contrasts import INCONCLUSIVE, NOT_REPRODUCED, NOT_RUN, REPRODUCED, Contrast, find
 from analysis.experiments import all_experiments
 from analysis.verdicts import judge_experiment
 from fc_width import benchmark_losses, sweep
+from fc_width.backbone import NETWORKS
 from fc_width.data import CLASSES
 from fc_width.recipes import COLD, RECIPES, sweep_widths
 from theory.printed_tables import TABLE_1, TABLE_2_CIFAR10, TABLE_2_CIFAR100, TABLE_5
@@ -358,7 +359,7 @@ def test_rounds_that_vary_alone_are_no_slower():
 
 def test_counting_the_papers_network_draws_no_random_number():
     before = torch.get_rng_state()
-    evidence._network(next(iter(figures_network.NETWORKS)))
+    evidence._network(next(iter(NETWORKS)))
     assert torch.equal(torch.get_rng_state(), before)
 
 
@@ -470,7 +471,7 @@ def test_a_gain_in_points_is_judged_in_the_papers_network_alone():
 
 def test_what_is_beside_a_claim_does_not_want_the_claim_s_own_runs():
     """Those with a softmax phase; and the variances, which older records do not have."""
-    row = judged("faster", losses=("softmax", experiment.MIDDLE + experiment.COLD))
+    row = judged("faster", losses=("softmax", experiment.MIDDLE + experiment.COLD_LOSS))
     assert (row.verdict, [each.beside for each in row.evidence]) == (NOT_RUN, ["from the first step on"])
     assert "REPRODUCED: from the first step on." in row.note
     row = judged("compactness-mnist", lambda row: row.update(variance_ratio=np.nan))
@@ -696,7 +697,7 @@ def planned_by(command, recipe):
         options = tyro.cli(sweep.Options, args=line.split()[2:])
         base = sweep.base_recipe(options)
         assert base.name.removesuffix(COLD) == recipe
-        suffix = experiment.COLD if base.name.endswith(COLD) else ""
+        suffix = experiment.COLD_LOSS if base.name.endswith(COLD) else ""
         classes = int(base.dataset.partition(":")[2] or CLASSES[base.dataset])
         planned |= {(classes, each.loss + suffix, each.width, each.seed) for each in sweep.plan(options, classes)}
     return planned

@@ -18,7 +18,7 @@ from scipy import stats
 from analysis import __main__ as command_line
 from analysis import committed, drawing, figures, figures_angles, figures_network, figures_theory, records, tables
 from analysis.__main__ import Entry, draw_all, drawings, main, texts
-from fc_width.backbone import BACKBONES, Backbone
+from fc_width.backbone import BACKBONES, NETWORKS, Backbone
 from fc_width.recipes import RECIPES, Recipe, sweep_widths
 from fc_width.store import Store
 from fc_width.sweep import Options, plan
@@ -208,6 +208,13 @@ def test_the_scale_of_the_accuracy_axis_is_undone():
     assert figures._to_accuracy(figures._from_accuracy(values)) == pytest.approx(values)
 
 
+def test_the_commands_are_those_of_the_committed_figures_alone(capsys):
+    assert main(["--commands", "--runs", "runs/mnist-small"]) == 2
+    assert (
+        capsys.readouterr().err == "error: --commands are those of the committed figures, got --runs runs/mnist-small\n"
+    )
+
+
 @pytest.mark.parametrize("arguments", [[], ["--runs", "nothing"]])
 def test_no_records_is_an_error_that_names_the_command(arguments, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
@@ -380,7 +387,7 @@ def test_no_two_losses_look_the_same():
 )
 def test_the_layers_are_those_of_the_paper_s_networks(name, channels, inputs):
     rows = figures_network.layers(name)
-    shape, classes = figures_network.NETWORKS[name]
+    shape, classes = NETWORKS[name]
     convolutions = rows[rows["layer"] == "convolution 3×3"]
     expected = [9 * a * b + b for a, b in pairwise(channels)]
     assert convolutions["parameters"].tolist() == expected

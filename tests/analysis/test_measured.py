@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from analysis import committed, drawing, paired, plateau, records
+from analysis import captions, committed, paired, plateau, records
 
 README, MEASURED = (" ".join(Path(name).read_text("utf-8").split()) for name in ("README.md", "analysis/README.md"))
 PRINTED = ("w-softmax:0.5", "w-softmax:1", "w-softmax:1.5")
@@ -415,7 +415,7 @@ def knees_by_errors():
             found = by_errors(own)
         except ValueError:
             continue
-        title = drawing.dataset_title(own["dataset"].iloc[0]) + ", three times as long" * pack.endswith("-long")
+        title = captions.dataset_title(own["dataset"].iloc[0]) + ", three times as long" * pack.endswith("-long")
         if found.width is not None:
             cells = [by_errors(own, share).text() for share in (0.025, 0.05, 0.1)]
             decided.append(f"| {' | '.join([title, *cells])} |")

@@ -101,9 +101,19 @@ def test_that_the_widest_is_as_good_as_itself_is_no_knee():
     found = plateau.knee(runs(RISE | {18: 98.0, 27: 98.3}), 0.1)
     assert (found.width, found.estimate, found.text()) == (None, 45, "not decided: 3 or more")
     found = plateau.knee(runs(dict.fromkeys(WIDTHS, 90.0), widths=(9, 18, 27)), 0.1)
-    assert found.text() == "9"
+    assert found.text() == "9 or fewer"
     found = plateau.knee(runs({9: 97.0, 18: 97.0, 27: 98.0}, widths=(9, 18, 27)), 0.4)
     assert found.text() == "not decided: 27 or more"
+
+
+def test_a_knee_at_the_narrowest_width_tried_may_be_below_it():
+    """But for one unit, below which there is none."""
+    flat = dict.fromkeys(WIDTHS, 90.0)
+    assert plateau.knee(runs(flat, widths=(1, 9, 18, 27)), 0.1).text() == "1"
+    found = plateau.knee(runs(flat | {4: 89.95}, widths=(4, 9, 18, 27), noise=0.05), 0.1)
+    assert found.text() == "9 (4 or fewer to 9)"
+    found = plateau.knee(runs(flat, widths=(9, 18, 27), noise=0.2), 0.1)
+    assert found.text() == "not decided"
 
 
 def test_the_verdicts_are_those_of_scipy_s_one_sided_t_tests():
