@@ -237,6 +237,9 @@ for _dataset in ("cifar10", "cifar100", "own"):
 #     python -m fc_width.sweep --recipe cifar10-small-long --widths 5 7 9 18 45 --losses softmax
 _name_long("cifar10-small")
 
+#     python -m fc_width.sweep --recipe cifar100-small-long --widths 99 --losses softmax w-softmax:1 --seeds 8
+_name_long("cifar100-small")
+
 
 def recipe_from(fields: Mapping[str, Any]) -> Recipe:
     """The recipe of a record; fields that it has no more are passed over.
