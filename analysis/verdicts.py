@@ -3,8 +3,10 @@
 Which runs an experimental claim is judged on is fixed here: those of the paper's own data set with the trunk's
 feature, PReLU and batch norm, one recipe at a time. Where the paper's network has runs that bear on it, its
 verdict is the claim's; else, or if these are of so few seeds that none could decide, a small network's is, and is
-marked so. All other recipes that have such runs are further evidence: shown, not counted. So is what else the same runs
-say of a claim, at other widths say. Fashion-MNIST is further evidence for MNIST; the digits, with 450 test images, are
+marked so. Where another recipe's runs of a small network are against what the first shows, or show what it is against,
+both count, and the claim is INCONCLUSIVE: which of them the paper's network would follow is not known. All other
+recipes that have such runs are further evidence: shown, not counted. So is what else the same runs say of a claim, at
+other widths say. Fashion-MNIST is further evidence for MNIST; the digits, with 450 test images, are
 left out."""
 
 import re
@@ -38,7 +40,7 @@ MEANING = {
     "training step: rounds), or, of a count or the times of losses, by itself",
     NOT_REPRODUCED: "a part of the test is shown to fall short of the bound that counts against it, often the gain "
     "that the paper prints (which need not mean that there is no effect); where the test says so, of a pair both",
-    INCONCLUSIVE: "neither is shown, or a part was not run",
+    INCONCLUSIVE: "neither is shown, a part was not run, or two recipes of a small network contradict each other",
     NOT_RUN: "no run bears on it, with the reason and the command",
 }
 
@@ -46,7 +48,8 @@ JUDGED = (
     "No verdict is typed in: those of theory are computed from exact steps, those of experiments by tests with "
     "margins. Of a claim of n numbers, what speaks against it is held to 1 − 0.05/n (Bonferroni), so that a 95 % "
     "interval wholly on the wrong side may still be “not shown”. The paper's network decides a claim where one of its "
-    "numbers has three seeds; until then a small network does, and the paper's is shown beside it. Intervals are over "
+    "numbers has three seeds; until then a small network does, and the paper's is shown beside it. Where one recipe of "
+    "a small network shows what another is against, nothing is decided. Intervals are over "
     "seeds, all on the same test images: “shown” is of these images, not of others drawn like them. Where a claim has "
     "the sign of an effect right, it is “shown” also if the effect is small, and the number says so."
 )
@@ -56,7 +59,8 @@ STATED = (
     "The tests on MNIST were written when two seeds of every width, and three at M = 9, had been recorded, those on "
     "CIFAR10 and CIFAR100 before theirs were; one that was added or changed later says so. A number held between two "
     "bounds is one of the n; when it was two, angle-of-training was INCONCLUSIVE. That three seeds of the paper's "
-    "network decide was settled when one seed of it had been recorded."
+    "network decide was settled when one seed of it had been recorded; that recipes of small networks which contradict "
+    "each other decide nothing, when α = 1 trained three times as long on CIFAR10 had been seen."
 )
 """When tests were stated."""
 
@@ -204,12 +208,13 @@ def _theory(found: Judgement) -> Row:
 def judge_experiment(claim: Experiment, runs: Sequence[Runs]) -> Row:
     """An experimental claim with its verdict on `runs`."""
     evidence = _evidence(claim, runs)
-    main = next((each for each in evidence if each.counts), None)
+    counted = [each for each in evidence if each.counts]
+    main = counted[0] if counted else None
     paper = f"paper-{claim.dataset}"
     if main is not None:
-        number = contrasts.decisive(main.findings)
-        verdict, on, command = main.verdict, main.name, main.command
-        said = f"{number.contrast.text}: {number.number()}"
+        verdict = main.verdict if len(counted) == 1 else INCONCLUSIVE
+        on, command = ", against ".join(each.name for each in counted), "; ".join(each.command for each in counted)
+        said = "; but in the other: ".join(_decisive(each) for each in counted)
     else:
         verdict, on = NOT_RUN, ""
         command = claim.command or (_sweeps(claim, paper, FEATURE, paired.MIN_SEEDS) if paper in RECIPES else "")
@@ -238,7 +243,7 @@ def _evidence(claim: Experiment, runs: Sequence[Runs]) -> tuple[Evidence, ...]:
     if claim.contrasts is None:
         return ()
     found: list[Evidence] = []
-    own: list[Evidence] = []
+    own: list[tuple[Runs, Evidence]] = []
     for each in sorted(runs, key=lambda each: _rank(claim, each)):
         bears = claim.on == each.kind and claim.dataset in (each.dataset, SIMILAR.get(each.dataset))
         feature = each.feature == FEATURE or claim.features
@@ -251,13 +256,23 @@ def _evidence(claim: Experiment, runs: Sequence[Runs]) -> tuple[Evidence, ...]:
             command = claim.command or _sweeps(claim, each.recipe, each.feature, seeds, each)
             found.append(Evidence(_name(each), verdict, findings, command, False, each.recipe))
             if each.feature == FEATURE and each.dataset == claim.dataset:
-                own.append(found[-1])
+                own.append((each, found[-1]))
         found += _beside(claim, each)
     if own:
-        enough = [each for each in own if any(_decides(finding) for finding in each.findings)]
+        enough = [pair for pair in own if any(_decides(finding) for finding in pair[1].findings)]
         main = (enough or own)[0]
-        return tuple(replace(each, counts=True) if each is main else each for each in found)
+        counted = [main[1], *(each for _, each in enough if main[0].changes and _contradict(main[1], each))]
+        return tuple(replace(each, counts=True) if any(each is one for one in counted) else each for each in found)
     return tuple(found)
+
+
+def _contradict(one: Evidence, other: Evidence) -> bool:
+    return {one.verdict, other.verdict} == {REPRODUCED, NOT_REPRODUCED}
+
+
+def _decisive(evidence: Evidence) -> str:
+    number = contrasts.decisive(evidence.findings)
+    return f"{number.contrast.text}: {number.number()}"
 
 
 def _beside(claim: Experiment, runs: Runs) -> Iterator[Evidence]:

@@ -403,6 +403,29 @@ def test_the_papers_network_decides_where_it_was_run_and_a_small_one_is_marked()
     assert (row.verdict, row.on) == (INCONCLUSIVE, "MNIST, the paper's network (recipe paper-mnist)")
 
 
+def test_small_networks_that_contradict_each_other_decide_nothing():
+    claim = CLAIMS["better-cifar10"]
+    worse = add("test_accuracy", -4, W)
+    short = paper.needed(claim, worse, name="cifar10-small")
+    long = paper.needed(claim, name="cifar10-small-long")
+    for tables, verdict, counts in (
+        ((short, long), INCONCLUSIVE, [True, True]),
+        ((short, paper.needed(claim, worse, name="cifar10-small-long")), NOT_REPRODUCED, [True, False]),
+        ((short, paper.needed(claim, seeds=2, name="cifar10-small-long")), NOT_REPRODUCED, [True, False]),
+        ((paper.needed(claim, name="cifar10-small"), long), REPRODUCED, [True, False]),
+        ((paper.needed(claim), short, long), REPRODUCED, [True, False, False]),
+    ):
+        row = judge_experiment(claim, paper.runs(*tables))
+        assert row.verdict == verdict
+        assert [count for _, count in own_evidence(row)] == counts
+    row = judge_experiment(claim, paper.runs(short, long))
+    assert row.on == (
+        "CIFAR10, small network (recipe cifar10-small), against CIFAR10, small network (recipe cifar10-small-long)"
+    )
+    assert "; but in the other: accuracy, M = 9: " in row.number
+    assert [f"--recipe {name} " in row.command for name in ("cifar10-small", "cifar10-small-long")] == [True, True]
+
+
 def test_other_data_and_other_features_are_shown_and_never_count():
     claim = CLAIMS["angle-falls"]
     others = [paper.needed(claim, name="fashion-mnist-small"), paper.needed(claim, feature="linear")]
