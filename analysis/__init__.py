@@ -5,9 +5,9 @@ Its modules:
 - What is read: `records`, in packs that are listed in `committed`.
 - Statistics: `paired` (differences by seed), `plateau` (where accuracy stops rising), `contrasts` (a claim's numbers
   against its bounds).
-- Figures and tables: `figures` (Fig. 4), `figures_angles` (Fig. 5), `figures_geometry`, `figures_network`,
-  `figures_overfitting`, `figures_theory`, `figures_width`, all with `drawing` and `captions`; `tables` and
-  `paper_tables`.
+- Figures and tables: `figures` (Fig. 4), `figures_angles` (Fig. 5), `figures_epochs`, `figures_geometry`,
+  `figures_network`, `figures_overfitting`, `figures_theory`, `figures_width`, all with `drawing` and `captions`;
+  `tables` and `paper_tables`.
 - Claims of measurements: `experiments` has all of them, from `experiments_width`, `experiments_loss`,
   `experiments_geometry`, `experiments_times` and `experiments_tables`; `experiment` says what one is, `evidence` what
   it is judged on.

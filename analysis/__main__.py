@@ -16,6 +16,7 @@ from analysis import (
     committed,
     figures,
     figures_angles,
+    figures_epochs,
     figures_geometry,
     figures_network,
     figures_overfitting,
@@ -90,6 +91,10 @@ def _wide(runs: Table) -> bool:
     return _all_classes(runs) and len(figures_overfitting.changes(shown(runs))) > 0
 
 
+def _curves(runs: Table) -> bool:
+    return _all_classes(runs) and runs["feature"].iloc[0] == Recipe.feature and figures_epochs.tells(runs)
+
+
 def _compared(runs: Table) -> Table:
     """Those of recipes that were run with several numbers of classes."""
     return runs[runs.groupby("name")["classes"].transform("nunique") > 1]
@@ -124,6 +129,7 @@ OF_A_FEATURE: list[Entry] = [
     Entry(_named("fig5-angle-against-width"), figures_angles.angle_against_width, _angles_at_several_widths),
     Entry(_named("geometry"), figures_geometry.geometry_against_bound, _all_widths),
     Entry(_named("overfitting"), figures_overfitting.overfitting, _wide),
+    Entry(_named("epochs"), figures_epochs.accuracy_by_epoch, _curves),
 ]
 # here if it shows one recipe with all its features (STEM-RECIPE),
 OF_A_RECIPE: list[Entry] = [

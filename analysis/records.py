@@ -43,8 +43,9 @@ def load(source: str | Path) -> pd.DataFrame:
     `later_met_accuracy` and `later_test_accuracy` (the means of those over the epochs after the softmax phase), the
     geometry (`nc1`, …), `fc_parameters`, `classifier_parameters`, `seconds`, `error` (why a run failed), the
     provenance (its precision as `computed_in`), and, as objects, `class_angles` (split → list of degrees),
-    `correct` (base64 of packed bits) and `features` (M ≤ 3). What a run does not have (a diverged one, say) is NaN
-    or None; the columns of `MEASURED` are there though no run has them.
+    `epoch_accuracy` (split → list of 0…1, on `train` of the images when met), `correct` (base64 of packed bits) and
+    `features` (M ≤ 3). What a run does not have (a diverged one, say) is NaN or None; the columns of `MEASURED` are
+    there though no run has them.
 
     *Raises*: `FileNotFoundError` if there is no record, naming the command that makes them; `ValueError` if a
     record or the file is corrupt."""
@@ -169,6 +170,7 @@ def _row(record: dict[str, Any]) -> dict[str, Any]:
     for name, split in (("later_met_accuracy", "train"), ("later_test_accuracy", "test")):
         later = record.get(f"{split}_accuracy", [])[row["softmax_epochs"] :]
         row[name] = fmean(later or [math.nan]) if done else math.nan
+    row["epoch_accuracy"] = {split: record.get(f"{split}_accuracy", []) for split in ("train", "test")}
     row["classes"] = record.get("classes") or num_classes(row["dataset"])
     row["chance"] = record.get("largest_class")
     row |= {"test_accuracy": math.nan} | record.get("final", {}) | record.get("geometry", {})

@@ -1,0 +1,73 @@
+"""How accuracy goes epoch by epoch: what stopping early, or training on, makes of a comparison of losses."""
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from analysis import captions, paired
+from analysis.drawing import LOOKS, Drawing, legend_above, styles
+from analysis.records import done
+
+LOSSES = (*LOOKS, "w-softmax:0")
+SPLITS = {"test": "Test accuracy after each epoch (%)", "train": "Training images right when met in it (%)"}
+LEAST = 8
+"""Epochs of a run that is worth a curve."""
+
+
+def accuracy_by_epoch(runs: pd.DataFrame) -> Drawing:
+    """Accuracy of each loss at M = C − 1 after each epoch, on test images, and of the training images when met in it:
+    the mean over seeds and its 95 % t interval.
+
+    *Arguments*: `runs`, rows of `records.load` of one recipe, data set and feature.
+
+    *Raises*: `ValueError` if no run at M = C − 1 is done.
+    """
+    at = _at_minimum(runs)
+    source = pd.DataFrame(
+        {"loss": loss, "seed": seed, "epoch": epoch, "split": split, "accuracy": 100 * accuracy}
+        for loss, seed, curves in zip(at["loss"], at["seed"], at["epoch_accuracy"], strict=True)
+        for split in SPLITS
+        for epoch, accuracy in enumerate(curves[split], 1)
+    )
+    if not len(source):
+        raise ValueError("no run at M = C − 1 is done: python -m fc_width.sweep --recipe NAME")
+    source = source.sort_values(["split", "loss", "seed", "epoch"], ignore_index=True)
+    figure = Figure(figsize=(10, 4.6), layout="constrained")
+    panels = dict(zip(SPLITS, figure.subplots(1, 2), strict=True))
+    warm = int(runs["softmax_epochs"].iloc[0])
+    for split, axes in panels.items():
+        rows = source[source["split"] == split]
+        late = []
+        for loss, (label, colour, _, dash) in styles(source["loss"]).items():
+            curves = rows[rows["loss"] == loss].groupby("epoch")["accuracy"]
+            middle, half = curves.mean(), curves.agg(_half_width)
+            axes.plot(middle.index, middle, dash, color=colour, label=label, linewidth=1.4)
+            axes.fill_between(middle.index, middle - half, middle + half, color=colour, alpha=0.15, linewidth=0)
+            late += [(middle - half)[warm + 1 :].min(), (middle + half)[warm + 1 :].max()]
+        if warm:
+            axes.axvline(warm + 0.5, color="0.4", linewidth=1, linestyle=(0, (4, 3)), zorder=0)
+        high = max(late) - min(late)  # of what is compared; of the rise before it, as much
+        axes.set_ylim(min(late) - high, max(late) + 0.1 * high)
+        axes.set_xlabel("Epoch")
+        axes.set_ylabel(SPLITS[split])
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.grid(axis="y", color="0.92")
+        axes.set_axisbelow(True)
+    legend_above(figure, panels["test"], f"{captions.title(runs)}, M = C − 1 = {int(at['width'].iloc[0])}")
+    alpha = "; dashed: where α sets in" if warm else ""
+    return Drawing(figure, source, f"Line: mean over seeds, with its 95 % t interval{alpha}. {captions.caption(at)}")
+
+
+def tells(runs: pd.DataFrame) -> bool:
+    """Whether there are curves of softmax and of W-Softmax to compare, of `LEAST` epochs or more."""
+    losses = set(_at_minimum(runs)["loss"])
+    return bool(runs["epochs"].iloc[0] >= LEAST) and "softmax" in losses and len(losses) > 1
+
+
+def _half_width(values: pd.Series) -> float:
+    return paired.half_width(values.to_numpy(np.float64), 0.975) if len(values) > 1 else 0.0
+
+
+def _at_minimum(runs: pd.DataFrame) -> pd.DataFrame:
+    return done(runs[(runs["width"] == runs["classes"] - 1) & runs["loss"].isin(LOSSES)])

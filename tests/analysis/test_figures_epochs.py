@@ -1,0 +1,59 @@
+"""Accuracy epoch by epoch."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from analysis import figures_epochs, records
+from fc_width.recipes import Recipe
+from fc_width.store import Store
+
+EPOCHS = 10
+OTHERS = [("w-softmax:1", 8), ("hinge", 9), ("w-softmax:0.5", 9)]
+"""Losses and widths that are none of the figure's, the last as its run diverged."""
+
+
+@pytest.fixture
+def runs(tmp_path, record):
+    store = Store(tmp_path / "runs")
+    store.create()
+    for loss, width in [("softmax", 9), ("w-softmax:1", 9), *OTHERS]:
+        for seed in range(3):
+            recipe = Recipe(name="digits", width=width, loss=loss, seed=seed, epochs=EPOCHS, softmax_epochs=2)
+            rising = [0.8 + 0.01 * epoch + 0.001 * seed**2 for epoch in range(EPOCHS)]
+            curves = {"test_accuracy": rising, "train_accuracy": [each - 0.1 for each in rising]}
+            made = record(recipe, 0.9) | curves
+            if loss == "w-softmax:0.5":
+                made = {"run_id": recipe.run_id, "recipe": made["recipe"], "status": "diverged", "classes": 10}
+            store.write(made)
+    return records.load(store.folder)
+
+
+def test_a_curve_is_the_mean_over_seeds_with_its_interval(runs):
+    drawing = figures_epochs.accuracy_by_epoch(runs)
+    assert set(drawing.source["loss"]) == {"softmax", "w-softmax:1"}
+    assert len(drawing.source) == 2 * 2 * 3 * EPOCHS
+    for axes, base in zip(drawing.figure.axes, (80, 70), strict=True):
+        line, other = [line for line in axes.lines if len(line.get_xdata()) == EPOCHS]
+        assert [each.get_label() for each in (line, other)] == ["softmax", "W-Softmax α = 1"]
+        assert list(line.get_xdata()) == list(range(1, EPOCHS + 1))
+        values = base + np.array([0, 0.1, 0.4])  # of the first epoch
+        assert line.get_ydata()[0] == pytest.approx(values.mean())
+        low, high = stats.t.interval(0.95, 2, values.mean(), stats.sem(values))
+        ends = axes.collections[0].get_paths()[0].vertices
+        first = ends[ends[:, 0] == 1, 1]
+        assert (first.min(), first.max()) == pytest.approx((low, high))
+        bottom, top = axes.get_ylim()
+        assert bottom < base + 3 < base + 9.4 < top
+        assert [line.get_xdata()[0] for line in axes.lines if len(line.get_xdata()) == 2] == [2.5]
+    assert "dashed: where α sets in" in drawing.caption
+    assert "3 seeds, 6 runs" in drawing.caption
+
+
+def test_curves_are_drawn_where_two_losses_can_be_compared(runs):
+    assert figures_epochs.tells(runs)
+    assert not figures_epochs.tells(runs[runs["loss"] == "softmax"])
+    assert not figures_epochs.tells(runs[runs["loss"] != "softmax"])
+    assert not figures_epochs.tells(runs.assign(epochs=figures_epochs.LEAST - 1))
+    with pytest.raises(ValueError, match="no run at M = C − 1 is done"):
+        figures_epochs.accuracy_by_epoch(runs[runs["width"] == 8])
