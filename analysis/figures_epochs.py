@@ -13,11 +13,13 @@ LOSSES = (*LOOKS, "w-softmax:0")
 SPLITS = {"test": "Test accuracy after each epoch (%)", "train": "Training images right when met in it (%)"}
 LEAST = 8
 """Epochs of a run that is worth a curve."""
+ENOUGH = 5
+"""Seeds of an interval that is worth a band."""
 
 
 def accuracy_by_epoch(runs: pd.DataFrame) -> Drawing:
     """Accuracy of each loss at M = C − 1 after each epoch, on test images, and of the training images when met in it:
-    the mean over seeds and its 95 % t interval.
+    the mean over seeds and, of `ENOUGH` seeds, its 95 % t interval.
 
     *Arguments*: `runs`, rows of `records.load` of one recipe, data set and feature.
 
@@ -41,14 +43,16 @@ def accuracy_by_epoch(runs: pd.DataFrame) -> Drawing:
         late = []
         for loss, (label, colour, _, dash) in styles(source["loss"]).items():
             curves = rows[rows["loss"] == loss].groupby("epoch")["accuracy"]
-            middle, half = curves.mean(), curves.agg(_half_width)
+            middle = curves.mean()
             axes.plot(middle.index, middle, dash, color=colour, label=label, linewidth=1.4)
-            axes.fill_between(middle.index, middle - half, middle + half, color=colour, alpha=0.15, linewidth=0)
-            late += [(middle - half)[warm + 1 :].min(), (middle + half)[warm + 1 :].max()]
+            if curves.size().min() >= ENOUGH:
+                half = curves.agg(lambda values: paired.half_width(values.to_numpy(np.float64), 0.975))
+                axes.fill_between(middle.index, middle - half, middle + half, color=colour, alpha=0.15, linewidth=0)
+            late += [middle[warm + 1 :].min(), middle[warm + 1 :].max()]
         if warm:
             axes.axvline(warm + 0.5, color="0.4", linewidth=1, linestyle=(0, (4, 3)), zorder=0)
-        high = max(late) - min(late)  # of what is compared; of the rise before it, as much
-        axes.set_ylim(min(late) - high, max(late) + 0.1 * high)
+        high = max(late) - min(late)  # of what is compared: as much of the rise before it, whatever the intervals
+        axes.set_ylim(min(late) - high, min(max(late) + 0.4 * high, 100 + 0.05 * high))
         axes.set_xlabel("Epoch")
         axes.set_ylabel(SPLITS[split])
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
@@ -56,17 +60,14 @@ def accuracy_by_epoch(runs: pd.DataFrame) -> Drawing:
         axes.set_axisbelow(True)
     legend_above(figure, panels["test"], f"{captions.title(runs)}, M = C − 1 = {int(at['width'].iloc[0])}")
     alpha = "; dashed: where α sets in" if warm else ""
-    return Drawing(figure, source, f"Line: mean over seeds, with its 95 % t interval{alpha}. {captions.caption(at)}")
+    band = f"its 95 % t interval where there are {ENOUGH} seeds"
+    return Drawing(figure, source, f"Line: mean over seeds; band: {band}{alpha}. {captions.caption(at)}")
 
 
 def tells(runs: pd.DataFrame) -> bool:
     """Whether there are curves of softmax and of W-Softmax to compare, of `LEAST` epochs or more."""
     losses = set(_at_minimum(runs)["loss"])
     return bool(runs["epochs"].iloc[0] >= LEAST) and "softmax" in losses and len(losses) > 1
-
-
-def _half_width(values: pd.Series) -> float:
-    return paired.half_width(values.to_numpy(np.float64), 0.975) if len(values) > 1 else 0.0
 
 
 def _at_minimum(runs: pd.DataFrame) -> pd.DataFrame:

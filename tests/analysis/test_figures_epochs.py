@@ -18,7 +18,7 @@ def runs(tmp_path, record):
     store = Store(tmp_path / "runs")
     store.create()
     for loss, width in [("softmax", 9), ("w-softmax:1", 9), *OTHERS]:
-        for seed in range(3):
+        for seed in range(5):
             recipe = Recipe(name="digits", width=width, loss=loss, seed=seed, epochs=EPOCHS, softmax_epochs=2)
             rising = [0.8 + 0.01 * epoch + 0.001 * seed**2 for epoch in range(EPOCHS)]
             curves = {"test_accuracy": rising, "train_accuracy": [each - 0.1 for each in rising]}
@@ -32,22 +32,27 @@ def runs(tmp_path, record):
 def test_a_curve_is_the_mean_over_seeds_with_its_interval(runs):
     drawing = figures_epochs.accuracy_by_epoch(runs)
     assert set(drawing.source["loss"]) == {"softmax", "w-softmax:1"}
-    assert len(drawing.source) == 2 * 2 * 3 * EPOCHS
+    assert len(drawing.source) == 2 * 2 * 5 * EPOCHS
     for axes, base in zip(drawing.figure.axes, (80, 70), strict=True):
         line, other = [line for line in axes.lines if len(line.get_xdata()) == EPOCHS]
         assert [each.get_label() for each in (line, other)] == ["softmax", "W-Softmax α = 1"]
         assert list(line.get_xdata()) == list(range(1, EPOCHS + 1))
-        values = base + np.array([0, 0.1, 0.4])  # of the first epoch
+        values = base + np.array([0, 0.1, 0.4, 0.9, 1.6])  # of the first epoch
         assert line.get_ydata()[0] == pytest.approx(values.mean())
-        low, high = stats.t.interval(0.95, 2, values.mean(), stats.sem(values))
+        low, high = stats.t.interval(0.95, 4, values.mean(), stats.sem(values))
         ends = axes.collections[0].get_paths()[0].vertices
         first = ends[ends[:, 0] == 1, 1]
         assert (first.min(), first.max()) == pytest.approx((low, high))
         bottom, top = axes.get_ylim()
-        assert bottom < base + 3 < base + 9.4 < top
+        assert bottom < base + 3.6 < base + 9.6 < top
         assert [line.get_xdata()[0] for line in axes.lines if len(line.get_xdata()) == 2] == [2.5]
     assert "dashed: where α sets in" in drawing.caption
-    assert "3 seeds, 6 runs" in drawing.caption
+    assert "5 seeds, 10 runs" in drawing.caption
+
+
+def test_few_seeds_have_no_band(runs):
+    drawing = figures_epochs.accuracy_by_epoch(runs[(runs["loss"] == "softmax") | (runs["seed"] < 4)])
+    assert [len(axes.collections) for axes in drawing.figure.axes] == [1, 1]
 
 
 def test_curves_are_drawn_where_two_losses_can_be_compared(runs):
