@@ -23,21 +23,22 @@ def accuracy_by_epoch(runs: pd.DataFrame) -> Drawing:
 
     *Arguments*: `runs`, rows of `records.load` of one recipe, data set and feature.
 
-    *Raises*: `ValueError` if no run at M = C − 1 is done.
+    *Raises*: `ValueError` if no run at M = C − 1 is done, or none goes on after the softmax phase.
     """
-    at = _at_minimum(runs)
+    chosen = _at_minimum(runs)
+    at = done(chosen)
     source = pd.DataFrame(
         {"loss": loss, "seed": seed, "epoch": epoch, "split": split, "accuracy": 100 * accuracy}
         for loss, seed, curves in zip(at["loss"], at["seed"], at["epoch_accuracy"], strict=True)
         for split in SPLITS
         for epoch, accuracy in enumerate(curves[split], 1)
     )
-    if not len(source):
-        raise ValueError("no run at M = C − 1 is done: python -m fc_width.sweep --recipe NAME")
+    warm = int(runs["softmax_epochs"].iloc[0])
+    if not len(source) or source["epoch"].max() <= warm:
+        raise ValueError(f"no run at M = C − 1 is done that has more than {warm} epochs: python -m fc_width.sweep")
     source = source.sort_values(["split", "loss", "seed", "epoch"], ignore_index=True)
     figure = Figure(figsize=(10, 4.6), layout="constrained")
     panels = dict(zip(SPLITS, figure.subplots(1, 2), strict=True))
-    warm = int(runs["softmax_epochs"].iloc[0])
     for split, axes in panels.items():
         rows = source[source["split"] == split]
         late = []
@@ -48,10 +49,10 @@ def accuracy_by_epoch(runs: pd.DataFrame) -> Drawing:
             if curves.size().min() >= ENOUGH:
                 half = curves.agg(lambda values: paired.half_width(values.to_numpy(np.float64), 0.975))
                 axes.fill_between(middle.index, middle - half, middle + half, color=colour, alpha=0.15, linewidth=0)
-            late += [middle[warm + 1 :].min(), middle[warm + 1 :].max()]
+            late += middle.loc[warm + 1 :].tolist()
         if warm:
             axes.axvline(warm + 0.5, color="0.4", linewidth=1, linestyle=(0, (4, 3)), zorder=0)
-        high = max(late) - min(late)  # of what is compared: as much of the rise before it, whatever the intervals
+        high = max(late) - min(late) or 1.0  # of what is compared: as much of the rise before it, whatever the bands
         axes.set_ylim(min(late) - high, min(max(late) + 0.4 * high, 100 + 0.05 * high))
         axes.set_xlabel("Epoch")
         axes.set_ylabel(SPLITS[split])
@@ -61,14 +62,17 @@ def accuracy_by_epoch(runs: pd.DataFrame) -> Drawing:
     legend_above(figure, panels["test"], f"{captions.title(runs)}, M = C − 1 = {int(at['width'].iloc[0])}")
     alpha = "; dashed: where α sets in" if warm else ""
     band = f"its 95 % t interval where there are {ENOUGH} seeds"
-    return Drawing(figure, source, f"Line: mean over seeds; band: {band}{alpha}. {captions.caption(at)}")
+    return Drawing(figure, source, f"Line: mean over seeds; band: {band}{alpha}. {captions.caption(chosen)}")
 
 
 def tells(runs: pd.DataFrame) -> bool:
     """Whether there are curves of softmax and of W-Softmax to compare, of `LEAST` epochs or more."""
-    losses = set(_at_minimum(runs)["loss"])
-    return bool(runs["epochs"].iloc[0] >= LEAST) and "softmax" in losses and len(losses) > 1
+    at = done(_at_minimum(runs))
+    long = at["epoch_accuracy"].map(
+        lambda curves: len(curves["test"]) >= max(LEAST, runs["softmax_epochs"].iloc[0] + 1)
+    )
+    return "softmax" in set(at["loss"]) and at["loss"].nunique() > 1 and bool(long.all())
 
 
 def _at_minimum(runs: pd.DataFrame) -> pd.DataFrame:
-    return done(runs[(runs["width"] == runs["classes"] - 1) & runs["loss"].isin(LOSSES)])
+    return runs[(runs["width"] == runs["classes"] - 1) & runs["loss"].isin(LOSSES)]

@@ -74,8 +74,9 @@ def knee_against_classes(runs: pd.DataFrame) -> Drawing:
         source,
         "softmax. Knee: the smallest tested M shown, as all wider ones, to lose less than the margin (in points, or of "
         "the plateau's errors) against the plateau, the mean over 2(C − 1) ≤ M < 10(C − 1), seeds paired, "
-        "one-sided 95 %; an arrow ends at the widest M that was judged; no diamond where the means alone put the knee "
-        f"nowhere, as even the widest M falls short. {caption_of_several(sweeps)}",
+        "one-sided 95 %; an arrow ends at the widest M that was judged; no cap below where narrower M were not tried; "
+        "no diamond where the means alone put the knee nowhere, as even the widest M falls short. "
+        f"{caption_of_several(sweeps)}",
     )
 
 
@@ -137,7 +138,12 @@ def _knee_rows(runs: pd.DataFrame) -> list[dict[str, Any]]:
             {"name": runs["name"].iloc[0], "dataset": runs["dataset"].iloc[0], "classes": knee.classes}
             | {"margin": margin, "within": within, "knee": knee.width, "low": knee.low, "estimate": knee.estimate}
             | {"plateau": knee.plateau, "seeds": knee.seeds, "failures": knee.failures}
-            | {"top": knee.widths[-1], "simplex": knee.classes - 1, "half": -(-knee.classes // 2)}
+            | {
+                "narrowest": knee.widths[0],
+                "top": knee.widths[-1],
+                "simplex": knee.classes - 1,
+                "half": -(-knee.classes // 2),
+            }
         )
     return found
 
@@ -154,7 +160,7 @@ def _knees(axes: Axes, rows: pd.DataFrame, top: float) -> None:
             continue
         end = row["knee"] if decided else widest * (1.25 if row["estimate"] == widest else 1)  # beside the diamond
         axes.plot([place, place], [row["low"], end], "-", color=INK, linewidth=1.6)
-        if row["low"] < end:
+        if row["low"] < end and not row["low"] == row["narrowest"] > 1:
             axes.plot(place, row["low"], color=INK, **CAP)
         if not decided:
             if not pd.isna(row["estimate"]):

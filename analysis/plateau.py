@@ -79,15 +79,19 @@ class Knee:
     failed: tuple[int, ...] = ()
     fewest: int = 0
 
+    @property
+    def untried(self) -> bool:
+        """Whether it may be below the narrowest width tried."""
+        return self.low == self.widths[0] > 1
+
     def text(self) -> str:
         """The knee as a person says it: `4`, `4 (3 to 4)`, `not decided: 4 or more`; where narrower widths than those
         tried may do too, `7 or fewer`, `9 (7 or fewer to 9)`, `not decided`."""
         if self.low is None:
             return f"above {self.widths[-1]}"
-        untried = self.low == self.widths[0] > 1
         if self.width is None:
-            return "not decided" if untried else f"not decided: {self.low} or more"
-        low = f"{self.low} or fewer" if untried else str(self.low)
+            return "not decided" if self.untried else f"not decided: {self.low} or more"
+        low = f"{self.low} or fewer" if self.untried else str(self.low)
         return low if self.low == self.width else f"{self.width} ({low} to {self.width})"
 
 

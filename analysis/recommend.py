@@ -118,11 +118,12 @@ def _measured(advice: Advice) -> str:
     at, full = cost(advice.classes, advice.features, [first["width"]])[0], _at_simplex(advice)
     sizes = [size(row["fc_bytes"] + row["classifier_bytes"]) for row in (at, full)]
     least = f"; the least that does may be {first['low']}" if first["low"] != first["width"] else ""
+    least += f"; fewer than {first['low']} were not tried" if first["untried"] else ""
     narrower = [width for width in first["widths"] if width < first["width"]]
     if narrower and narrower[-1] in first["failed"]:
         least += f"; M = {narrower[-1]} is out as a run failed or diverged there, which counts as guessing"
     more = [row for row in decided if row["width"] != first["width"]]
-    others = "".join(f" For less than {row['margin']:g} points M = {row['text']} does." for row in more)
+    others = "".join(f" For less than {row['margin']:g} points M = {row['width']} does." for row in more)
     return (
         f"Take M = {first['width']}: on your runs it is shown to lose less than {first['margin']:g} points "
         f"({what}{least}; {over(first)}), with {sizes[0]} of layer and classifier against {sizes[1]} at C − 1.{others}"

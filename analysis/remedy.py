@@ -50,7 +50,13 @@ def _judged(row: dict[str, Any], own: pd.DataFrame, source: Path) -> dict[str, A
             stats.binomtest(round(plateau_ * images), images, chance, "greater").pvalue < 1 - plateau.CONFIDENCE
         )
     guessing = not above and (low is not None or plateau_ <= chance)
-    remedy = _trained_anew(own, source) if guessing else "" if row["width"] is not None else _more_seeds(own, source)
+    remedy = (
+        _trained_anew(own, source)
+        if guessing
+        else ""
+        if row["width"] is not None
+        else _more_seeds(own, source, row["untried"])
+    )
     known = {"images": images, "chance": chance, "guessing": guessing}
     return row | known | ({"remedy": remedy} if remedy else {})
 
@@ -71,8 +77,8 @@ def _trained_anew(own: pd.DataFrame, source: Path) -> str:
     return f"{told}, say {how}: {command} --out {_out(source, suffix)}."
 
 
-def _more_seeds(own: pd.DataFrame, source: Path) -> str:
-    """The sweep that would decide what runs with a plateau do not."""
+def _more_seeds(own: pd.DataFrame, source: Path, untried: bool) -> str:
+    """The sweep that would decide what runs with a plateau do not; `untried`: also at narrower widths."""
     recipe, C = records.recipe_of(own.iloc[0]), int(own["classes"].iloc[0])
     start, end = (round(factor * (C - 1)) for factor in plateau.PLATEAU)
     how, suffix = "", "" if recipe.name in RECIPES else "-anew"
@@ -80,9 +86,10 @@ def _more_seeds(own: pd.DataFrame, source: Path) -> str:
     if (own.loc[own["width"].between(start, end, inclusive="left"), "status"] == "diverged").any():
         recipe, suffix = _slower(recipe)
         how, seeds = " at a tenth of the learning rate", max(MORE, seeds // 2)
-    widths = sorted({int(width) for width in own["width"] if width < end})
+    widths = {int(width) for width in own["width"] if width < end}
+    widths |= {width for width in sweep_widths(C) if width < min(widths)} if untried else set()
     out = _out(source, suffix)
-    return f"Run more seeds{how}: {_command(recipe, widths, seeds)} --out {out}, then --runs {out}."
+    return f"Run more seeds{how}: {_command(recipe, sorted(widths), seeds)} --out {out}, then --runs {out}."
 
 
 def _slower(recipe: Recipe) -> tuple[Recipe, str]:

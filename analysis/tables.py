@@ -127,9 +127,10 @@ KNEES = (
     "**Plateau**: the mean accuracy over the widths 2(C − 1) ≤ M < 10(C − 1). **Knee**: the smallest width M such "
     "that M and every wider width tried below 10(C − 1), at least one, is shown to lose less than the margin "
     "against the plateau (three paired seeds at least, one-sided 95 %, over seeds, not over the draw of test "
-    "images). In brackets: where the knee may lie. *Not decided*: it may be that width or any larger one. Where "
-    "accuracy still rises within the plateau, as on CIFAR100, the knee is a lower bound of where it stops. Seeds were "
-    "added where fewer had not decided: with such looks an error of 5 % is one of 8 to 12 %."
+    "images). In brackets: where the knee may lie; *or fewer*: narrower ones were not tried. *Not decided*: it may be "
+    "that width or any larger one, or, with none named, any. Where accuracy still rises within the plateau, as on "
+    "CIFAR100, the knee is a lower bound of where it stops. Seeds were added where fewer had not decided: with such "
+    "looks an error of 5 % is one of 8 to 12 %."
 )
 
 

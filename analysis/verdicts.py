@@ -108,8 +108,8 @@ class Evidence:
     """One recipe and feature, judged.
 
     *Attributes*: `name`, what it is, for a reader; `verdict`; `findings`; `command`, that makes its runs; `counts`,
-    whether its verdict is the claim's; `recipe`; `beside`, what else than the claim's test it is that these runs say,
-    another width say, else ""."""
+    whether it counts towards the claim's; `recipe`; `beside`, what else than the claim's test these runs say, another
+    width say, else ""."""
 
     name: str
     verdict: str
@@ -213,8 +213,11 @@ def judge_experiment(claim: Experiment, runs: Sequence[Runs]) -> Row:
     paper = f"paper-{claim.dataset}"
     if main is not None:
         verdict = main.verdict if len(counted) == 1 else INCONCLUSIVE
-        on, command = ", against ".join(each.name for each in counted), "; ".join(each.command for each in counted)
-        said = "; but in the other: ".join(_decisive(each) for each in counted)
+        on, command = (
+            ", against ".join(each.name for each in counted),
+            "; ".join(dict.fromkeys(each.command for each in counted)),
+        )
+        said = "; but there: ".join(_decisive(each) for each in counted)
     else:
         verdict, on = NOT_RUN, ""
         command = claim.command or (_sweeps(claim, paper, FEATURE, paired.MIN_SEEDS) if paper in RECIPES else "")

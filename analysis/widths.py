@@ -53,7 +53,7 @@ def knees(runs: pd.DataFrame) -> list[dict[str, Any]]:
             except ValueError as error:
                 rows.append(what | {"margin": margin, "problem": str(error)})
             else:
-                rows.append(what | asdict(found) | {"text": found.text()})
+                rows.append(what | asdict(found) | {"text": found.text(), "untried": found.untried})
     return rows
 
 

@@ -50,7 +50,7 @@ class Options:
     recipe: Name = None
     """Named recipe (default: the small one of the data set): digits, mnist-small, fashion-mnist-small, cifar10-small,
     cifar100-small, own-small, paper-mnist, paper-cifar10, paper-cifar100; without the softmax phase mnist-small-cold,
-    paper-mnist-cold; three times as long cifar10-small-long."""
+    paper-mnist-cold; three times as long cifar10-small-long, cifar100-small-long."""
     widths: Numbers = ()
     """Widths M (default: 1, 2, 3, 4, around C/2 and C − 1, and multiples of C − 1 up to 30)."""
     losses: Names = ()

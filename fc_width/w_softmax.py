@@ -36,7 +36,7 @@ from fc_width.checks import (
 EPS = 1e-12  # rows shorter than this count as this long, as in torch.nn.functional.normalize
 VANISHING = 1e-14  # n_cj² below this is the 0/0 of Eq. 1
 CLOSE = 0.05  # n_cj² below this needs float64; above, float32 is right to 1e-5
-SMALL = 2**18  # N·C·max(M, C) up to which a batch is small: more is shared by threads, which busy cores keep waiting
+SMALL = 2**18  # N·C·max(M, C) up to which a batch is small: more, OpenBLAS's threads share, and wait on busy cores
 
 
 def w_softmax_logits(

@@ -43,11 +43,14 @@ def test_a_curve_is_the_mean_over_seeds_with_its_interval(runs):
         ends = axes.collections[0].get_paths()[0].vertices
         first = ends[ends[:, 0] == 1, 1]
         assert (first.min(), first.max()) == pytest.approx((low, high))
-        bottom, top = axes.get_ylim()
-        assert bottom < base + 3.6 < base + 9.6 < top
+        means = base + 0.6 + np.arange(EPOCHS)
+        late = means[2:]  # where α has set in
+        span = late.max() - late.min()
+        top = min(late.max() + 0.4 * span, 100 + 0.05 * span)
+        assert axes.get_ylim() == pytest.approx((late.min() - span, top))
         assert [line.get_xdata()[0] for line in axes.lines if len(line.get_xdata()) == 2] == [2.5]
     assert "dashed: where α sets in" in drawing.caption
-    assert "5 seeds, 10 runs" in drawing.caption
+    assert "5 seeds, 15 runs, 5 of them not done" in drawing.caption
 
 
 def test_few_seeds_have_no_band(runs):
@@ -59,6 +62,17 @@ def test_curves_are_drawn_where_two_losses_can_be_compared(runs):
     assert figures_epochs.tells(runs)
     assert not figures_epochs.tells(runs[runs["loss"] == "softmax"])
     assert not figures_epochs.tells(runs[runs["loss"] != "softmax"])
-    assert not figures_epochs.tells(runs.assign(epochs=figures_epochs.LEAST - 1))
-    with pytest.raises(ValueError, match="no run at M = C − 1 is done"):
-        figures_epochs.accuracy_by_epoch(runs[runs["width"] == 8])
+    short = {split: [0.5] * (figures_epochs.LEAST - 1) for split in ("test", "train")}
+    assert not figures_epochs.tells(runs.assign(epoch_accuracy=[short] * len(runs)))
+    nothing_of_it = runs.assign(softmax_epochs=EPOCHS)
+    assert not figures_epochs.tells(nothing_of_it)
+    for without in (runs[runs["width"] == 8], nothing_of_it):
+        with pytest.raises(ValueError, match="no run at M = C − 1 is done that has more than"):
+            figures_epochs.accuracy_by_epoch(without)
+
+
+def test_curves_that_are_flat_have_an_axis(runs):
+    perfect = {"test": [1.0] * EPOCHS, "train": [0.5, *[1.0] * (EPOCHS - 1)]}
+    drawing = figures_epochs.accuracy_by_epoch(runs.assign(epoch_accuracy=[perfect] * len(runs)))
+    drawing.figure.canvas.draw()
+    assert [axes.get_ylim() for axes in drawing.figure.axes] == [(99, 100.05)] * 2

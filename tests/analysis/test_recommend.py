@@ -7,7 +7,7 @@ import shlex
 
 import numpy as np
 import pytest
-from advised import accuracies, advice, features, record, rename
+from advised import accuracies, advice, features, record, rename, without
 from scipy import stats
 
 from analysis.embeddings import EffectiveRank
@@ -132,6 +132,15 @@ def test_which_simplex_is_compared_is_not_chosen_by_its_result(runs, tmp_path, c
 def test_two_classes_have_no_simplex_to_speak_of(tmp_path, capsys):
     said, _ = advice(["--classes", 2, "--features", 8], tmp_path, capsys)
     assert "fixed simplex" not in said
+
+
+def test_a_knee_at_the_narrowest_width_tried_says_so(runs, tmp_path, capsys):
+    without(runs, 1, 2, 4)
+    _, written = advice(["--runs", runs], tmp_path, capsys)
+    sentence = written["recommendation"][1]
+    assert "Take M = 9: " in sentence
+    assert "; fewer than 9 were not tried; " in sentence
+    assert "or fewer" not in sentence
 
 
 def test_a_width_that_a_failed_run_leaves_says_so(runs, tmp_path, capsys):

@@ -166,6 +166,14 @@ def test_runs_that_all_failed_do_not_say_of_how_many_classes(runs, tmp_path, cap
     assert "none of 28 runs is done: 28 failed. Make one: " in written["recommendation"][1]
 
 
+def test_a_sweep_of_wide_layers_that_does_not_decide_gets_narrow_ones_too(runs, tmp_path, capsys):
+    without(runs, 1, 2, 4)
+    without(runs, 9, 18, 27, 45, seeds="[123]")
+    _, written = advice(["--runs", runs], tmp_path, capsys)
+    sentence = written["recommendation"][1]
+    assert "--recipe digits --widths 1 2 3 4 5 8 9 18 27 45 --losses softmax " in sentence
+
+
 def test_runs_that_do_not_decide_get_the_sweep_that_may(runs, tmp_path, capsys):
     without(runs, 1, 2, 4, 9, 18, 27, 45, seeds="[123]")
     _, written = advice(["--runs", runs], tmp_path, capsys)

@@ -272,5 +272,7 @@ def test_a_run_goes_on_from_its_last_epoch_on_cuda(store, few_digits):
     again.advance()
     assert again.resumed == again.fraction > 0
     found, whole = end(again), run(RECIPE, few_digits, "cuda")
+    assert "steps" not in found["provenance"]
+    assert "steps" in whole["provenance"]
     assert found["train_accuracy"] == pytest.approx(whole["train_accuracy"], abs=0.1)
     assert len(found["test_accuracy"]) == RECIPE.epochs

@@ -290,17 +290,17 @@ def test_a_worker_with_room_does_not_look_for_more_at_every_step(scripted, store
     ours, theirs = (dataclasses.replace(QUICK, width=2, seed=seed) for seed in range(2))
     looks, others = [], Store(store.folder)
     assert others.claim(theirs.run_id)
-    worker = _Worker([theirs, ours], few_digits, store, "cpu", 2)
-    begin = worker._begin
+    one = _Worker([theirs, ours], few_digits, store, "cpu", 2)
+    begin = one._begin
 
     def look():
-        looks.append(len(worker.running))
+        looks.append(len(one.running))
         begin()
         if looks[-2:] == [0, 0]:
             others.write({"run_id": theirs.run_id, "recipe": dataclasses.asdict(theirs), "status": "done"})
 
-    monkeypatch.setattr(worker, "_begin", look)
-    worker.work()
+    monkeypatch.setattr(one, "_begin", look)
+    one.work()
     assert looks[:2] == [0, 1]  # ours, then that there is no other, in three steps once
     assert set(looks[2:]) == {0}
     assert store.run_ids() == {ours.run_id, theirs.run_id}

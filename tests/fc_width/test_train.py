@@ -14,7 +14,7 @@ import torch
 
 from fc_width import geometry, provenance, step, train
 from fc_width.recipes import PRECISIONS, RECIPES, Recipe
-from fc_width.train import build, derived_seed, run
+from fc_width.train import Running, build, derived_seed, run
 
 QUICK = Recipe(epochs=2, softmax_epochs=1, lr=0.05)
 
@@ -27,7 +27,14 @@ def same(record):
 @pytest.mark.parametrize("loss", ["softmax", "w-softmax:1", "w-softmax-centred:1", "w-softmax-simplex:1"])
 def test_a_record_is_whole_plain_json_and_reproducible(few_digits, loss):
     recipe = dataclasses.replace(QUICK, loss=loss)
-    record = run(recipe, few_digits)
+    running, fractions = Running(recipe, few_digits), []
+    while running.record is None:
+        running.advance()
+        fractions.append(running.fraction)
+    record = running.record
+    assert fractions == sorted(fractions)
+    assert {0.5, 1.0} <= set(fractions)
+    assert len(set(fractions)) == 7  # a step at a time: 130 images in batches of 50, two epochs
     assert json.loads(json.dumps(record, allow_nan=False)) == record
     assert record["run_id"] == recipe.run_id
     assert Recipe(**record["recipe"]) == recipe
