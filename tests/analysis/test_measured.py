@@ -392,6 +392,30 @@ def three_times_as_long():
 
 
 @said
+def trained_three_times_as_long():
+    pack, softmax, ours = "cifar10-small-long", "softmax", "w-softmax:1"
+    last, best, later = (
+        less(pack, ours, softmax, column=column) for column in ("test_accuracy", "best_accuracy", LATER)
+    )
+    assert {len(values(pack, loss)) for loss in (softmax, ours)} == {8}
+    yield README, f"after the last epoch it is {last[0]} points above ({last[1]} to {last[2]})"
+    yield MEASURED, f"α = 1 is above softmax by {last[0]} points ({last[1]} to {last[2]})"
+    low, high = best[1].removeprefix("−"), best[2]
+    yield README, f"on the test set {best[0].removeprefix('−')} below ({low} below to {high} above)"
+    yield README, f"after three times as many on CIFAR10, by {last[0]} points"
+    yield MEASURED, f"on the test set below it by {best[0].removeprefix('−')} (−{high} to {low})"
+    yield MEASURED, f"after the softmax phase by {later[0]} ({later[1]} to {later[2]})"
+    trained = [values(pack, loss, column="train_accuracy").mean() for loss in (softmax, ours)]
+    yield MEASURED, f"Softmax goes on to {trained[0]:.0f} % of the training images"
+    yield MEASURED, f"α = 1 gets {trained[1]:.0f} % of them right, and stays at {values(pack, ours).mean():.1f} %"
+    of = runs(pack).query("loss == 'softmax' and width == 9")["epoch_accuracy"]
+    curve = 100 * pd.DataFrame([curves["test"] for curves in of]).mean()
+    top = int(curve.idxmax())
+    yield MEASURED, f"from {curve[top]:.1f} % after epoch {top + 1} to {curve.iloc[-1]:.1f} %"
+    yield MEASURED, f"{values(pack, ours, column='test_inverted').mean():.0f} % of the test features of α = 1 are on"
+
+
+@said
 def knees_by_errors():
     undecided, few = 0, 0
     decided = []
