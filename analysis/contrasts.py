@@ -141,22 +141,22 @@ def verdict(findings: Sequence[Finding]) -> str:
     states = {finding.state for finding in findings}
     if not states - {"missing"}:
         return NOT_RUN
-    if _against(findings):
+    if against(findings):
         return NOT_REPRODUCED
     return REPRODUCED if states == {"shown"} else INCONCLUSIVE
 
 
 def decisive(findings: Sequence[Finding]) -> Finding:
     """The finding that a reader should see first: the clearest against; else the least clear, open or shown."""
-    if against := _against(findings):
-        return max(against, key=lambda finding: finding.slack)
+    if counting := against(findings):
+        return max(counting, key=lambda finding: finding.slack)
     for state in ("open", "against", "shown"):
         if of_state := [finding for finding in findings if finding.state == state]:
             return min(of_state, key=lambda finding: finding.slack)
     return findings[0]
 
 
-def _against(findings: Sequence[Finding]) -> list[Finding]:
+def against(findings: Sequence[Finding]) -> list[Finding]:
     """The findings that count against the claim: not those of a `together` of which one does not."""
     others = {finding.contrast.together for finding in findings if finding.state != "against"} - {""}
     return [each for each in findings if each.state == "against" and each.contrast.together not in others]

@@ -1,13 +1,12 @@
 """Every claim of the paper with its verdict, in the paper's order: theory, printed tables and experiments joined.
 
 Which runs an experimental claim is judged on is fixed here: those of the paper's own data set with the trunk's
-feature, PReLU and batch norm, one recipe at a time. Where the paper's network has runs that bear on it, its
-verdict is the claim's; else, or if these are of so few seeds that none could decide, a small network's is, and is
-marked so. Where another recipe's runs of a small network are against what the first shows, or show what it is against,
-both count, and the claim is INCONCLUSIVE: which of them the paper's network would follow is not known. All other
-recipes that have such runs are further evidence: shown, not counted. So is what else the same runs say of a claim, at
-other widths say. Fashion-MNIST is further evidence for MNIST; the digits, with 450 test images, are
-left out."""
+feature, PReLU and batch norm, one recipe at a time. Where the paper's network has runs that bear on it, its verdict
+is the claim's; else, or if these are of so few seeds that none could decide, a small network's is, and is marked so.
+Where another recipe's runs of a small network are against what the first shows, or show all that it is against, both
+count, and the claim is INCONCLUSIVE: which of them the paper's network would follow is not known. All other recipes
+that have such runs are further evidence: shown, not counted. So is what else the same runs say of a claim, at other
+widths say. Fashion-MNIST is further evidence for MNIST; the digits, with 450 test images, are left out."""
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -49,7 +48,7 @@ JUDGED = (
     "margins. Of a claim of n numbers, what speaks against it is held to 1 − 0.05/n (Bonferroni), so that a 95 % "
     "interval wholly on the wrong side may still be “not shown”. The paper's network decides a claim where one of its "
     "numbers has three seeds; until then a small network does, and the paper's is shown beside it. Where one recipe of "
-    "a small network shows what another is against, nothing is decided. Intervals are over "
+    "a small network shows all that counts against the claim in another, nothing is decided. Intervals are over "
     "seeds, all on the same test images: “shown” is of these images, not of others drawn like them. Where a claim has "
     "the sign of an effect right, it is “shown” also if the effect is small, and the number says so."
 )
@@ -270,7 +269,11 @@ def _evidence(claim: Experiment, runs: Sequence[Runs]) -> tuple[Evidence, ...]:
 
 
 def _contradict(one: Evidence, other: Evidence) -> bool:
-    return {one.verdict, other.verdict} == {REPRODUCED, NOT_REPRODUCED}
+    """Whether the other is against what the one shows, or shows all that counts against the claim in the one."""
+    if one.verdict != NOT_REPRODUCED:
+        return one.verdict == REPRODUCED and other.verdict == NOT_REPRODUCED
+    shown = {finding.contrast.text for finding in other.findings if finding.state == "shown"}
+    return all(finding.contrast.text in shown for finding in contrasts.against(one.findings))
 
 
 def _decisive(evidence: Evidence) -> str:

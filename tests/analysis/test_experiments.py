@@ -426,6 +426,18 @@ def test_small_networks_that_contradict_each_other_decide_nothing():
     assert [f"--recipe {name} " in row.command for name in ("cifar10-small", "cifar10-small-long")] == [True, True]
 
 
+def test_small_networks_contradict_each_other_number_by_number():
+    """Of what else a claim needs the other may have no run; but it must show all that is against it in the first."""
+    claim = CLAIMS["better-cifar10"]
+    short = paper.needed(claim, add("test_accuracy", -4, of("w-softmax:1")), name="cifar10-small")
+    shows = paper.needed(claim, name="cifar10-small-long", losses=("softmax", "w-softmax:1"))
+    row = judge_experiment(claim, paper.runs(short, shows))
+    assert (row.verdict, own_evidence(row)) == (INCONCLUSIVE, [(NOT_REPRODUCED, True), (INCONCLUSIVE, True)])
+    shows = paper.needed(claim, name="cifar10-small-long", losses=("softmax", "w-softmax:0.5"))
+    row = judge_experiment(claim, paper.runs(short, shows))
+    assert (row.verdict, own_evidence(row)) == (NOT_REPRODUCED, [(NOT_REPRODUCED, True), (INCONCLUSIVE, False)])
+
+
 def test_other_data_and_other_features_are_shown_and_never_count():
     claim = CLAIMS["angle-falls"]
     others = [paper.needed(claim, name="fashion-mnist-small"), paper.needed(claim, feature="linear")]
