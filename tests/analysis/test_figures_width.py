@@ -44,6 +44,7 @@ def runs(classes=10, loss="softmax", seeds=3, good_from=4, name="mnist-small", w
                     "softmax_epochs": 1,
                     "fc_parameters": 145 * width,
                     "classifier_parameters": classes * width,
+                    "epoch_accuracy": {split: [0.9] for split in ("train", "test")},
                     "class_angles": {split: [20.0] * classes for split in ("train", "test")},
                     "features": None,
                     "batch_size": 128,
