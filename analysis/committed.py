@@ -56,7 +56,7 @@ SWEEPS: dict[str, tuple[str, ...]] = {
         "--dataset cifar10 --widths 5 8 9 18 27 45 --losses w-softmax:1 --seeds 15",
     ),
     "cifar10-small-long": (
-        "--recipe cifar10-small-long --widths 7 9 18 45 --losses softmax --seeds 8",
+        "--recipe cifar10-small-long --widths 5 7 9 18 45 --losses softmax --seeds 8",
         "--recipe cifar10-small-long --widths 9 --losses w-softmax:{0,0.5,1,1.5} --seeds 8",
     ),
     "cifar10-small-2": ("--dataset cifar10:2 --widths 1 2 3 5 --losses softmax --seeds 5",),
