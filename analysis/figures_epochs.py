@@ -61,7 +61,7 @@ def accuracy_by_epoch(runs: pd.DataFrame) -> Drawing:
         axes.set_axisbelow(True)
     legend_above(figure, panels["test"], f"{captions.title(runs)}, M = C − 1 = {int(at['width'].iloc[0])}")
     alpha = "; dashed: where α sets in" if warm else ""
-    band = f"its 95 % t interval where there are {ENOUGH} seeds"
+    band = f"its 95 % t interval where there are {ENOUGH} seeds or more"
     return Drawing(figure, source, f"Line: mean over seeds; band: {band}{alpha}. {captions.caption(chosen)}")
 
 

@@ -273,8 +273,13 @@ def _contradict(one: Evidence, other: Evidence) -> bool:
     """Whether the other is against what the one shows, or shows all that counts against the claim in the one."""
     if one.verdict != NOT_REPRODUCED:
         return one.verdict == REPRODUCED and other.verdict == NOT_REPRODUCED
-    shown = {finding.contrast.text for finding in other.findings if finding.state == "shown"}
-    return all(finding.contrast.text in shown for finding in contrasts.against(one.findings))
+    shown = {_number(finding) for finding in other.findings if finding.state == "shown"}
+    return all(_number(finding) in shown for finding in contrasts.against(one.findings))
+
+
+def _number(finding: Finding) -> tuple[str, bool]:
+    """Which number, and on which side of it the bound lies: some are held between two."""
+    return finding.contrast.text, finding.contrast.more
 
 
 def _decisive(evidence: Evidence) -> str:

@@ -234,7 +234,8 @@ for _dataset in ("cifar10", "cifar100", "own"):
         seconds=110.0 if _dataset == "cifar100" else 82.0, hardware="one core of an AMD EPYC", losses=EVERY_LOSS,
     ))  # fmt: skip
 
-#     python -m fc_width.sweep --recipe cifar10-small-long --widths 5 7 9 18 45 --losses softmax
+#     python -m fc_width.sweep --recipe cifar10-small-long --widths 5 7 9 18 45 --losses softmax --seeds 8
+#     python -m fc_width.sweep --recipe cifar10-small-long --widths 9 --losses w-softmax:{0,0.5,1,1.5} --seeds 8
 _name_long("cifar10-small")
 
 #     python -m fc_width.sweep --recipe cifar100-small-long --widths 99 --losses softmax w-softmax:1 --seeds 8

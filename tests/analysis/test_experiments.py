@@ -438,6 +438,15 @@ def test_small_networks_contradict_each_other_number_by_number():
     assert (row.verdict, own_evidence(row)) == (NOT_REPRODUCED, [(NOT_REPRODUCED, True), (INCONCLUSIVE, False)])
 
 
+def test_of_a_number_between_two_bounds_each_bound_is_its_own():
+    """Networks that are against the same bound agree, though each shows the other bound."""
+    claim = CLAIMS["maximum-cifar10"]
+    high = add("test_accuracy", 3, lambda row: row["width"] == 9)
+    both = [paper.needed(claim, high, name=name) for name in ("cifar10-small", "cifar10-small-long")]
+    row = judge_experiment(claim, paper.runs(*both))
+    assert (row.verdict, own_evidence(row)) == (NOT_REPRODUCED, [(NOT_REPRODUCED, True), (NOT_REPRODUCED, False)])
+
+
 def test_other_data_and_other_features_are_shown_and_never_count():
     claim = CLAIMS["angle-falls"]
     others = [paper.needed(claim, name="fashion-mnist-small"), paper.needed(claim, feature="linear")]

@@ -274,5 +274,7 @@ def test_a_run_goes_on_from_its_last_epoch_on_cuda(store, few_digits):
     found, whole = end(again), run(RECIPE, few_digits, "cuda")
     assert "steps" not in found["provenance"]
     assert "steps" in whole["provenance"]
+    store.save(RECIPE.run_id, b"refused")
+    assert "steps" in end(Running(RECIPE, few_digits, "cuda", store))["provenance"]
     assert found["train_accuracy"] == pytest.approx(whole["train_accuracy"], abs=0.1)
     assert len(found["test_accuracy"]) == RECIPE.epochs
