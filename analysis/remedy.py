@@ -50,13 +50,11 @@ def _judged(row: dict[str, Any], own: pd.DataFrame, source: Path) -> dict[str, A
             stats.binomtest(round(plateau_ * images), images, chance, "greater").pvalue < 1 - plateau.CONFIDENCE
         )
     guessing = not above and (low is not None or plateau_ <= chance)
-    remedy = (
-        _trained_anew(own, source)
-        if guessing
-        else ""
-        if row["width"] is not None
-        else _more_seeds(own, source, row["untried"])
-    )
+    remedy = ""
+    if guessing:
+        remedy = _trained_anew(own, source)
+    elif row["width"] is None:
+        remedy = _more_seeds(own, source, row["untried"])
     known = {"images": images, "chance": chance, "guessing": guessing}
     return row | known | ({"remedy": remedy} if remedy else {})
 

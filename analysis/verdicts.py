@@ -213,10 +213,8 @@ def judge_experiment(claim: Experiment, runs: Sequence[Runs]) -> Row:
     paper = f"paper-{claim.dataset}"
     if main is not None:
         verdict = main.verdict if len(counted) == 1 else INCONCLUSIVE
-        on, command = (
-            ", against ".join(each.name for each in counted),
-            "; ".join(dict.fromkeys(each.command for each in counted)),
-        )
+        on = ", against ".join(each.name for each in counted)
+        command = "; ".join(dict.fromkeys(each.command for each in counted))
         said = "; but there: ".join(_decisive(each) for each in counted)
     else:
         verdict, on = NOT_RUN, ""

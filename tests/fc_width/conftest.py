@@ -1,8 +1,9 @@
-"""A data set small enough to train on in a blink."""
+"""A data set small enough to train on in a blink, and a store for its records."""
 
 import pytest
 
 from fc_width.data import Dataset, load
+from fc_width.store import Store
 
 
 @pytest.fixture(scope="session")
@@ -22,3 +23,11 @@ def few_digits(digits) -> Dataset:
         digits.num_classes,
         "few",
     )
+
+
+@pytest.fixture
+def store(tmp_path):
+    """An empty store."""
+    made = Store(tmp_path / "runs")
+    made.create()
+    return made

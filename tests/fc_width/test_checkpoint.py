@@ -23,13 +23,6 @@ from fc_width.train import Running, run
 RECIPE = Recipe(epochs=4, softmax_epochs=2, lr=0.05)
 
 
-@pytest.fixture
-def store(tmp_path):
-    made = Store(tmp_path / "runs")
-    made.create()
-    return made
-
-
 @pytest.fixture(autouse=True)
 def at_every_epoch(monkeypatch):
     monkeypatch.setattr(train, "SAVE_SECONDS", 0.0)

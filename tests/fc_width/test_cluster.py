@@ -369,13 +369,6 @@ def fake(monkeypatch, few_digits):
     return found
 
 
-@pytest.fixture
-def store(tmp_path):
-    found = Store(tmp_path / "runs")
-    found.create()
-    return found
-
-
 TWO = plan(Options(widths=(2, 3), losses=("softmax",), seeds=1, epochs=1), 10)
 
 

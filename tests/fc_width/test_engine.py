@@ -26,13 +26,6 @@ QUICK = Recipe(epochs=2, softmax_epochs=1, lr=0.05)
 RUNS = [dataclasses.replace(QUICK, width=width, loss=loss) for width in (2, 3) for loss in ("softmax", "w-softmax:1")]
 
 
-@pytest.fixture
-def store(tmp_path):
-    made = Store(tmp_path / "runs")
-    made.create()
-    return made
-
-
 def same(record):
     return {key: value for key, value in record.items() if key not in ("seconds", "provenance")}
 

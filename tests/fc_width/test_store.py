@@ -18,13 +18,6 @@ A, B = "digits_M9_s0_0123456789", "digits_M9_s1_abcdefabcd"
 RECORD = {"run_id": A, "recipe": {"width": 9}, "status": "done", "final": {"test_accuracy": 0.5}, "value": 0.1}
 
 
-@pytest.fixture
-def store(tmp_path):
-    made = Store(tmp_path / "runs")
-    made.create()
-    return made
-
-
 def foreign(store, **changes):
     """A second process's view: a store in which this process's claims look like another's."""
     path = store.folder / f"{A}.claim"

@@ -11,17 +11,9 @@ import torch
 
 from fc_width import worker
 from fc_width.recipes import Recipe
-from fc_width.store import Store
 from fc_width.train import run
 
 QUICK = Recipe(epochs=1, softmax_epochs=0, lr=0.05)
-
-
-@pytest.fixture
-def store(tmp_path):
-    made = Store(tmp_path / "runs")
-    made.create()
-    return made
 
 
 def test_where_a_sweep_stands_is_read_from_its_store(store, few_digits):
