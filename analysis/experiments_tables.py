@@ -3,7 +3,7 @@
 W-Softmax is the loss as printed. Printed accuracies are in hundredths of a percent, as in `theory.printed_tables`.
 Everything but what Fig. 4a adds is measured at M_min = C − 1, or k − 1: the tables give no M."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
@@ -33,6 +33,11 @@ BEST_ON_TEST = "best"
 LATER_EPOCHS = "later_test"
 """The same, mean over the epochs after the softmax phase."""
 
+STOPPED = "stopped"
+"""The same, in the epoch that is best on validation images, where there are such."""
+
+IN_TIME = "stopped by the validation images"
+
 ALL_LATER = "mean over the epochs after the softmax phase"
 
 PRINTED = {loss: loss.rpartition(":")[2] for loss in ("hinge", SOFTMAX, "l-softmax", *W_SOFTMAX)}
@@ -50,10 +55,13 @@ def better(printed: Mapping[str, int], split: str = "test") -> Judge:
     ]
 
 
-def later(judge: Judge) -> Beside:
-    """The same, mean over the epochs after the softmax phase, which hangs less on one epoch than the last does, and
-    chooses none by the test set."""
-    return lambda runs: {ALL_LATER: judge(runs)}
+def otherwise(judge: Callable[[Mapping[str, int], str], Judge], printed: Mapping[str, int]) -> Beside:
+    """The same, mean over the epochs after the softmax phase, which hangs less on one epoch than the last does; and in
+    the epoch that is best on the validation images. Neither chooses by the test set."""
+    return lambda runs: {
+        ALL_LATER: judge(printed, LATER_EPOCHS)(runs),
+        IN_TIME: judge(printed, STOPPED)(runs),
+    }
 
 
 def better_over_widths(runs: Runs, least: int = 1) -> list[Contrast]:
@@ -201,7 +209,8 @@ def _gain(
 ) -> Contrast:
     width = width or runs.classes - 1
     gain = runs.accuracy(one, width, split=split) - runs.accuracy(other, width, split=split)
-    what = {BEST_ON_TEST: "best epoch's accuracy", LATER_EPOCHS: f"accuracy, {ALL_LATER}"}.get(split, "accuracy")
+    told = {BEST_ON_TEST: "best epoch's accuracy", LATER_EPOCHS: f"accuracy, {ALL_LATER}"}
+    what = (told | {STOPPED: f"accuracy, {IN_TIME}"}).get(split, "accuracy")
     return Contrast(f"{what}, M = {width}: {loss_title(one)} less {loss_title(other)}", gain, bound, against)
 
 
@@ -254,7 +263,8 @@ TIE = (
 
 ALSO = (
     "(The mean over the epochs after the softmax phase is shown beside it, not counted; added when the runs had been "
-    "seen.)"
+    "seen. So is, where training images were held out for validation, accuracy in the epoch that is best on these; "
+    "added before such runs were.)"
 )
 
 
@@ -277,7 +287,7 @@ def _accuracy(dataset: str) -> tuple[Experiment, ...]:
             at_minimum,
             figure=figure,
             also="significance",
-            beside=later(better(printed.table, LATER_EPOCHS)),
+            beside=otherwise(better, printed.table),
         ),
         Experiment(
             f"alpha-{dataset}",
@@ -291,7 +301,7 @@ def _accuracy(dataset: str) -> tuple[Experiment, ...]:
             at_minimum,
             figure=figure,
             also="larger-alpha",
-            beside=later(alpha_helps(printed.table, LATER_EPOCHS)),
+            beside=otherwise(alpha_helps, printed.table),
         ),
         Experiment(
             f"beats-{dataset}",

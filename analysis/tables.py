@@ -99,7 +99,7 @@ def _difference(one: pd.DataFrame, other: pd.DataFrame, measure: str) -> str:
 
 
 def geometry_by_loss(runs: pd.DataFrame) -> str:
-    """Mean angle (degrees), inverted features (%), accuracy (%), also of the best epoch, on test at M = C − 1, the
+    """Mean angle (degrees), inverted features (%), accuracy (%), also of the best epochs, on test at M = C − 1, the
     smallest angle of the weights, where it was recorded the ratio of variances, and the norm of the sum of W-Softmax's
     weights: mean ± sd by loss and feature."""
     done = runs[(runs["status"] == "done") & (runs["width"] == runs["classes"] - 1)]
@@ -108,8 +108,10 @@ def geometry_by_loss(runs: pd.DataFrame) -> str:
         "Inverted (cos θ < 0), %": 100 * done["test_inverted"],
         "Accuracy, %": 100 * done["test_accuracy"],
         "Accuracy of the epoch that is best on the test set, %": 100 * done["best_accuracy"],
-        "Smallest angle between two weights, degrees": done["smallest_angle"],
     }
+    if done["stopped_accuracy"].notna().any():
+        parts["Accuracy of the epoch that is best on the validation images, %"] = 100 * done["stopped_accuracy"]
+    parts["Smallest angle between two weights, degrees"] = done["smallest_angle"]
     if done["variance_ratio"].notna().any():
         told = "Variance within classes over that between them, training set, of the runs that have it"
         parts[told] = done["variance_ratio"].dropna()

@@ -48,12 +48,26 @@ def check_record(record: object) -> None:
         raise ValueError("it has failed and has no error")
     if not is_finite(record.get("seconds", 0)):
         raise ValueError(f"its seconds are no number: {str(record['seconds'])[:40]}")
-    for name in ("train_accuracy", "test_accuracy"):
+    for name in ("train_accuracy", "test_accuracy", "validation_accuracy"):
         values = record.get(name, [])
         if not (isinstance(values, list) and all(map(is_finite, values))):
             raise ValueError(f"its {name} are no numbers: {str(values)[:40]}")
     if not isinstance(record.get("provenance", {}), dict):
         raise ValueError(f"its provenance is no object: {str(record['provenance'])[:40]}")
+
+
+def last_accuracy(record: Record) -> float:
+    """Test accuracy after the last epoch of a record that is done, in 0…1."""
+    return float(record["final"]["test_accuracy"])
+
+
+def stopped_accuracy(record: Record) -> float:
+    """Test accuracy, in 0…1, of a run stopped in time: in the epoch that is best on the validation images, the first of
+    those. NaN if none were held out, or the run is not done."""
+    held_out, tested = record.get("validation_accuracy", []), record.get("test_accuracy", [])
+    if record["status"] != "done" or not held_out or len(held_out) != len(tested):
+        return math.nan
+    return float(tested[held_out.index(max(held_out))])
 
 
 def check_recipe(recipe: object) -> None:

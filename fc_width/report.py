@@ -4,9 +4,10 @@ import math
 import statistics
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from fc_width.recipes import Recipe
+from fc_width.record import Record, last_accuracy
 from fc_width.store import STALE_SECONDS, CorruptRecordError, Store
 
 LATEST = 5
@@ -19,8 +20,8 @@ def duration(seconds: float) -> str:
     return f"{math.ceil(seconds / 60)} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
-def table(runs: Sequence[Recipe], store: Store) -> str:
-    """Test accuracy after the last epoch in %, mean ± sd over seeds, by width and by loss and feature."""
+def table(runs: Sequence[Recipe], store: Store, accuracy: Callable[[Record], float] = last_accuracy) -> str:
+    """An accuracy of records that are done, in %, mean ± sd over seeds, by width and by loss and feature."""
     cells: dict[tuple[int, str], list[float]] = {}
     troubles: dict[tuple[int, str], list[str]] = {}
     several = len({run.feature for run in runs}) > 1
@@ -33,7 +34,7 @@ def table(runs: Sequence[Recipe], store: Store) -> str:
         except (FileNotFoundError, CorruptRecordError):  # the next sweep on the folder makes it again
             record = {"status": "gone"}
         if record["status"] == "done":
-            cells.setdefault((run.width, column), []).append(100 * record["final"]["test_accuracy"])
+            cells.setdefault((run.width, column), []).append(100 * accuracy(record))
         else:
             troubles.setdefault((run.width, column), []).append(record["status"])
 

@@ -143,33 +143,38 @@ def _no_file_of_ours() -> Iterator[None]:
 class Step:
     """The training of one network, a batch at a time.
 
-    *Arguments*: `recipe`; `backbone` and `loss`, on the device, trained in place; `data`.
+    *Arguments*: `recipe`; `backbone` and `loss`, on the device, trained in place; `data`; `trained`, the indices (N,)
+    on the host of the training images to train on, all unless given.
 
-    *Attributes*: `hits` and `total`, correct samples and summed losses of this epoch, on the device; `samples`, how
-    many an epoch trains on, all but a last one alone in its batch, where batch norm has no variance to divide by;
-    `recorded`, whether any step of this process has been recorded as a graph.
+    *Attributes*: `trained`; `hits` and `total`, correct samples and summed losses of this epoch, on the device;
+    `samples`, how many an epoch trains on, all but a last one alone in its batch, where batch norm has no variance to
+    divide by; `recorded`, whether any step of this process has been recorded as a graph.
 
     *Raises*: `ValueError` if a label is no class of the loss (on CUDA a device-side assertion)."""
 
     recorded: ClassVar[bool] = False
 
-    def __init__(self, recipe: Recipe, backbone: Backbone, loss: Loss, data: Batches) -> None:
+    def __init__(
+        self, recipe: Recipe, backbone: Backbone, loss: Loss, data: Batches, trained: torch.Tensor | None = None
+    ) -> None:
         images, self.labels = data.train
+        self.trained = torch.arange(len(images)) if trained is None else trained
         check_range(self.labels, len(loss.classifier()))
         loss = loss.float()  # else the simplex's coefficients, in float64, are cast in every step
         self.backbone, self.loss, self.data = backbone, loss, data
         self.device = images.device
-        self.batch_size, self.precision = min(recipe.batch_size, len(images)), recipe.precision
-        self.samples = len(images) - (len(images) % self.batch_size == 1)
+        count = len(self.trained)
+        self.batch_size, self.precision = min(recipe.batch_size, count), recipe.precision
+        self.samples = count - (count % self.batch_size == 1)
         self.fused = _fused(backbone, self.precision, self.device)
         self.optimizer = optimizer_of(recipe, backbone, loss)
         numbers = torch.float64 if self.device.type == "cpu" else torch.float32  # what the fused SGD reads
         self.rate = torch.zeros(1, dtype=numbers, device=self.device)
-        steps = recipe.epochs * -(-len(images) // recipe.batch_size)
+        steps = recipe.epochs * -(-count // recipe.batch_size)
         rates = [recipe.lr * recipe.lr_decay ** (step / recipe.lr_decay_steps) for step in range(steps)]
         self.rates = torch.tensor(rates, dtype=numbers, device=self.device)
         self.step = torch.zeros(1, dtype=torch.int64, device=self.device)
-        self.order = torch.arange(len(images), device=self.device)
+        self.order = self.trained.to(self.device, copy=True)
         self.place = torch.arange(self.batch_size, device=self.device)  # of the batch in the epoch's order
         self.right = torch.zeros(self.batch_size, device=self.device)  # how often, at each place of a batch
         self.total = torch.zeros((), device=self.device)

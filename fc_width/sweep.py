@@ -27,9 +27,10 @@ from fc_width.loss_names import check_installed, loss_name, parse_loss
 from fc_width.options import Folder, Name, Names, Number, Numbers
 from fc_width.progress import Progress
 from fc_width.recipes import RECIPES, SWEPT, Recipe, default_recipe, recipe_from, sweep_widths
+from fc_width.record import stopped_accuracy
 from fc_width.step import computed_in
 from fc_width.store import CorruptRecordError, Store
-from fc_width.train import build
+from fc_width.train import check_fit
 from fc_width.worker import default_workers
 from theory import console
 
@@ -50,7 +51,8 @@ class Options:
     recipe: Name = None
     """Named recipe (default: the small one of the data set): digits, mnist-small, fashion-mnist-small, cifar10-small,
     cifar100-small, own-small, paper-mnist, paper-cifar10, paper-cifar100; without the softmax phase mnist-small-cold,
-    paper-mnist-cold; three times as long cifar10-small-long, cifar100-small-long."""
+    paper-mnist-cold; three times as long cifar10-small-long, cifar100-small-long, and with a tenth of the training
+    images held out cifar10-small-validated."""
     widths: Numbers = ()
     """Widths M (default: 1, 2, 3, 4, around C/2 and C − 1, and multiples of C − 1 up to 30)."""
     losses: Names = ()
@@ -302,7 +304,7 @@ def _run(options: Options, base: Recipe, there: cluster.Cluster | None) -> int:
     store = Store(options.out or Path("runs") / (f"{base.name}-{subset}" if subset else base.name))
     if dataset is not None:
         check_data(store, dataset)  # also where nothing is left to do
-        build(runs[0], dataset)
+        check_fit(runs[0], dataset)
     if there is not None:
         device = there.device(options.device)
         workers = there.workers(device, options.workers)
@@ -336,7 +338,7 @@ def _run(options: Options, base: Recipe, there: cluster.Cluster | None) -> int:
     if todo:
         if dataset is None:
             dataset = _load(base.dataset, options.data_dir)
-            build(runs[0], dataset)  # what fits no run is said once
+            check_fit(runs[0], dataset)  # what fits no run is said once
         store.create()
         computed = None if there else computed_in(base.precision, device)
         about = {"recipe": dataclasses.asdict(runs[0]), "data_sha256": dataset.checksum, "precision": computed}
@@ -347,10 +349,13 @@ def _run(options: Options, base: Recipe, there: cluster.Cluster | None) -> int:
             for run_id in retried:
                 if _failed(store, run_id):  # still: another sweep on the folder may have made it since
                     store.discard(run_id)
-            with Progress(runs, store, len(dataset.train_images)) as show:
+            with Progress(runs, store, round((1 - base.validation) * len(dataset.train_images))) as show:
                 (there.run_all if there else run_all)(runs, dataset, store, device, workers, show)
     print("\nTest accuracy after the last epoch, %, mean ± sd over seeds\n")
     print(report.table(runs, store))
+    if base.validation:
+        print("\nTest accuracy in the epoch that is best on the validation images, %, mean ± sd over seeds\n")
+        print(report.table(runs, store, stopped_accuracy))
     folders = [shlex.quote(str(folder)) for folder in (store.folder, store.folder / "figures")]
     print(f"\nDraw it:  python -m analysis --runs {folders[0]} --out {folders[1]}")
     records = {run_id: store.whole(run_id) for run_id in sorted(wanted)}

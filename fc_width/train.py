@@ -30,6 +30,7 @@ AHEAD = 4
 SAVE_SECONDS = 60.0
 FEATURES_KEPT = 300  # of the test set, in the record of a run with M ≤ 3
 HISTORY = "train_accuracy", "test_accuracy", "batch_inverted", "batch_angle"
+VALIDATION = "validation_accuracy"
 
 
 def run(recipe: Recipe, dataset: Dataset, device: torch.device | str = "cpu") -> Record:
@@ -39,11 +40,12 @@ def run(recipe: Recipe, dataset: Dataset, device: torch.device | str = "cpu") ->
 
     *Returns*: a record with the keys `run_id`, `recipe`, `classes` (C), `status` (`done`, or `diverged` if the loss
     of an epoch, a feature or a weight was not finite), `train_accuracy` (per epoch, a running mean while training)
-    and `test_accuracy` (per epoch), both in 0…1 and at the test-time weights; `batch_inverted` and `batch_angle`
-    (the loss's `health` on the last batch of each epoch); `final` (accuracies, mean angles in degrees and the
-    inverted share, on train and test); `class_angles` (Eq. 14, degrees, per class, on train and test); `geometry`
-    (smallest angle of the weights, NC1–NC3, norm of the weights' sum); where M ≤ 3, `features` (the first test
-    embeddings, their labels, and the classifier); `correct` (the test predictions' correctness, packed bits in
+    and `test_accuracy` (per epoch), both in 0…1 and at the test-time weights; where the recipe has some of the training
+    images held out, `validation_accuracy` likewise, of these (what is of `train` is of the others); `batch_inverted`
+    and `batch_angle` (the loss's `health` on the last batch of each epoch); `final` (accuracies, mean angles in degrees
+    and the inverted share, on train and test); `class_angles` (Eq. 14, degrees, per class, on train and test);
+    `geometry` (smallest angle of the weights, NC1–NC3, norm of the weights' sum); where M ≤ 3, `features` (the first
+    test embeddings, their labels, and the classifier); `correct` (the test predictions' correctness, packed bits in
     base64); `largest_class` (the share of the test images that are of their largest class: what naming it every
     time gets right); `parameters` and `bytes` of the FC layer and of the classifier; `seconds`; `provenance`.
 
@@ -115,9 +117,10 @@ def _pieces(
     backbone, loss = build(recipe, dataset)
     backbone = backbone.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     loss = loss.to(device)
-    step = Step(recipe, backbone, loss, batches(dataset, device))
+    trained, validation = split(recipe, dataset)
+    step = Step(recipe, backbone, loss, batches(dataset, device), trained)
     order = torch.Generator().manual_seed(derived_seed(recipe.seed, "order"))
-    history: dict[str, list[float]] = {key: [] for key in HISTORY}
+    history: dict[str, list[float]] = {key: [] for key in (*HISTORY, *([VALIDATION] if len(validation) else []))}
     made = provenance.provenance(device, recipe.precision) | {"data_sha256": dataset.checksum}
     if step.fused is not None:
         made["kernels"] = f"triton {provenance.installed('triton')}"
@@ -138,7 +141,7 @@ def _pieces(
             saved = now
 
     measured: Record | None = None
-    if (yield from _train(recipe, step, order, history, save)):
+    if (yield from _train(recipe, step, validation, order, history, save)):
         measured = yield from _measure(step, dataset.num_classes)
     if measured is not None:
         history["test_accuracy"].append(measured["final"]["test_accuracy"])
@@ -170,18 +173,50 @@ def build(recipe: Recipe, dataset: Dataset) -> tuple[Backbone, Loss]:
     return backbone, loss
 
 
+def check_fit(recipe: Recipe, dataset: Dataset) -> None:
+    """See that a data set can be trained on as a recipe says; `ValueError` if not."""
+    build(recipe, dataset)
+    split(recipe, dataset)
+
+
+def split(recipe: Recipe, dataset: Dataset) -> tuple[torch.Tensor, torch.Tensor]:
+    """The indices of the training images that the recipe trains on, and of those that it holds out for validation; its
+    seed draws them, the same for every width, feature and loss.
+
+    *Raises*: `ValueError` if a class would have no image on one of the sides."""
+    count = len(dataset.train_labels)
+    if recipe.validation == 0:
+        return torch.arange(count), torch.arange(0)
+    from sklearn.model_selection import train_test_split
+
+    seed = derived_seed(recipe.seed, "validation") % 2**32
+    try:
+        sides = train_test_split(
+            np.arange(count), test_size=recipe.validation, stratify=dataset.train_labels.numpy(), random_state=seed
+        )
+    except ValueError as error:
+        raise ValueError(f"validation={recipe.validation} of {count:,} training images: {error}") from None
+    kept, held_out = (torch.from_numpy(np.sort(side)) for side in sides)
+    return kept, held_out
+
+
 def derived_seed(seed: int, purpose: str) -> int:
     """A seed for one purpose, independent of those for others."""
     return int.from_bytes(hashlib.sha256(f"{seed}/{purpose}".encode()).digest()[:7], "big")
 
 
 def _train(
-    recipe: Recipe, step: Step, order: torch.Generator, history: dict[str, list[float]], save: Callable[[], None]
+    recipe: Recipe,
+    step: Step,
+    validation: torch.Tensor,
+    order: torch.Generator,
+    history: dict[str, list[float]],
+    save: Callable[[], None],
 ) -> Generator[float, None, bool]:
     """Train in place, from the first epoch that `history` lacks; calls `save` after every one, yields the fraction
     done, and returns false as soon as a feature, or an epoch's loss, is not finite. The test accuracy of the last epoch
     is left to `_measure`."""
-    samples = len(step.labels)
+    samples = len(step.trained)
     _, alpha = parse_loss(recipe.loss)
     first = len(history["train_accuracy"])
     steps = -(-samples // recipe.batch_size) * recipe.epochs
@@ -189,7 +224,7 @@ def _train(
     for epoch in range(first, recipe.epochs):
         bias = 0.0 if alpha is None or epoch < recipe.softmax_epochs else alpha
         try:
-            for _ in step.epoch(torch.randperm(samples, generator=order), bias):
+            for _ in step.epoch(step.trained[torch.randperm(samples, generator=order)], bias):
                 done += 1
                 yield done / steps  # after the last one others hand work to their devices before this one is waited for
         except NonFiniteError:
@@ -200,8 +235,11 @@ def _train(
         health = step.loss.health()
         history["batch_inverted"].append(health["inverted"])
         history["batch_angle"].append(health["mean_angle"])
+        if len(validation):
+            correct, _ = yield from _evaluate(step, step.data.train, validation, done / steps)
+            history[VALIDATION].append(float(correct.mean()))
         if epoch + 1 < recipe.epochs:  # after the last one all is measured
-            correct, _ = yield from _evaluate(step, step.data.test, done / steps)
+            correct, _ = yield from _evaluate(step, step.data.test, None, done / steps)
             history["test_accuracy"].append(float(correct.mean()))
         save()
     return True
@@ -218,17 +256,19 @@ def evaluation_batch(device: torch.device, batch_size: int, image_shape: tuple[i
 
 @torch.no_grad()
 def _evaluate(
-    step: Step, split: tuple[torch.Tensor, torch.Tensor], fraction: float = 1.0
+    step: Step, data: tuple[torch.Tensor, torch.Tensor], chosen: torch.Tensor | None = None, fraction: float = 1.0
 ) -> Generator[float, None, tuple[torch.Tensor, torch.Tensor]]:
-    """Correctness (N,) float64 at the test-time weights, and embeddings (N, M); yields `fraction` after every part."""
+    """Correctness (N,) float64 at the test-time weights, and embeddings (N, M), of the images and labels of `data`
+    whose indices are `chosen`, of all unless given; yields `fraction` after every part."""
     step.backbone.eval()
-    images, labels = split
+    images, labels = data
+    indices = torch.arange(len(images), device=step.device) if chosen is None else chosen.to(step.device)
     size = evaluation_batch(step.device, step.batch_size, images.shape[1:])
-    embeddings = torch.empty(len(images), step.backbone.fc.out_features, device=step.device)
-    for chosen in torch.arange(len(images), device=step.device).split(size):
-        embeddings[chosen] = step.embed(images, chosen)
+    embeddings = torch.empty(len(indices), step.backbone.fc.out_features, device=step.device)
+    for rows, part in zip(embeddings.split(size), indices.split(size), strict=True):
+        rows.copy_(step.embed(images, part))
         yield fraction
-    return (step.loss.logits(embeddings).argmax(1) == labels).double(), embeddings
+    return (step.loss.logits(embeddings).argmax(1) == labels[indices]).double(), embeddings
 
 
 @torch.no_grad()
@@ -237,17 +277,18 @@ def _measure(step: Step, num_classes: int) -> Generator[float, None, Record | No
     weight = step.loss.classifier()
     final: dict[str, float] = {}
     class_angles = {}
-    for name, split in (("train", step.data.train), ("test", step.data.test)):
-        correct, embeddings = yield from _evaluate(step, split)
+    for name, data, chosen in (("train", step.data.train, step.trained), ("test", step.data.test, None)):
+        correct, embeddings = yield from _evaluate(step, data, chosen)
+        labels = data[1] if chosen is None else data[1][chosen.to(step.device)]
         if not bool(torch.isfinite(embeddings).all() and torch.isfinite(weight).all()):
             return None
-        angles = torch.rad2deg(geometry.target_angles(embeddings, weight, split[1]))
+        angles = torch.rad2deg(geometry.target_angles(embeddings, weight, labels))
         final[f"{name}_accuracy"] = float(correct.mean())
         final[f"{name}_angle"] = float(angles.mean())
         final[f"{name}_inverted"] = float((angles > 90).double().mean())
-        class_angles[name] = geometry.class_means(angles, split[1], num_classes).tolist()
+        class_angles[name] = geometry.class_means(angles, labels, num_classes).tolist()
         if name == "train":
-            collapse = geometry.neural_collapse(embeddings, weight, split[1])
+            collapse = geometry.neural_collapse(embeddings, weight, labels)
     record: Record = {}
     if weight.shape[1] <= 3:
         record["features"] = _features(embeddings, step.data.test[1], weight)

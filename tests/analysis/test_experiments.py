@@ -522,13 +522,20 @@ def test_what_is_beside_a_claim_does_not_want_the_claim_s_own_runs():
     assert (row.verdict, [each.beside for each in row.evidence]) == (NOT_RUN, ["by NC1 at M = 9"])
 
 
+@pytest.mark.parametrize(
+    ("column", "place"),
+    [("later_test_accuracy", experiments_tables.ALL_LATER), ("stopped_accuracy", experiments_tables.IN_TIME)],
+)
 @pytest.mark.parametrize("name", ["better-mnist", "better-cifar10", "alpha-mnist"])
-def test_the_mean_over_the_epochs_after_the_softmax_phase_is_beside_a_claim(name):
-    (beside,) = (each for each in judged(name).evidence if each.beside)
-    assert (beside.beside, beside.verdict) == (experiments_tables.ALL_LATER, REPRODUCED)
-    lower = add("later_test_accuracy", -0.1, of("w-softmax:1.5"))
-    main, beside = judged(name, lower).evidence
-    assert (main.verdict, beside.verdict) == (REPRODUCED, NOT_REPRODUCED)
+def test_other_epochs_than_the_last_are_beside_a_claim(name, column, place):
+    lower = add(column, -0.1, of("w-softmax:1.5"))
+    for change, expected in ((None, REPRODUCED), (lower, NOT_REPRODUCED)):
+        row = judged(name, *([change] if change else []))
+        found = {each.beside: each.verdict for each in row.evidence}
+        assert found.pop(place) == expected
+        assert list(found.values()) == [REPRODUCED, REPRODUCED]
+    none = judged(name, lambda row: row.update({column: np.nan}))
+    assert place not in {each.beside for each in none.evidence}
 
 
 def test_separability_is_beside_by_the_class_means_too():

@@ -2,6 +2,7 @@
 
 import dataclasses
 import gzip
+import math
 
 import pytest
 
@@ -52,13 +53,31 @@ def test_later_epochs_are_those_after_the_softmax_phase(tmp_path, record):
     assert found["met_accuracy"].tolist() == pytest.approx([0.55, 0.55])
 
 
+def test_a_run_stopped_in_time_is_that_of_its_best_validation_epoch(tmp_path, record):
+    """The first of equal ones, whatever the test images say."""
+    store = Store(tmp_path)
+    tested = [0.2, 0.5, 0.9, 0.3]
+    for seed, held_out in enumerate(
+        [[0.1, 0.4, 0.4, 0.4], [0.1, 0.2, 0.3, 0.4], [0.5, 0.1, 0.1, 0.1], None, [0.1, 0.4]]
+    ):
+        recipe = Recipe(name="digits", width=9, epochs=4, softmax_epochs=1, seed=seed, validation=0.1)
+        told = {} if held_out is None else {"validation_accuracy": held_out}
+        store.write(record(recipe, 0.3) | {"test_accuracy": tested} | told)
+    found = records.load(tmp_path).set_index("seed")["stopped_accuracy"]
+    assert found.tolist() == pytest.approx([0.5, 0.3, 0.2, math.nan, math.nan], nan_ok=True)
+
+
 def test_what_a_run_measured_before_it_diverged_is_no_result(lost, record):
     folder = lost("failed")
     whole = record(Recipe(name="digits", width=9, seed=5), 0.5)
     kept = {key: whole[key] for key in ("run_id", "recipe", "train_accuracy", "test_accuracy")}
-    Store(folder).write(kept | {"status": "diverged"})
+    Store(folder).write(kept | {"status": "diverged", "validation_accuracy": whole["test_accuracy"]})
     frame = records.load(folder)
-    assert frame[["test_accuracy", "best_accuracy", "met_accuracy", "later_test_accuracy"]].isna().all(axis=None)
+    assert (
+        frame[["test_accuracy", "best_accuracy", "stopped_accuracy", "met_accuracy", "later_test_accuracy"]]
+        .isna()
+        .all(axis=None)
+    )
 
 
 def test_a_pack_that_is_missing_is_not_a_folder_to_sweep_into(tmp_path):

@@ -45,10 +45,20 @@ def end(running):
 
 
 @pytest.mark.parametrize("epochs", [1, 2, 3, 4])
-@pytest.mark.parametrize("loss", ["softmax", "w-softmax:1", "w-softmax-simplex:1", "center", "l-softmax"])
-def test_a_run_goes_on_from_its_last_epoch_to_the_same_record(loss, epochs, store, few_digits):
+@pytest.mark.parametrize(
+    ("loss", "validation"),
+    [
+        ("softmax", 0.0),
+        ("w-softmax:1", 0.0),
+        ("w-softmax:1", 0.2),
+        ("w-softmax-simplex:1", 0.0),
+        ("center", 0.0),
+        ("l-softmax", 0.0),
+    ],
+)
+def test_a_run_goes_on_from_its_last_epoch_to_the_same_record(loss, validation, epochs, store, few_digits):
     """In the softmax phase, at its end, after it, and while it is measured."""
-    recipe = dataclasses.replace(RECIPE, loss=loss)
+    recipe = dataclasses.replace(RECIPE, loss=loss, validation=validation)
     killed = Running(recipe, few_digits, store=store)
     saved = set()
     while len(saved) < epochs:

@@ -20,6 +20,7 @@ def test_run_ids_are_readable_distinct_and_stable():
         {"epochs": 31},
         {"loss": "softmax"},
         {"momentum": 0.8},
+        {"validation": 0.1},
     ]
     ids = {dataclasses.replace(recipe, **change).run_id for change in changes}
     assert len(ids | {recipe.run_id}) == len(changes) + 1
@@ -60,6 +61,8 @@ def test_widths(classes, widths):
         ({"batch_size": 1}, "batch_size must be at least 2, got 1"),
         ({"softmax_epochs": 31}, "softmax_epochs must be in 0…30, got 31"),
         ({"lr": float("nan")}, "lr must be finite and above 0, got nan"),
+        ({"validation": 1.0}, "validation must be in 0…1, and below 1, got 1.0"),
+        ({"validation": float("nan")}, "validation must be in 0…1, and below 1, got nan"),
         ({"weight_decay": -1.0}, "weight_decay must be finite and at least 0, got -1.0"),
     ],
 )
@@ -80,7 +83,7 @@ def test_named_recipes_are_whole():
     assert default_recipe("own-photos") == "own-small"
 
 
-def test_long_and_cold_change_nothing_else():
+def test_long_cold_and_validated_change_nothing_else():
     """Three times as long: the same learning rates at the same shares of the training, and nothing else changed."""
     short, long = RECIPES["cifar10-small"].recipe, RECIPES["cifar10-small-long"].recipe
     assert short.differences(long) == {
@@ -89,6 +92,9 @@ def test_long_and_cold_change_nothing_else():
         "softmax_epochs": (2, 6),
         "lr_decay_steps": (84.0, 252.0),
     }
+    validated = RECIPES["cifar10-small-validated"].recipe
+    told = long.differences(validated)
+    assert told == {"name": (long.name, validated.name), "validation": (0.0, 0.1)}
     warm, cold = RECIPES["mnist-small"].recipe, RECIPES["mnist-small-cold"].recipe
     assert warm.differences(cold) == {"name": ("mnist-small", "mnist-small-cold"), "softmax_epochs": (1, 0)}
 

@@ -274,6 +274,27 @@ def test_a_sweep_ends_with_its_table_and_the_command_that_draws_it(undisturbed):
     assert not [name for name in os.listdir(out) if not name.endswith(".json")]
 
 
+def test_with_validation_images_a_second_table_is_of_runs_stopped_in_time(tmp_path, capsys):
+    out = tmp_path / "runs"
+    options = ["--widths", "9", "--losses", "softmax", "--seeds", "2", "--epochs", "6", "--set", "validation=0.2"]
+    assert main([*options, "--device", "cpu", "--out", str(out)]) == 0
+    said = capsys.readouterr().out
+    found = list(Store(out).records())
+    stopped = [r["test_accuracy"][max(range(6), key=r["validation_accuracy"].__getitem__)] for r in found]
+    last = [r["test_accuracy"][-1] for r in found]
+    assert stopped != last
+    rows = [line.split() for line in said.splitlines() if line.split()[:1] == ["9"]]
+    assert [float(row[1]) for row in rows] == [round(50 * sum(values), 2) for values in (last, stopped)]
+    assert "in the epoch that is best on the validation images" in said
+
+
+def test_too_few_images_to_hold_out_are_said_once(tmp_path, capsys):
+    assert main(["--set", "validation=0.001", "--device", "cpu", "--out", str(tmp_path / "runs")]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: validation=0.001 of 1,347 training images: ")
+    assert error.count("\n") == 1
+
+
 def test_a_finished_sweep_is_not_run_again(undisturbed, capsys):
     _, _, out = undisturbed
     before = {path: path.stat().st_mtime_ns for path in out.iterdir()}

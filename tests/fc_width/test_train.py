@@ -140,6 +140,55 @@ def test_an_epoch_s_test_accuracy_is_that_of_the_network_then(few_digits):
     assert two["train_accuracy"][0] == one["train_accuracy"][0]
 
 
+def test_validation_images_are_measured_and_neither_trained_nor_tested_on(few_digits, monkeypatch):
+    """As a run on the others alone that is tested on them."""
+    recipe = dataclasses.replace(QUICK, epochs=3, lr=0.02, validation=0.2)
+    kept, held_out = train.split(recipe, few_digits)
+    statistics = step.channel_statistics(few_digits)
+    monkeypatch.setattr(step, "channel_statistics", lambda dataset: statistics)
+    found = run(recipe, few_digits)
+    images, labels = few_digits.train_images, few_digits.train_labels
+    others = dataclasses.replace(
+        few_digits,
+        train_images=images[kept],
+        train_labels=labels[kept],
+        test_images=images[held_out],
+        test_labels=labels[held_out],
+    )
+    alone = run(dataclasses.replace(recipe, validation=0.0), others)
+    assert found["validation_accuracy"] == alone["test_accuracy"]
+    assert "validation_accuracy" not in alone
+    assert len(set(found["validation_accuracy"])) > 1
+    for key in ("train_accuracy", "batch_angle", "geometry"):
+        assert found[key] == alone[key]
+    assert found["class_angles"]["train"] == alone["class_angles"]["train"]
+    assert found["final"]["train_accuracy"] == alone["final"]["train_accuracy"]
+    assert len(found["class_angles"]["test"]) == 10
+    assert found["final"]["test_accuracy"] == found["test_accuracy"][-1]
+    same_network = run(dataclasses.replace(recipe, validation=0.0), dataclasses.replace(few_digits, **{
+        name: getattr(others, name) for name in ("train_images", "train_labels")
+    }))  # fmt: skip
+    assert found["test_accuracy"] == same_network["test_accuracy"]
+
+
+def test_which_images_are_held_out(digits):
+    recipe = dataclasses.replace(QUICK, validation=0.1)
+    kept, held_out = train.split(recipe, digits)
+    count = len(digits.train_labels)
+    assert sorted([*kept.tolist(), *held_out.tolist()]) == list(range(count))
+    shares = digits.train_labels[held_out].bincount() / digits.train_labels.bincount()
+    assert shares.tolist() == pytest.approx([0.1] * 10, abs=0.01)
+    other = dataclasses.replace(recipe, width=3, loss="w-softmax:1", feature="linear", epochs=4)
+    assert torch.equal(train.split(other, digits)[1], held_out)
+    assert not torch.equal(train.split(dataclasses.replace(recipe, seed=1), digits)[1], held_out)
+    assert [len(side) for side in train.split(QUICK, digits)] == [count, 0]
+
+
+def test_a_class_with_no_image_to_hold_out(few_digits):
+    with pytest.raises(ValueError, match=r"^validation=0\.01 of 130 training images: .*test_size = 2.*classes = 10"):
+        train.check_fit(dataclasses.replace(QUICK, validation=0.01), few_digits)
+
+
 def imported(name):
     """The modules of this package that one of them imports, at whatever place."""
     folder = Path(train.__file__).parent
@@ -186,8 +235,8 @@ def test_the_data_order_does_not_depend_on_the_network(few_digits, monkeypatch):
 
 
 def test_seeds_for_different_purposes_differ():
-    found = {derived_seed(seed, purpose) for seed in range(50) for purpose in ("initialisation", "order")}
-    assert len(found) == 100
+    found = {derived_seed(seed, purpose) for seed in range(50) for purpose in ("initialisation", "order", "validation")}
+    assert len(found) == 150
 
 
 def test_building_a_network_leaves_the_global_generator_alone(few_digits):
