@@ -19,7 +19,8 @@ ENOUGH = 5
 
 def accuracy_by_epoch(runs: pd.DataFrame) -> Drawing:
     """Accuracy of each loss at M = C − 1 after each epoch, on test images, and of the training images when met in it:
-    the mean over seeds and, of `ENOUGH` seeds, its 95 % t interval.
+    the mean over seeds and, of `ENOUGH` seeds, its 95 % t interval. Where images were held out for validation, a dot at
+    the means of the epoch that is best on these and of the test accuracy after it.
 
     *Arguments*: `runs`, rows of `records.load` of one recipe, data set and feature.
 
@@ -59,10 +60,15 @@ def accuracy_by_epoch(runs: pd.DataFrame) -> Drawing:
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.grid(axis="y", color="0.92")
         axes.set_axisbelow(True)
+    stopped = at[at["stopped_epoch"].notna()]
+    for loss, (_, colour, _, _) in styles(stopped["loss"]).items():
+        means = stopped.loc[stopped["loss"] == loss, ["stopped_epoch", "stopped_accuracy"]].astype(float).mean()
+        panels["test"].plot(*means.to_numpy() * (1, 100), "o", color=colour, markeredgecolor="black", zorder=5)
     legend_above(figure, panels["test"], f"{captions.title(runs)}, M = C − 1 = {int(at['width'].iloc[0])}")
-    alpha = "; dashed: where α sets in" if warm else ""
+    told = "; dashed: where α sets in" if warm else ""
+    told += "; dots: stopped where accuracy on the validation images is best" if len(stopped) else ""
     band = f"its 95 % t interval where there are {ENOUGH} seeds or more"
-    return Drawing(figure, source, f"Line: mean over seeds; band: {band}{alpha}. {captions.caption(chosen)}")
+    return Drawing(figure, source, f"Line: mean over seeds; band: {band}{told}. {captions.caption(chosen)}")
 
 
 def tells(runs: pd.DataFrame) -> bool:

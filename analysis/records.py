@@ -17,7 +17,7 @@ import pandas as pd
 
 from fc_width.data import num_classes
 from fc_width.recipes import RECIPES, Recipe, recipe_from
-from fc_width.record import check_record, stopped_accuracy
+from fc_width.record import check_record, stopped_accuracy, stopped_epoch
 from fc_width.store import CorruptRecordError, Store, put
 
 PACK_SUFFIX = ".jsonl.gz"
@@ -39,13 +39,14 @@ def load(source: str | Path) -> pd.DataFrame:
     share of the test images that are of their largest class; where a run does not say, 1/C), the final measurements
     (`test_accuracy` and the like, accuracies and shares in 0…1, angles in degrees), `met_accuracy` (the share of all
     samples met in training that were right when met: the features from before the step on them, the classifier from
-    after it), `best_accuracy` (the test accuracy of the epoch that has the highest), `stopped_accuracy` (that of the
-    epoch that is best on the validation images; NaN where none were held out), `later_met_accuracy` and
-    `later_test_accuracy` (the means of those over the epochs after the softmax phase), the geometry (`nc1`, …),
-    `fc_parameters`, `classifier_parameters`, `seconds`, `error` (why a run failed), the provenance (its precision as
-    `computed_in`), and, as objects, `class_angles` (split → list of degrees), `epoch_accuracy` (split → list of 0…1, on
-    `train` of the images when met), `correct` (base64 of packed bits) and `features` (M ≤ 3). What a run does not have
-    (a diverged one, say) is NaN or None; the columns of `MEASURED` are there though no run has them.
+    after it), `best_accuracy` (the test accuracy of the epoch that has the highest), `stopped_epoch` (from 1 on: the
+    one that is best on the validation images; NaN where none were held out) and `stopped_accuracy` (the test accuracy
+    after it), `later_met_accuracy` and `later_test_accuracy` (the means of those over the epochs after the softmax
+    phase), the geometry (`nc1`, …), `fc_parameters`, `classifier_parameters`, `seconds`, `error` (why a run failed),
+    the provenance (its precision as `computed_in`), and, as objects, `class_angles` (split → list of degrees),
+    `epoch_accuracy` (split → list of 0…1, on `train` of the images when met), `correct` (base64 of packed bits) and
+    `features` (M ≤ 3). What a run does not have (a diverged one, say) is NaN or None; the columns of `MEASURED` are
+    there though no run has them.
 
     *Raises*: `FileNotFoundError` if there is no record, naming the command that makes them; `ValueError` if a
     record or the file is corrupt."""
@@ -166,7 +167,7 @@ def _row(record: dict[str, Any]) -> dict[str, Any]:
     row |= dataclasses.asdict(Recipe()) | record["recipe"]  # a field younger than the record is at its default
     done = record["status"] == "done"
     row["met_accuracy"] = fmean(record.get("train_accuracy") or [math.nan]) if done else math.nan
-    row["stopped_accuracy"] = stopped_accuracy(record)
+    row["stopped_epoch"], row["stopped_accuracy"] = stopped_epoch(record), stopped_accuracy(record)
     row["best_accuracy"] = max(record.get("test_accuracy") or [math.nan]) if done else math.nan
     for name, split in (("later_met_accuracy", "train"), ("later_test_accuracy", "test")):
         later = record.get(f"{split}_accuracy", [])[row["softmax_epochs"] :]

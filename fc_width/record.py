@@ -62,12 +62,18 @@ def last_accuracy(record: Record) -> float:
 
 
 def stopped_accuracy(record: Record) -> float:
-    """Test accuracy, in 0…1, of a run stopped in time: in the epoch that is best on the validation images, the first of
-    those. NaN if none were held out, or the run is not done."""
+    """Test accuracy, in 0…1, of a run stopped in time, after its `stopped_epoch`; NaN if it has none."""
+    epoch = stopped_epoch(record)
+    return math.nan if epoch is None else float(record["test_accuracy"][epoch - 1])
+
+
+def stopped_epoch(record: Record) -> int | None:
+    """The epoch, counted from 1, that is best on the validation images, the first of those; None if none were held out,
+    or the run is not done."""
     held_out, tested = record.get("validation_accuracy", []), record.get("test_accuracy", [])
     if record["status"] != "done" or not held_out or len(held_out) != len(tested):
-        return math.nan
-    return float(tested[held_out.index(max(held_out))])
+        return None
+    return 1 + int(held_out.index(max(held_out)))
 
 
 def check_recipe(recipe: object) -> None:

@@ -53,6 +53,19 @@ def test_a_curve_is_the_mean_over_seeds_with_its_interval(runs):
     assert "5 seeds, 15 runs, 5 of them not done" in drawing.caption
 
 
+def test_a_dot_is_where_the_validation_images_stop_a_loss(runs):
+    held_out = (runs["loss"] == "softmax") & (runs["width"] == 9)
+    epochs = runs["seed"].where(held_out) + 3
+    stopped = runs.assign(stopped_epoch=epochs, stopped_accuracy=epochs / 10)
+    drawing = figures_epochs.accuracy_by_epoch(stopped)
+    tested, trained = ([line for line in axes.lines if line.get_marker() == "o"] for axes in drawing.figure.axes)
+    (dot,) = tested
+    assert (dot.get_xdata().item(), dot.get_ydata().item()) == pytest.approx((5, 50))
+    assert not trained
+    assert "; dots: stopped where accuracy on the validation images is best" in drawing.caption
+    assert "dots" not in figures_epochs.accuracy_by_epoch(runs).caption
+
+
 def test_few_seeds_have_no_band(runs):
     drawing = figures_epochs.accuracy_by_epoch(runs[(runs["loss"] == "softmax") | (runs["seed"] < 4)])
     assert [len(axes.collections) for axes in drawing.figure.axes] == [1, 1]

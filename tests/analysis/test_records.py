@@ -63,8 +63,9 @@ def test_a_run_stopped_in_time_is_that_of_its_best_validation_epoch(tmp_path, re
         recipe = Recipe(name="digits", width=9, epochs=4, softmax_epochs=1, seed=seed, validation=0.1)
         told = {} if held_out is None else {"validation_accuracy": held_out}
         store.write(record(recipe, 0.3) | {"test_accuracy": tested} | told)
-    found = records.load(tmp_path).set_index("seed")["stopped_accuracy"]
-    assert found.tolist() == pytest.approx([0.5, 0.3, 0.2, math.nan, math.nan], nan_ok=True)
+    found = records.load(tmp_path).set_index("seed")
+    assert found["stopped_accuracy"].tolist() == pytest.approx([0.5, 0.3, 0.2, math.nan, math.nan], nan_ok=True)
+    assert found["stopped_epoch"].tolist() == pytest.approx([2, 4, 1, math.nan, math.nan], nan_ok=True)
 
 
 def test_what_a_run_measured_before_it_diverged_is_no_result(lost, record):
