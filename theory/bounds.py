@@ -49,12 +49,13 @@ class AngleBound:
 def largest_min_angle(C: int, M: int) -> AngleBound:
     """The largest possible smallest angle between C unit vectors in R^M.
 
-    Exact for M ≥ C − 1 (simplex: arccos(−1/(C−1))), for C/2 ≤ M ≤ C − 2 (90°: Rankin 1955), for M = 2 (polygon), for
-    M = 1 (0°: some coincide), and for the codes of `spherical_codes` that are known to be optimal. Else the upper bound
-    is the least of those of `code_bounds` (Levenshtein's; in R^3 Fejes Tóth's; in a few more dimensions Böröczky's; 60°
-    where there are too many vectors for it) and the angle of a known optimal code of no more vectors in no fewer
-    dimensions, the lower one a code: found by search and certified, or made of layers of latitude, or a part of a known
-    one (of `spherical_codes`, or a shell of the integer vectors) of more vectors or fewer dimensions.
+    Exact for M ≥ C − 1 (simplex: arccos(−1/(C−1))), for C/2 ≤ M ≤ C − 2 (90°: Rankin 1955), for M = 2 (polygon), for M
+    = 1 (0°: some coincide), and for the codes of `spherical_codes` that are known to be optimal. Else the upper bound
+    is the least of those of `code_bounds` (Levenshtein's and, up to R^16, Delsarte's; in R^3 Fejes Tóth's; in a few
+    more dimensions Böröczky's; 60° where there are too many vectors for it) and the angle of a known optimal code of no
+    more vectors in no fewer dimensions, the lower one a code: found by search and certified, or made of layers of
+    latitude, or a part of a known one (of `spherical_codes`, or a shell of the integer vectors) of more vectors or
+    fewer dimensions.
 
     *Arguments*: `C` ≥ 2 vectors; `M` ≥ 1 dimensions.
 
@@ -82,6 +83,8 @@ def largest_min_angle(C: int, M: int) -> AngleBound:
         above.append((code_bounds.boroczky_angle(C, M) + TINY, "Böröczky"))
     if M > 3 or C < 100:  # for many vectors in R^3 it is slow to compute, and the weaker one
         above.append((math.acos(code_bounds.least_cosine(C, M)) + TINY, "Levenshtein"))
+    if code_bounds.most_programmed(M) >= C:
+        above.append((math.acos(code_bounds.delsarte_cosine(C, M)) + TINY, "linear programming (Delsarte)"))
     if (most := code_bounds.KISSING_AT_MOST.get(M, C)) < C:
         above.append((math.pi / 3 + TINY, f"no more than {most} are 60° apart"))
     upper, bound = min(above)

@@ -1,5 +1,6 @@
-"""How far apart C unit vectors in R^M can be at most: the bounds of Levenshtein, Fejes Tóth and Böröczky, and those of
-kissing numbers.
+"""How far apart C unit vectors in R^M can be at most: the bounds of Levenshtein, of Delsarte by linear programming, of
+Fejes Tóth and Böröczky, and those of kissing numbers. (Semidefinite programs, Bachoc & Vallentin 2008, give stronger
+ones, which are not computed here.)
 
 A code is C unit vectors in R^M; its cosine is the largest inner product of two of them.
 """
@@ -9,7 +10,7 @@ import math
 
 import numpy as np
 import numpy.typing as npt
-from scipy import linalg, special
+from scipy import linalg, optimize, special
 
 Reals = npt.NDArray[np.float64]
 
@@ -25,6 +26,9 @@ KISSING_AT_MOST: dict[int, int] = {  # M: no more vectors than these have angles
 SIMPLEX = 8
 """Largest M that `boroczky_angle` is worth its cost for, which is 32^(M/2): from M = 8 on Levenshtein's bound is the
 better up to 1000 vectors, and for many more by little the worse."""
+
+DEGREE = 24
+"""Of the polynomials of `delsarte_cosine`."""
 
 
 def levenshtein(M: int, cosine: float) -> float:
@@ -49,7 +53,7 @@ def levenshtein(M: int, cosine: float) -> float:
     k = 1
     while cosine > _largest_zero(k, (M - 1) / 2, (M - 1) / 2):
         k += 1
-    low, at, high = (_gegenbauer(degree, M, cosine) for degree in (k - 1, k, k + 1))
+    low, at, high = _gegenbauer(k + 1, M, cosine)[k - 1 :]
     if cosine <= _largest_zero(k, (M - 1) / 2, (M - 3) / 2):
         bracket = (2 * k + M - 3) / (M - 1) - (low - at) / ((1 - cosine) * at)
         return float(special.binom(k + M - 3, k - 1) * bracket)
@@ -72,14 +76,13 @@ def _largest_zero(degree: int, a: float, b: float) -> float:
     return float(zero)
 
 
-def _gegenbauer(degree: int, M: int, x: float) -> float:
-    """P_k of R^M at x, P_k(1) = 1, by (k + M − 2) P_(k+1) = (2k + M − 2) x P_k − k P_(k−1)."""
-    before, now = 1.0, x
-    if degree == 0:
-        return before
+def _gegenbauer(degree: int, M: int, x: npt.ArrayLike) -> Reals:
+    """P_0 to P_degree of R^M at x, a row each, P_k(1) = 1, by (k + M − 2) P_(k+1) = (2k + M − 2) x P_k − k P_(k−1)."""
+    x = np.asarray(x, np.float64)
+    rows = [np.ones_like(x), x]
     for k in range(1, degree):
-        before, now = now, ((2 * k + M - 2) * x * now - k * before) / (k + M - 2)
-    return now
+        rows.append(((2 * k + M - 2) * x * rows[k] - k * rows[k - 1]) / (k + M - 2))
+    return np.stack(rows[: degree + 1])
 
 
 def least_cosine(C: int, M: int) -> float:
@@ -102,6 +105,44 @@ def least_cosine(C: int, M: int) -> float:
     return low - 1e-12
 
 
+def most_programmed(M: int) -> int:
+    """The most vectors in R^M that `delsarte_cosine` is worth its cost for: more want larger degrees; and from M = 17
+    on it gains next to nothing."""
+    return 2 * math.comb(M + 7, 8) if M <= 16 else 0
+
+
+def delsarte_cosine(C: int, M: int) -> float:
+    """A lower bound, by linear programming, of the cosine of any C unit vectors in R^M, M ≥ 3, C > 2M; rounded to the
+    safe side, and no less than `least_cosine`, which is the best one of small degrees.
+
+    For f = 1 + Σ f_k P_k, k = 1…`DEGREE`, with every f_k ≥ 0 and f ≤ 0 on [−1, s], a code of the cosine s has at most
+    f(1) vectors (Delsarte, Goethals & Seidel 1977): of N of them the sum of f over all N² inner products is at least
+    N², as no P_k has a sum below 0, and at most N f(1), that of the N which are 1.
+    """
+    low, high = least_cosine(C, M), 1.0
+    for _ in range(16):
+        middle = (low + high) / 2
+        low, high = (middle, high) if _programmed(M, middle) < C * (1 - 1e-11) else (low, middle)
+    return low - 1e-12
+
+
+def _programmed(M: int, cosine: float) -> float:
+    """A bound f(1) of the size of a code, infinite if none is found. The program asks for f ≤ 0 at some points alone;
+    so what f is above 0 at most is taken off it. Between points h apart it is at most h²/8 · max |f″| more than at
+    these, and |f″| is largest at 1."""
+    degrees = np.arange(1, DEGREE + 1)
+    points = -1 + (1 + cosine) * (1 - np.cos(np.linspace(0, math.pi, 500))) / 2
+    constraints = _gegenbauer(DEGREE, M, points)[1:].T
+    found = optimize.linprog(np.ones(DEGREE), A_ub=constraints, b_ub=-np.ones(len(points)), bounds=(0, None))
+    if found.x is None:
+        return math.inf
+    f = np.maximum(found.x, 0)
+    between, h = np.linspace(-1, cosine, 50_000, retstep=True)
+    second = degrees * (degrees - 1) * (degrees + M - 2) * (degrees + M - 1) / ((M - 1) * (M + 1))
+    above = float((1 + f @ _gegenbauer(DEGREE, M, between)[1:]).max() + h * h / 8 * (f @ second) + 1e-10)
+    return (1 + float(f.sum()) - above) / (1 - above) if above < 1 else math.inf
+
+
 def fejes_toth_angle(C: int) -> float:
     """Fejes Tóth's upper bound (1943) of the smallest angle of C ≥ 3 points on the sphere in R^3, radians."""
     turn = C / (C - 2) * math.pi / 6
@@ -119,7 +160,8 @@ def boroczky_angle(C: int, M: int) -> float:
 
     vectors, F being Schläfli's function, 2α the simplex's dihedral angle. It is met by the icosahedron and the
     600-cell, and for M = 3 it is Fejes Tóth's. N falls as φ grows: by F_n' = (2/π) F_(n−2)(β), sec 2β = sec 2α − 2, the
-    numerator and the denominator have slopes in the ratio of the bound for M − 2, which falls, and 1 for M = 1.
+    numerator, which begins above 0, and the denominator, which begins at 0, have slopes in the ratio of the bound for
+    M − 2, which falls, or is constant: it is 2 for M = 1 and 2π/φ for M = 2.
 
     The angle is the one where N, computed with a relative error below 10^−13, is C (1 − 10^−11): a safe side 100 times
     as wide as the error.

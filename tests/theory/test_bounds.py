@@ -11,7 +11,7 @@ import mpmath
 import numpy as np
 import pytest
 import sympy
-from scipy import linalg
+from scipy import linalg, optimize, special
 
 from theory import bounds, code_bounds, code_search, kept_codes
 from theory import spherical_codes as codes
@@ -94,6 +94,44 @@ def test_other_optimal_codes_are_below_the_upper_bounds(C, M):
         assert angle < code_bounds.fejes_toth_angle(C)
 
 
+@pytest.mark.parametrize(("C", "M", "degrees"), [(100, 4, 38.14), (100, 5, 49.50), (100, 6, 57.80), (100, 7, 63.22)])
+def test_linear_programs_bound_more_closely_than_levenshtein(C, M, degrees):
+    """The angles are those that another program, of the same degree, had found to be ruled out."""
+    cosine = code_bounds.delsarte_cosine(C, M)
+    assert code_bounds.least_cosine(C, M) < cosine
+    assert math.degrees(math.acos(cosine)) < degrees
+    assert bounds.largest_min_angle(C, M).upper == pytest.approx(math.acos(cosine), abs=1e-11)
+    assert "linear programming" in bounds.largest_min_angle(C, M).source
+
+
+@pytest.mark.parametrize(
+    ("C", "M"), sorted((C, M) for C, M in [*codes.SHARP, *codes.PROVED] if 3 <= M <= 16 and C > 2 * M)
+)
+def test_no_linear_program_rules_out_a_code_that_there_is(C, M):
+    cosine, _ = (codes.SHARP | codes.PROVED)[C, M]
+    assert code_bounds.delsarte_cosine(C, M) <= cosine + 1e-9
+    assert code_bounds._programmed(M, cosine + 1e-9) >= C * (1 - 1e-6)
+
+
+@pytest.mark.parametrize(("M", "cosine"), [(4, 0.5), (8, 0.5), (6, 0.4), (3, 0.7)])
+def test_the_polynomial_of_a_program_is_nowhere_above_what_was_taken_off_it(M, cosine, monkeypatch):
+    """By numpy's own roots of its derivative; and the bound is that of the kissing numbers where they are known so."""
+    found = []
+    solve = optimize.linprog
+    monkeypatch.setattr(optimize, "linprog", lambda *a, **k: found.append(solve(*a, **k)) or found[-1])
+    bound = code_bounds._programmed(M, cosine)
+    f = np.concatenate([[1.0], np.maximum(found[0].x, 0)])
+    powers = [special.gegenbauer(k, (M - 2) / 2) for k in range(len(f))]
+    polynomial = sum((each * (weight / each(1.0)) for weight, each in zip(f, powers, strict=True)), np.poly1d([0.0]))
+    turns = [root.real for root in polynomial.deriv().roots if abs(root.imag) < 1e-6 and -1 <= root.real <= cosine]
+    most = max(polynomial(np.array([-1.0, cosine, *turns])))
+    assert bound >= (polynomial(1.0) - most) / (1 - most) - 1e-6
+    assert bound == pytest.approx(polynomial(1.0), rel=2e-3)
+    if (M, cosine) == (8, 0.5):
+        assert bound == pytest.approx(240, rel=1e-4)
+        assert bound >= 240 - 1e-6
+
+
 def test_fejes_toth_s_bound_is_met_at_4_6_and_12():
     for C, cosine in ((4, -1 / 3), (6, 0.0), (12, 1 / math.sqrt(5))):
         assert math.cos(code_bounds.fejes_toth_angle(C)) == pytest.approx(cosine, abs=1e-12)
@@ -174,10 +212,14 @@ def test_boroczky_s_bound_falls_and_is_above_every_code(M):
 
 
 def test_boroczky_s_bound_is_used_where_it_is_the_least():
-    assert math.degrees(largest_min_angle(100, 4).upper) == pytest.approx(38.2759, abs=5e-5)
-    assert math.degrees(largest_min_angle(100, 5).upper) == pytest.approx(49.9199, abs=5e-5)
-    assert "Böröczky" in largest_min_angle(1000, 7).source
-    assert "Levenshtein" in largest_min_angle(1000, 8).source
+    assert math.degrees(code_bounds.boroczky_angle(100, 4)) == pytest.approx(38.2759, abs=5e-5)
+    assert math.degrees(code_bounds.boroczky_angle(100, 5)) == pytest.approx(49.9199, abs=5e-5)
+    for C, M in ((1000, 4), (2000, 5)):
+        assert largest_min_angle(C, M).upper == pytest.approx(code_bounds.boroczky_angle(C, M), abs=1e-11)
+        assert "Böröczky" in largest_min_angle(C, M).source
+    for C, M in ((1000, 7), (1000, 8)):
+        assert "linear programming" in largest_min_angle(C, M).source
+    assert "Levenshtein" in largest_min_angle(100, 8).source
 
 
 @pytest.mark.parametrize("M", sorted(code_bounds.KISSING_AT_MOST))
