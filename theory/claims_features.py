@@ -49,7 +49,8 @@ def closer(
     square: Any = 1 - G**2,
     widest: Any = squares,
 ) -> list[Step]:
-    """ "W-Softmax can force features to draw close to the weight vectors of their class by increasing α"."""
+    """ "The W-Softmax loss can force features to draw close to the weight vectors of their corresponding class by
+    increasing the value of α"."""
     b = sympy.Symbol("b", real=True)
     h = sympy.Symbol("h", real=True)
     theta, phi = sympy.symbols("theta phi", real=True)
@@ -209,7 +210,7 @@ def kept_apart(
             r"if $z_c = 0$, every $z_j \le 0$ and a positive combination of them is 0, so all are 0. So two classes "
             r"share no $x$ but where all logits are 0, on the simplex in $\mathbb{R}^{C-1}$, $C \ge 3$, none but $x = "
             r"0$. Directions are a compact set: **on that simplex features that are right in training for two classes "
-            r"are at least some angle apart, one for each $C$ and $\alpha$.**",
+            r"are at least some angle apart, one for each $C$ and $\alpha > 0$.**",
             upper**2 - square,
             2 * ALPHA * (1 - G),
         ),
@@ -241,9 +242,10 @@ def kept_apart(
             },
         ),
         equal(
-            r"**It pays to leave the simplex.** $C = k + 1$ unit weights with the common inner product $g$ "
-            r"have $\|\sum_j w_j\|^2 = C + Ckg = C(1 + kg)$, so each has the product $s = \sqrt{(1 + kg)/C}$ with the "
-            r"direction $u$ of their sum: 0 on the simplex, $g = -1/k$, and above 0 for every larger $g$.",
+            r"**Off the simplex one feature serves every class.** $C = k + 1$ unit weights with the common inner "
+            r"product $g$ have $\|\sum_j w_j\|^2 = C + Ckg = C(1 + kg)$, so each has the product $s = \sqrt{(1 + "
+            r"kg)/C}$ with the direction $u$ of their sum: 0 on the simplex, $g = -1/k$, and above 0 for every "
+            r"larger $g$.",
             (K + 1) + (K + 1) * pairs * G,
             (K + 1) * (1 + K * G),
             "against",
@@ -459,9 +461,9 @@ CLAIMS = (
             {"swapped": (10, 4)},
             {"widest": lambda b: 1 + K * b**2 + (1 + (K - 1) * b) ** 2},
         ),
-        "Kept apart on the simplex in C − 1 dimensions (C ≥ 3), and in the plane of two weights on their side; but on "
-        "the simplex by an angle that falls as 1/C or faster: features of two of ten classes can be 15.6° apart at α = "
-        "1. With other weights the printed loss can go to 0 on one and the same feature for every image.",
+        "Kept apart, for α > 0, on the simplex in C − 1 dimensions (C ≥ 3), and in the plane of two weights on their "
+        "side; but on the simplex by an angle that falls as 1/C or faster: features of two of ten classes can be 15.6° "
+        "apart at α = 1. With other weights the printed loss can go to 0 on one and the same feature for every image.",
     ),
     Claim(
         "mean-angle",

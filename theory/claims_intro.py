@@ -282,7 +282,8 @@ CLAIMS = (
         PROVED,
         large_norm,
         ({"sign": -1}, {"tie": (2, 1)}, {"closer": -1}),
-        "The paper's example has θ_1 < θ_2; its conclusion does not repeat that, and of other features it is not true. "
+        "Judged of θ_1 < θ_2, as in the example from which the paper draws it; its conclusion does not repeat that, "
+        "and of other features it is not true. "
         "W-Softmax does the same at its own boundary, between w_c and w'_j: the problem is moved there, not solved.",
     ),
     Claim(

@@ -24,6 +24,43 @@ def eq_12(max_classes: int, sign: int = 1) -> list[Step]:
     ]
 
 
+def algorithm_1(max_classes: int, batch: int = 50, divided: int = 1, decay: Any = Fraction(1, 2000)) -> list[Step]:
+    """Algorithm 1 adds up the losses of which Eq. 13 takes the mean."""
+    w, g = sympy.symbols("w g", positive=True)
+    size, rate, decays = sympy.symbols("B eta lambda", positive=True)
+    more = sympy.Symbol("b", positive=True)
+
+    def step(sum_of: sympy.Expr, learning: sympy.Expr, decaying: sympy.Expr) -> sympy.Expr:
+        """Of gradient descent with weight decay, where the mean of the gradients is g."""
+        return w - learning * (sum_of * g + decaying * w)
+
+    def moved(gradients: int) -> Fraction:
+        return 1 - Fraction(1, 100) * (gradients + Fraction(decay))
+
+    return [
+        equal(
+            r"Line 6 is the loss of Eq. 12, one instance at a time; lines 3 to 8 add them up, so that line 9 has $B$ "
+            r"times the gradient $g$ of Eq. 13. With the learning rate $\eta/B$ and the weight decay $B\lambda$ that "
+            r"is its step: $w - (\eta/B)(Bg + B\lambda w) = w - \eta(g + \lambda w)$.",
+            step(size, rate / size, size * decays),
+            step(sympy.Integer(divided), rate, decays),
+        ),
+        above_zero(
+            r"The rate alone does not mend it: for $B = 1 + b > 1$, $w - (\eta/B)(Bg + \lambda w)$ is longer by "
+            r"$\eta\lambda w(1 - 1/B) > 0$: weights decay $B$ times as slowly.",
+            sympy.expand(step(size, rate / size, decays) - step(sympy.Integer(1), rate, decays)).subs(size, 1 + more),
+            "against",
+        ),
+        Step(
+            r"With Sec. 5.1's numbers as printed, $B = 50$, $\eta = 1/100$, $\lambda = 1/2000$, the weight $w = 1$ and "
+            r"the mean gradient $g = 1$: $1 - (50 + 1/2000)/100 = 99999/200000$, half the weight; by Eq. 13 $1 - (1 + "
+            r"1/2000)/100 = 197999/200000$.",
+            lambda: (moved(batch), moved(1)) == (Fraction(99_999, 200_000), Fraction(197_999, 200_000)),
+            "counterexample",
+        ),
+    ]
+
+
 def alpha_0(max_classes: int, norm: Any = 2, bias: Any = 2) -> list[Step]:
     """ "The softmax loss is a special case of W-Softmax loss when α = 0"."""
     w_c, w_j = sympy.symbols("w_c w_j", real=True)
@@ -247,6 +284,17 @@ CLAIMS = (
         eq_12,
         ({"sign": -1},),
         "From its second line: the first, as the text has it, lacks the prime of w'_j.",
+    ),
+    Claim(
+        "algorithm-1",
+        "Sec. 4.2",
+        "Algorithm 1 trains with the loss of Eq. 13",
+        CONDITIONAL,
+        algorithm_1,
+        ({"batch": 1}, {"divided": 2}, {"decay": 0}),
+        "With the learning rate divided by B, the number of instances of a batch, and the weight decay multiplied by "
+        "it: it takes the sum where Eq. 13 has the mean. Nor does it say when the weights get their length of 1, which "
+        "Eq. 1 wants: after line 9 they have another.",
     ),
     Claim(
         "alpha-0",

@@ -124,4 +124,4 @@ REFERENCE_23 = {
 losses whose rows in Tables 1 to 3 name no reference; as far as known here, no command can check them."""
 REFERENCE_47 = {"softmax": 9788, "triplet": 9870, "l-softmax": 9910, "cosface": 9933}
 """Rows of Table 4 as the paper's reference [47] prints them in its own Table 2, where 9905 is softmax with the center
-loss."""
+loss; all but CosFace's it has from [24], whose network Table 4 uses; as far as known here."""

@@ -32,7 +32,7 @@ MEANING = {
 NOTATION = (
     "unit weights w_c, w_j at the angle θ, g = cos θ; n (n_j) = ‖αw_c + w_j‖; w' = (αw_c + w_j)/n, at the angle φ from "
     "w_c; z_c, z_j and z' are the inner products of the feature x with w_c, w_j and w'. Right in training: z_c > z'_j "
-    "for every j ≠ c; right at test: z_c > z_j for every j ≠ c."
+    "for every j ≠ c; right at test: z_c > z_j for every j ≠ c. α > 0 where 0 is not named."
 )
 
 
