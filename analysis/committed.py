@@ -80,6 +80,7 @@ SWEEPS: dict[str, tuple[str, ...]] = {
         "--dataset cifar100 --widths 50 98 99 198 297 495 --losses softmax --seeds 20",
         "--dataset cifar100 --widths 25 35 --losses softmax --seeds 5",
     ),
+    "cifar100-small-long": ("--recipe cifar100-small-long --widths 99 --losses softmax w-softmax:1 --seeds 8",),
     "cifar100-small-50": ("--dataset cifar100:50 --widths 12 25 48 49 98 147 245 --losses softmax --seeds 10",),
 }
 """The packs that the committed figures and tables rest on, each with the options of the sweeps that make its records.
