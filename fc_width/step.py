@@ -148,7 +148,8 @@ class Step:
 
     *Attributes*: `trained`; `hits` and `total`, correct samples and summed losses of this epoch, on the device;
     `samples`, how many an epoch trains on, all but a last one alone in its batch, where batch norm has no variance to
-    divide by; `recorded`, whether any step of this process has been recorded as a graph.
+    divide by; `kernels`, what makes some, besides torch, `numba` or `triton`, else ""; `recorded`, whether any step of
+    this process has been recorded as a graph.
 
     *Raises*: `ValueError` if a label is no class of the loss (on CUDA a device-side assertion)."""
 
@@ -167,6 +168,8 @@ class Step:
         self.batch_size, self.precision = min(recipe.batch_size, count), recipe.precision
         self.samples = count - (count % self.batch_size == 1)
         self.fused = _fused(backbone, self.precision, self.device)
+        norms = self.device.type == "cpu" and not in_bfloat16(self.precision, self.device) and _fuse_norms(backbone)
+        self.kernels = "numba" if norms else "" if self.fused is None else "triton"
         self.optimizer = optimizer_of(recipe, backbone, loss)
         numbers = torch.float64 if self.device.type == "cpu" else torch.float32  # what the fused SGD reads
         self.rate = torch.zeros(1, dtype=numbers, device=self.device)
@@ -285,6 +288,19 @@ def _fused(backbone: Backbone, wanted: str, device: torch.device) -> "FusedBackb
         warnings.warn(f"torch's own modules train, as Triton can make no kernels: {obstacle}", stacklevel=2)
         return None
     return fused.FusedBackbone(backbone, torch.bfloat16 if in_bfloat16(wanted, device) else torch.float32)
+
+
+def _fuse_norms(backbone: Backbone) -> bool:
+    """Have numba do the PReLU and batch norm of a trunk in float32 on a CPU, if it is there; whether it does."""
+    try:
+        from fc_width import fused_norm
+    except ImportError:
+        return False
+    if obstacle := fused_norm.obstacle():
+        warnings.warn(f"torch's own modules train, as numba can make no kernels: {obstacle}", stacklevel=2)
+        return False
+    backbone.trunk = fused_norm.fuse(backbone.trunk)
+    return True
 
 
 def optimizer_of(recipe: Recipe, backbone: Backbone, loss: Loss) -> torch.optim.Optimizer:

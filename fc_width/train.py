@@ -122,8 +122,8 @@ def _pieces(
     order = torch.Generator().manual_seed(derived_seed(recipe.seed, "order"))
     history: dict[str, list[float]] = {key: [] for key in (*HISTORY, *([VALIDATION] if len(validation) else []))}
     made = provenance.provenance(device, recipe.precision) | {"data_sha256": dataset.checksum}
-    if step.fused is not None:
-        made["kernels"] = f"triton {provenance.installed('triton')}"
+    if step.kernels:
+        made["kernels"] = f"{step.kernels} {provenance.installed(step.kernels)}"
     state = None if store is None else store.saved(recipe.run_id)
     conditions = provenance.conditions(made)
     taken_up = None if state is None else checkpoint.take_up(state, conditions, step, order, history)
