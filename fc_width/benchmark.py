@@ -18,7 +18,7 @@ from fc_width import (
     benchmark_sweep,
     benchmark_training,
 )
-from fc_width.provenance import device_name
+from fc_width.provenance import device_name, installed
 from theory import console
 
 
@@ -58,7 +58,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     finally:
         if made is not None:  # nothing was measured
             made.unlink(missing_ok=True)
-    machine = f"{device_name(device)}, torch {torch.__version__}, Python {platform.python_version()}"
+    maker = "triton" if name == "cuda" else "numba"
+    kernels = f", {maker} {version}" if (version := installed(maker)) else ""
+    machine = f"{device_name(device)}, torch {torch.__version__}{kernels}, Python {platform.python_version()}"
     print(f"{module.describe(options, device)}; {machine}\n\n{module.table(found)}")
     if options.json is not None:
         rows = {"machine": machine, "measurements": [asdict(each) for each in found]}
