@@ -41,6 +41,24 @@ def test_the_sweep_against_the_loops(name, seeds):
         assert f"the sweep reaches {engine['of matmul'].removesuffix('%')} % of what large matrix products" in COSTS
 
 
+@pytest.mark.parametrize(("name", "seeds"), [("sweep-fast", 12), ("sweep-mnist-small-fast", 8)])
+def test_the_sweep_with_numba(name, seeds):
+    rows, above = table(name)
+    assert ", numba " in above
+    _, plain, _, engine = rows
+    runs, rounds = re.search(r"(\d+) runs of each way in each of (\d+)", above).groups()
+    assert int(runs) * int(rounds) == seeds
+    ratio = float(engine["ratio"])
+    told = COSTS.partition("| with numba, runs per hour")[2]
+    assert f"[{ratio:.2f} times](../figures/benchmark-{name}.md)" in told
+    assert f" {ratio / float(plain['ratio']):.1f} times |" in told.partition("on one thread")[2][:40]
+    mean, low, high = map(minus, re.findall(r"[-+][\d.]+", engine["difference (95 %)"]))
+    assert f"{mean} ({low} to {high}), {seeds} seeds" in told
+    if name == "sweep-mnist-small-fast":
+        assert f"{ratio:.1f} with numba" in README
+        assert f"the sweep reaches {engine['of matmul'].removesuffix('%')} %. A worker" in COSTS
+
+
 def test_the_sweep_on_a_gpu():
     loop, one, many, _ = table("sweep-paper-mnist")[0]
     assert loop["way"] == "ordinary loop"
