@@ -40,6 +40,13 @@ IN_TIME = "stopped by the validation images"
 
 ALL_LATER = "mean over the epochs after the softmax phase"
 
+TOLD = {
+    BEST_ON_TEST: "best epoch's accuracy",
+    LATER_EPOCHS: f"accuracy, {ALL_LATER}",
+    STOPPED: f"accuracy, {IN_TIME}",
+}
+"""How a reader is told of them."""
+
 PRINTED = {loss: loss.rpartition(":")[2] for loss in ("hinge", SOFTMAX, "l-softmax", *W_SOFTMAX)}
 """The keys of the paper's tables."""
 
@@ -209,8 +216,7 @@ def _gain(
 ) -> Contrast:
     width = width or runs.classes - 1
     gain = runs.accuracy(one, width, split=split) - runs.accuracy(other, width, split=split)
-    told = {BEST_ON_TEST: "best epoch's accuracy", LATER_EPOCHS: f"accuracy, {ALL_LATER}"}
-    what = (told | {STOPPED: f"accuracy, {IN_TIME}"}).get(split, "accuracy")
+    what = TOLD.get(split, "accuracy")
     return Contrast(f"{what}, M = {width}: {loss_title(one)} less {loss_title(other)}", gain, bound, against)
 
 

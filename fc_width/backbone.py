@@ -137,9 +137,9 @@ class Backbone(nn.Module):
             if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
                 module.num_batches_tracked = None  # counted for nobody, by a launch a layer
 
-    def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """Embeddings (N, M) of images (N, channels, H, W)."""
-        inputs = self.trunk(images).flatten(1)
+    def forward(self, images: torch.Tensor, trunk: nn.Module | None = None) -> torch.Tensor:
+        """Embeddings (N, M) of images (N, channels, H, W), by the backbone's trunk unless another is given."""
+        inputs = (self.trunk if trunk is None else trunk)(images).flatten(1)
         with full_precision(images.device.type):  # under autocast the trunk alone is in less
             embeddings: torch.Tensor = self.feature(self.fc(inputs.to(self.fc.weight.dtype)))
         return embeddings

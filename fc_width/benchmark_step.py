@@ -117,7 +117,7 @@ class InTurn:
             backbone = backbone.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
             self.steps.append(Step(recipe, backbone, loss.to(device), self.data))
             if compiled:
-                self.steps[-1].fused = None  # which would do without the trunk as it is compiled
+                self.steps[-1].fused = self.steps[-1].trunk = None  # which would do without the trunk as it is compiled
         self.streams = [torch.cuda.Stream(device) if device.type == "cuda" else None for _ in recipes]
 
     def take(self, steps: int, orders: torch.Tensor) -> None:

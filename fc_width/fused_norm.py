@@ -28,7 +28,8 @@ _compiled: Any = numba.njit(cache=True, error_model="numpy", fastmath={"contract
 
 
 class PReLUNorm(nn.Module):
-    """A `PReLU` and the `BatchNorm2d` that follows it, whose parameters and running statistics stay theirs."""
+    """A `PReLU` of a slope a channel and the `BatchNorm2d` that follows it, whose parameters, running statistics and
+    mode stay theirs."""
 
     def __init__(self, prelu: nn.PReLU, norm: nn.BatchNorm2d) -> None:
         super().__init__()
@@ -36,10 +37,10 @@ class PReLUNorm(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """y (N, channels, H, W), float32 and channels last, of x."""
-        if not self.training:
-            output: torch.Tensor = self.norm(self.prelu(x))
-            return output
         norm = self.norm
+        if not norm.training or x.numel() == x.shape[1]:  # of one number a channel there is no variance, as torch says
+            output: torch.Tensor = norm(self.prelu(x))
+            return output
         x = x.contiguous(memory_format=torch.channels_last)
         output = _PReLUNorm.apply(
             x, self.prelu.weight, norm.weight, norm.bias, norm.running_mean, norm.running_var, norm.momentum, norm.eps
@@ -95,10 +96,21 @@ def _forward(x, y, slopes, gamma, beta, running_mean, running_var, statistics, m
     count = rows * (columns // channels)
     slope, offset = np.empty(columns, np.float32), np.empty(columns, np.float32)
     first, second = np.zeros(columns, np.float32), np.zeros(columns, np.float32)
-    for i in range(columns):  # the sums are of differences from the first value of each channel, so that few digits go
-        z = x[0, i % channels]
+    for i in range(columns):
         slope[i] = slopes[i % channels]
-        offset[i] = z if z > 0 else slope[i] * z
+    sampled = 0
+    for row in range(0, rows, max(1, rows // 8)):
+        sampled += 1
+        for i in range(columns):
+            z = x[row, i]
+            first[i] += z if z > 0 else slope[i] * z
+    for c in range(channels):  # sums of differences from about the mean lose few digits
+        about = 0.0
+        for i in range(c, columns, channels):
+            about += first[i]
+        about /= sampled * (columns // channels)
+        for i in range(c, columns, channels):
+            offset[i], first[i] = about, 0
     for row in range(rows):
         for i in range(columns):
             z = x[row, i]
@@ -179,13 +191,15 @@ def _backward(dy, x, dx, slopes, gamma, statistics, sums):
 
 
 def fuse(trunk: nn.Sequential) -> nn.Sequential:
-    """The same layers, with a `PReLUNorm` for every PReLU that a batch norm follows."""
+    """The same layers, with a `PReLUNorm` for every PReLU of a slope a channel that a batch norm follows."""
     layers: list[nn.Module] = []
     for layer in trunk:
-        if isinstance(layer, nn.BatchNorm2d) and layers and isinstance(layers[-1], nn.PReLU):
-            layers[-1] = PReLUNorm(layers[-1], layer)
-        else:
-            layers.append(layer)
+        before = layers[-1] if layers else None
+        match before, layer:
+            case nn.PReLU(num_parameters=slopes), nn.BatchNorm2d(num_features=channels) if slopes == channels:
+                layers[-1] = PReLUNorm(before, layer)
+            case _:
+                layers.append(layer)
     return nn.Sequential(*layers)
 
 

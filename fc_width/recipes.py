@@ -26,15 +26,15 @@ SWEPT = ("width", "loss", "feature", "seed")
 
 @dataclass(frozen=True)
 class Recipe:
-    """All of one run. On a CPU equal recipes give equal records on equal hardware.
+    """All of one run. On a CPU equal recipes give equal records on equal hardware with the same packages.
 
     *Attributes*: `name`, a label; `dataset`; `backbone`, a key of `backbone.BACKBONES`; `width`, M;
     `feature`, what follows the M units; `loss`, see `loss_names.parse_loss`; `epochs`, of which the first
     `softmax_epochs` at α = 0; `batch_size`; learning rate `lr` · `lr_decay` ** (step / `lr_decay_steps`);
     `momentum`; `weight_decay` on weights (not on biases, PReLU or batch norm); `precision`, one of `PRECISIONS`;
     `seed`, from which the seeds of initialisation, data order and validation images are derived separately;
-    `validation`, the share of each class's training images that is not trained on, and by whose accuracy after each
-    epoch one can stop in time.
+    `validation`, about what share of each class's training images is not trained on (but for the mean and deviation of
+    pixels, which are of all), so that by its accuracy after each epoch one can stop in time.
 
     *Raises*: `ValueError` quoting the field that does not fit.
     """

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import torch
+from torch import nn
 
 from fc_width.backbone import Backbone
 from fc_width.checks import check_range, labels_checked
@@ -148,8 +149,9 @@ class Step:
 
     *Attributes*: `trained`; `hits` and `total`, correct samples and summed losses of this epoch, on the device;
     `samples`, how many an epoch trains on, all but a last one alone in its batch, where batch norm has no variance to
-    divide by; `kernels`, what makes some, besides torch, `numba` or `triton`, else ""; `recorded`, whether any step of
-    this process has been recorded as a graph.
+    divide by; `fused` and `trunk`, what stands for the backbone on CUDA, or for its trunk on a CPU, else None;
+    `kernels`, what makes theirs, `triton` or `numba`, else ""; `recorded`, whether any step of this process has been
+    recorded as a graph.
 
     *Raises*: `ValueError` if a label is no class of the loss (on CUDA a device-side assertion)."""
 
@@ -168,8 +170,8 @@ class Step:
         self.batch_size, self.precision = min(recipe.batch_size, count), recipe.precision
         self.samples = count - (count % self.batch_size == 1)
         self.fused = _fused(backbone, self.precision, self.device)
-        norms = self.device.type == "cpu" and not in_bfloat16(self.precision, self.device) and _fuse_norms(backbone)
-        self.kernels = "numba" if norms else "" if self.fused is None else "triton"
+        self.trunk = _fused_trunk(backbone, self.precision, self.device)
+        self.kernels = "triton" if self.fused is not None else "numba" if self.trunk is not None else ""
         self.optimizer = optimizer_of(recipe, backbone, loss)
         numbers = torch.float64 if self.device.type == "cpu" else torch.float32  # what the fused SGD reads
         self.rate = torch.zeros(1, dtype=numbers, device=self.device)
@@ -261,7 +263,8 @@ class Step:
         if self.fused is not None:
             return self.fused(images, chosen, self.data.mean, self.data.scale)
         with precision(self.precision, self.device):
-            embeddings: torch.Tensor = self.backbone(self.data.images(images.index_select(0, chosen)))
+            normal = self.data.images(images.index_select(0, chosen))
+            embeddings: torch.Tensor = self.backbone(normal, self.trunk)
         return embeddings.float()
 
     def state(self) -> list[torch.Tensor]:
@@ -290,17 +293,23 @@ def _fused(backbone: Backbone, wanted: str, device: torch.device) -> "FusedBackb
     return fused.FusedBackbone(backbone, torch.bfloat16 if in_bfloat16(wanted, device) else torch.float32)
 
 
-def _fuse_norms(backbone: Backbone) -> bool:
-    """Have numba do the PReLU and batch norm of a trunk in float32 on a CPU, if it is there; whether it does."""
+def _fused_trunk(backbone: Backbone, wanted: str, device: torch.device) -> nn.Module | None:
+    """The trunk with PReLU and batch norm in one, sharing the backbone's parameters: in float32 on a CPU, where numba
+    is, an extra."""
+    if device.type != "cpu" or in_bfloat16(wanted, device):
+        return None
     try:
         from fc_width import fused_norm
-    except ImportError:
-        return False
-    if obstacle := fused_norm.obstacle():
+
+        obstacle = fused_norm.obstacle()
+    except ModuleNotFoundError:
+        return None
+    except Exception as error:  # numba is there and does not fit its surroundings
+        obstacle = f"{type(error).__name__}: {error}"
+    if obstacle:
         warnings.warn(f"torch's own modules train, as numba can make no kernels: {obstacle}", stacklevel=2)
-        return False
-    backbone.trunk = fused_norm.fuse(backbone.trunk)
-    return True
+        return None
+    return fused_norm.fuse(backbone.trunk)
 
 
 def optimizer_of(recipe: Recipe, backbone: Backbone, loss: Loss) -> torch.optim.Optimizer:

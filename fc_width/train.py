@@ -1,7 +1,7 @@
 """One run: a recipe and a data set in, a record out.
 
 On a CPU the record depends on the recipe alone (not on other runs, nor on the number of workers), if torch
-runs on one thread."""
+runs on one thread; on other hardware, with another torch, or with and without numba, it differs in rounding."""
 
 import base64
 import hashlib
@@ -180,8 +180,8 @@ def check_fit(recipe: Recipe, dataset: Dataset) -> None:
 
 
 def split(recipe: Recipe, dataset: Dataset) -> tuple[torch.Tensor, torch.Tensor]:
-    """The indices of the training images that the recipe trains on, and of those that it holds out for validation; its
-    seed draws them, the same for every width, feature and loss.
+    """The indices of the training images that the recipe trains on, and of those that it holds out for validation, of
+    each class about its share; its seed draws them, the same for every width, feature and loss.
 
     *Raises*: `ValueError` if a class would have no image on one of the sides."""
     count = len(dataset.train_labels)
@@ -197,6 +197,10 @@ def split(recipe: Recipe, dataset: Dataset) -> tuple[torch.Tensor, torch.Tensor]
     except ValueError as error:
         raise ValueError(f"validation={recipe.validation} of {count:,} training images: {error}") from None
     kept, held_out = (torch.from_numpy(np.sort(side)) for side in sides)
+    for side, what in ((kept, "to train on"), (held_out, "held out")):
+        empty = (dataset.train_labels[side].bincount(minlength=dataset.num_classes) == 0).nonzero()
+        if len(empty):
+            raise ValueError(f"validation={recipe.validation}: class {int(empty[0])} has no image {what}")
     return kept, held_out
 
 

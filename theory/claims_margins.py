@@ -13,7 +13,7 @@ import sympy
 
 from theory.claim import Claim
 from theory.plane import SIN
-from theory.proof import CONDITIONAL, PROVED, Step, above_zero, equal
+from theory.proof import CONDITIONAL, Step, above_zero, equal
 
 _k = sympy.Symbol("k", integer=True, nonnegative=True)
 _m = sympy.Symbol("m", positive=True)
@@ -91,16 +91,27 @@ def positive_focused(max_classes: int, shift: int = 2, sign: int = 1, rest: int 
         ),
         equal(
             r"Where $k \ge 1$, with $m\theta = k\pi + t$: $\cos\theta - \psi = (1 + \cos\theta) + (1 - \cos t) + 2(k - "
-            r"1) \ge 0$, and 0 only for $\theta = \pi$, $t = 0$ and $k = 1$, that is $m = 1$. (Here $\psi \le -1$, and "
-            r"past $m\theta = \pi$ it is the cosine of no angle.)",
+            r"1) \ge 0$, and 0 only for $\theta = \pi$, $t = 0$ and $k = 1$, that is $m = 1$.",
             sympy.cos(_theta) - _on_a_piece(shift),
             (1 + sympy.cos(_theta)) + (1 - sympy.cos(_t)) + 2 * (_k - 1),
         ),
         above_zero(
             r"$p_c = e^{z}/(e^{z} + S)$, $S$ of the other classes, grows with $z$, $dp_c/dz = Se^z/(e^z + S)^2 > 0$, "
             r"and $z = \|w_c\| \|x\| \psi$ is below $\|w_c\| \|x\| \cos\theta$: so $p_c$ is lower, for every $\theta > "
-            r"0$ and $x \ne 0$.",
+            r"0$ and $w_c, x \ne 0$.",
             sympy.diff(share, z),
+        ),
+        equal(
+            r"Not by a larger angle where $m\theta > \pi$: there $k \ge 1$ and $-1 - \psi = (1 - \cos t) + 2(k - 1) > "
+            r"0$ (it is 0 at $m\theta = \pi$ alone), so that $\psi$ is the cosine of no angle.",
+            -1 - _on_a_piece(shift),
+            (1 - sympy.cos(_t)) + 2 * (_k - 1),
+            "against",
+        ),
+        Step(
+            r"With $m = 2$ and $\theta = 2\pi/3$: $k = 1$ and $\psi = -\cos(4\pi/3) - 2 = -3/2$.",
+            lambda: -sympy.cos(4 * sympy.pi / 3) - shift == sympy.Rational(-3, 2),
+            "counterexample",
         ),
     ]
 
@@ -120,9 +131,10 @@ CLAIMS = (
         "positive-focused",
         "Sec. 2.2",
         "L-Softmax and A-Softmax decrease the probability of the positive class, by enlarging its angle",
-        PROVED,
+        CONDITIONAL,
         positive_focused,
         ({"shift": 1}, {"sign": -1}, {"rest": -1}),
-        "For m > 1, at every θ > 0. Beyond mθ = π it is no longer the cosine of an angle that stands in the logit.",
+        "They decrease it, for m > 1 at every θ > 0; by a larger angle, mθ for θ, up to mθ = π. Beyond, what stands "
+        "for cos θ is below −1.",
     ),
 )

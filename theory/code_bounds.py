@@ -119,11 +119,12 @@ def delsarte_cosine(C: int, M: int) -> float:
     f(1) vectors (Delsarte, Goethals & Seidel 1977): of N of them the sum of f over all N² inner products is at least
     N², as no P_k has a sum below 0, and at most N f(1), that of the N which are 1.
     """
-    low, high = least_cosine(C, M), 1.0
+    known = low = least_cosine(C, M)
+    high = 1.0
     for _ in range(16):
         middle = (low + high) / 2
         low, high = (middle, high) if _programmed(M, middle) < C * (1 - 1e-11) else (low, middle)
-    return low - 1e-12
+    return max(known, low - 1e-12)
 
 
 def _programmed(M: int, cosine: float) -> float:

@@ -168,11 +168,40 @@ def test_a_run_is_that_of_torch_s_modules_to_rounding(few_digits, monkeypatch):
 
 
 def test_where_numba_can_compile_nothing_torch_s_modules_train(few_digits, monkeypatch):
-    monkeypatch.setattr(fused_norm, "obstacle", lambda: "RuntimeError: no locator available")
-    with pytest.warns(UserWarning, match="numba can make no kernels: RuntimeError: no locator available"):
+    monkeypatch.setattr(fused_norm, "obstacle", lambda: "RuntimeError: it does not fit")
+    with pytest.warns(UserWarning, match="numba can make no kernels: RuntimeError: it does not fit"):
         record = train.run(RECIPE, few_digits)
     assert record["status"] == "done"
     assert "kernels" not in record["provenance"]
+
+
+NOWHERE = """
+import warnings
+import numba.core.caching
+numba.core.caching.CacheImpl._locator_classes = numba.core.caching.CompileResultCacheImpl._locator_classes = []
+import torch
+from fc_width.data import load
+from fc_width.recipes import Recipe
+from fc_width.train import run
+with warnings.catch_warnings(record=True) as told:
+    warnings.simplefilter("always")
+    record = run(Recipe(epochs=1, softmax_epochs=0, lr=0.05), load("digits"))
+print(record["status"], "kernels" in record["provenance"], [str(each.message) for each in told])
+"""
+
+
+def test_where_there_is_no_folder_for_the_kernels_torch_s_modules_train():
+    """As in a container that may write nowhere: numba says so as the module is imported."""
+    ended = subprocess.run([sys.executable, "-c", NOWHERE], capture_output=True, text=True, check=True)
+    assert ended.stdout.startswith(
+        "done False [\"torch's own modules train, as numba can make no kernels: RuntimeError"
+    )
+    assert "no locator available" in ended.stdout
+
+
+def test_without_numba_nothing_is_said(few_digits, monkeypatch):
+    without(monkeypatch)
+    assert train.run(RECIPE, few_digits)["status"] == "done"  # a warning would be an error
 
 
 def test_an_obstacle_is_what_compiling_raises(monkeypatch):
@@ -213,6 +242,26 @@ def test_another_process_has_the_same_bits(tmp_path):
         found.add(ended.stdout)
     assert len(found) == 1
     assert any(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("first", [20.0, -60.0])
+def test_an_untypical_first_value_costs_no_digits(first):
+    modules = layer(4)
+    x, dy = batch((128, 4, 14, 14))
+    x[0, :, 0, 0] += first
+    (fused,) = fused_norm.fuse(copy.deepcopy(modules))
+    assert max(off(both_ways(fused, x, dy), modules, x, dy)) < 1
+    variance = modules[0](x).detach().double().var((0, 2, 3))
+    found = (fused.norm.running_var.double() - 0.9 * modules[1].running_var.double()) / 0.1
+    assert float((found / variance - 1).abs().max()) < 2e-5
+
+
+def test_what_it_does_not_fit_stays_torch_s():
+    shared = nn.Sequential(nn.PReLU(), nn.BatchNorm2d(3), nn.PReLU(3), nn.Conv2d(3, 3, 1), nn.BatchNorm2d(3))
+    assert [type(each) for each in fused_norm.fuse(shared)] == [type(each) for each in shared]
+    (fused,) = fused_norm.fuse(layer(3))
+    with pytest.raises(ValueError, match="Expected more than 1 value per channel"):
+        fused(torch.ones(1, 3, 1, 1))
 
 
 def test_it_can_be_differentiated_once():

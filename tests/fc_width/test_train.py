@@ -189,6 +189,18 @@ def test_a_class_with_no_image_to_hold_out(few_digits):
         train.check_fit(dataclasses.replace(QUICK, validation=0.01), few_digits)
 
 
+@pytest.mark.parametrize(("few", "share", "side"), [(5, 0.05, "held out"), (2, 0.8, "to train on")])
+def test_a_small_class_is_on_both_sides(few, share, side, digits):
+    """Of 0 and 1 there are many images; of 2 so few that the share of them rounds to none."""
+    labels = digits.train_labels
+    chosen = torch.cat([(labels == label).nonzero().flatten()[:count] for label, count in enumerate((130, 130, few))])
+    small = dataclasses.replace(
+        digits, train_images=digits.train_images[chosen], train_labels=labels[chosen], num_classes=3
+    )
+    with pytest.raises(ValueError, match=rf"^validation={share}: class 2 has no image {side}"):
+        train.check_fit(dataclasses.replace(QUICK, validation=share), small)
+
+
 def imported(name):
     """The modules of this package that one of them imports, at whatever place."""
     folder = Path(train.__file__).parent
