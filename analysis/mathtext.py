@@ -6,6 +6,7 @@ import re
 
 SYMBOLS = {
     "alpha": "α",
+    "eta": "η",
     "theta": "θ",
     "rho": "ρ",
     "lambda": "λ",

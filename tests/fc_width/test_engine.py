@@ -267,7 +267,7 @@ def test_an_exception_in_a_run_is_its_record_and_the_others_go_on(scripted, stor
 
 
 def test_a_kernel_that_cannot_be_made_is_no_fault_of_the_store(store, few_digits, monkeypatch):
-    def no_compiler(backbone, images):
+    def no_compiler(backbone, images, trunk):
         raise FileNotFoundError(2, "No such file or directory", "ptxas")
 
     monkeypatch.setattr(Backbone, "forward", no_compiler)

@@ -6,7 +6,8 @@ import time
 import pytest
 
 from fc_width.recipes import Recipe
-from fc_width.report import duration, status
+from fc_width.record import stopped_accuracy
+from fc_width.report import duration, status, table
 from fc_width.store import Store
 from fc_width.sweep import main
 
@@ -34,6 +35,17 @@ def test_where_a_sweep_stands(tmp_path, capsys):
     ]
     assert lines[7:] == [f"failed  {recipes[7].run_id}: worker ended by SIGKILL"]
     assert (store.folder / f"{recipes[8].run_id}.json").read_text() == "{"  # a look changes nothing
+
+
+def test_a_table_is_of_the_accuracy_that_is_asked_for(store):
+    """After the last epoch, or in the one that is best on the validation images, here the second and the first."""
+    recipes = [Recipe(name="digits", seed=seed, validation=0.1) for seed in (0, 1)]
+    for recipe, held_out in zip(recipes, ([0.5, 0.7, 0.6], [0.9, 0.7, 0.8]), strict=True):
+        curves = {"validation_accuracy": held_out, "test_accuracy": [0.2, 0.4, 0.8]}
+        about = {"run_id": recipe.run_id, "recipe": {}, "status": "done", "final": {"test_accuracy": 0.8}}
+        store.write(about | curves)
+    assert table(recipes, store).split() == ["M", "softmax", "9", "80.00", "±", "0.00"]
+    assert table(recipes, store, stopped_accuracy).split() == ["M", "softmax", "9", "30.00", "±", "14.14"]
 
 
 def test_a_worker_not_heard_of_for_long_is_silent(tmp_path):

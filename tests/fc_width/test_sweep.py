@@ -282,7 +282,6 @@ def test_with_validation_images_a_second_table_is_of_runs_stopped_in_time(tmp_pa
     found = list(Store(out).records())
     stopped = [r["test_accuracy"][max(range(6), key=r["validation_accuracy"].__getitem__)] for r in found]
     last = [r["test_accuracy"][-1] for r in found]
-    assert stopped != last
     rows = [line.split() for line in said.splitlines() if line.split()[:1] == ["9"]]
     assert [float(row[1]) for row in rows] == [round(50 * sum(values), 2) for values in (last, stopped)]
     assert "in the epoch that is best on the validation images" in said
