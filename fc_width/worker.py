@@ -27,7 +27,7 @@ KEEP_MEMORY = {
     "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",
 }
 """What glibc reads as a worker starts: activations of a megabyte are reused, not given back and faulted in again every
-step, which cost a tenth of a run; and they lie in huge pages where the system has such, which gains some 2 %."""
+step, which cost a tenth of a run; and they lie in huge pages where the system has such."""
 
 
 @dataclass(frozen=True)

@@ -49,8 +49,8 @@ class AngleBound:
 def largest_min_angle(C: int, M: int) -> AngleBound:
     """The largest possible smallest angle between C unit vectors in R^M.
 
-    Exact for M ≥ C − 1 (simplex: arccos(−1/(C−1))), for C/2 ≤ M ≤ C − 2 (90°: Rankin 1955), for M = 2 (polygon), for M
-    = 1 (0°: some coincide), and for the codes of `spherical_codes` that are known to be optimal. Else the upper bound
+    Exact for M ≥ C − 1 (simplex: arccos(−1/(C−1))), for C/2 ≤ M ≤ C − 2 (90°: Rankin 1955), for M = 2 (polygon), for
+    M = 1 (0°: some coincide), and for the codes of `spherical_codes` that are known to be optimal. Else the upper bound
     is the least of those of `code_bounds` (Levenshtein's and, up to R^16, Delsarte's; in R^3 Fejes Tóth's; in a few
     more dimensions Böröczky's; 60° where there are too many vectors for it) and the angle of a known optimal code of no
     more vectors in no fewer dimensions, the lower one a code: found by search and certified, or made of layers of
