@@ -19,6 +19,7 @@ from fc_width import (
     benchmark_training,
 )
 from fc_width.provenance import device_name, installed
+from fc_width.step import numba_is_off
 from theory import console
 
 
@@ -59,7 +60,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if made is not None:  # nothing was measured
             made.unlink(missing_ok=True)
     maker = "triton" if name == "cuda" else "numba"
-    kernels = f", {maker} {version}" if (version := installed(maker)) else ""
+    version = "" if maker == "numba" and numba_is_off() else installed(maker)
+    kernels = f", {maker} {version}" if version else ""
     machine = f"{device_name(device)}, torch {torch.__version__}{kernels}, Python {platform.python_version()}"
     print(f"{module.describe(options, device)}; {machine}\n\n{module.table(found)}")
     if options.json is not None:

@@ -8,6 +8,7 @@ import contextlib
 import contextvars
 import functools
 import math
+import os
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -296,7 +297,7 @@ def _fused(backbone: Backbone, wanted: str, device: torch.device) -> "FusedBackb
 def _fused_trunk(backbone: Backbone, wanted: str, device: torch.device) -> nn.Module | None:
     """The trunk with PReLU and batch norm in one, sharing the backbone's parameters: in float32 on a CPU, where numba
     is, an extra."""
-    if device.type != "cpu" or in_bfloat16(wanted, device):
+    if device.type != "cpu" or in_bfloat16(wanted, device) or numba_is_off():
         return None
     try:
         from fc_width import fused_norm
@@ -310,6 +311,12 @@ def _fused_trunk(backbone: Backbone, wanted: str, device: torch.device) -> nn.Mo
         warnings.warn(f"torch's own modules train, as numba can make no kernels: {obstacle}", stacklevel=2)
         return None
     return fused_norm.fuse(backbone.trunk)
+
+
+def numba_is_off() -> bool:
+    """Whether `NUMBA_DISABLE_JIT`, numba's own switch, says that it shall not compile: its kernels are no loops to
+    interpret."""
+    return os.environ.get("NUMBA_DISABLE_JIT", "0") not in ("", "0")
 
 
 def optimizer_of(recipe: Recipe, backbone: Backbone, loss: Loss) -> torch.optim.Optimizer:

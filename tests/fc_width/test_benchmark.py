@@ -32,6 +32,15 @@ def test_losses_are_printed_and_written(tmp_path, capsys):
     assert len(printed) == len(found) + 4
 
 
+@pytest.mark.parametrize(("switch", "named"), [("0", True), ("1", False)])
+def test_a_table_names_what_makes_the_kernels(switch, named, monkeypatch, capsys):
+    pytest.importorskip("numba")
+    monkeypatch.setenv("NUMBA_DISABLE_JIT", switch)
+    monkeypatch.setattr(benchmark_losses, "measure", lambda options, device, say: [])
+    assert main(["losses", "--device", "cpu"]) == 0
+    assert (", numba " in capsys.readouterr().out) == named
+
+
 def test_the_naive_loss_is_the_one_that_it_is_compared_with():
     losses = benchmark_losses.losses(30, 6, 8)
     naive, ours = losses["Algorithm 1, naive"], losses["W-Softmax α = 1, printed"]

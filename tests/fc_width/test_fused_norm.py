@@ -204,6 +204,15 @@ def test_without_numba_nothing_is_said(few_digits, monkeypatch):
     assert train.run(RECIPE, few_digits)["status"] == "done"  # a warning would be an error
 
 
+def test_numba_s_own_switch_turns_it_off(few_digits, monkeypatch):
+    monkeypatch.setenv("NUMBA_DISABLE_JIT", "1")
+    monkeypatch.setattr(fused_norm, "fuse", lambda trunk: pytest.fail("turned off"))
+    assert "kernels" not in train.run(RECIPE, few_digits)["provenance"]
+    monkeypatch.undo()
+    monkeypatch.setenv("NUMBA_DISABLE_JIT", "0")
+    assert train.run(RECIPE, few_digits)["provenance"]["kernels"].startswith("numba ")
+
+
 def test_an_obstacle_is_what_compiling_raises(monkeypatch):
     def none(*arguments):
         raise RuntimeError("cannot cache function")
