@@ -32,7 +32,7 @@ import numpy as np
 import torch
 
 from fc_width.data import Dataset
-from fc_width.gpu_errors import is_out_of_memory
+from fc_width.gpu_errors import is_of_device, is_out_of_memory
 from fc_width.recipes import Recipe
 from fc_width.record import Record
 from fc_width.step import CaptureError, eager
@@ -267,7 +267,9 @@ class _Driver:
 
 def _task(recipe: Recipe, data: list[Any], device: str, shared: bool, graphs: bool) -> Iterator[float | Record | str]:
     """A run, in a worker, with `graphs` or without: yields 0 as it begins, now and then the fraction done, and last its
-    record; or `NO_ROOM`, on a GPU that it has `shared` with others, or `NO_GRAPH`."""
+    record; or `NO_ROOM`, on a GPU that it has `shared` with others, or `NO_GRAPH`.
+
+    *Raises*: what a GPU says that can run nothing more."""
     prepare()
     dataset = _dataset(data[0])
     last = time.monotonic()
@@ -283,6 +285,8 @@ def _task(recipe: Recipe, data: list[Any], device: str, shared: bool, graphs: bo
             yield running.record
         except Exception as error:
             full, captured = is_out_of_memory(error), isinstance(error, CaptureError)
+            if is_of_device(error) and not full and not captured:
+                raise  # the run is tried again, in another process, on another GPU if there is one
             if shared and (full or captured):  # a graph may lack room without saying so
                 yield NO_ROOM
             else:

@@ -31,7 +31,7 @@ from fc_width.record import stopped_accuracy
 from fc_width.step import computed_in
 from fc_width.store import CorruptRecordError, Store
 from fc_width.train import check_fit
-from fc_width.worker import default_workers
+from fc_width.worker import default_workers, set_convolutions
 from theory import console
 
 MOST_RUNS = 1_000_000
@@ -340,6 +340,8 @@ def _run(options: Options, base: Recipe, there: cluster.Cluster | None) -> int:
             dataset = _load(base.dataset, options.data_dir)
             check_fit(runs[0], dataset)  # what fits no run is said once
         store.create()
+        if there is None:
+            set_convolutions()  # as the workers do: what they compute in is told here
         computed = None if there else computed_in(base.precision, device)
         about = {"recipe": dataclasses.asdict(runs[0]), "data_sha256": dataset.checksum, "precision": computed}
         with store.notice(about):

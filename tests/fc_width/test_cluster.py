@@ -399,6 +399,26 @@ def test_runs_ask_for_a_share_of_a_gpu_and_for_twice_that_when_they_find_no_room
     assert not store.claims()
 
 
+def test_a_run_on_a_broken_gpu_is_tried_again(fake, store, few_digits, monkeypatch):
+    """As on one machine: it is not the run that failed, unless it does so every time."""
+    genuine, tried = cluster.Running, []
+
+    def running(recipe, dataset, device):
+        tried.append(recipe.run_id)
+        if recipe == TWO[0] or tried.count(recipe.run_id) < cluster.ATTEMPTS:
+            raise KeyError("CUDA error: uncorrectable ECC error encountered")  # which the fake takes for Ray's
+        return genuine(recipe, dataset, "cpu")
+
+    monkeypatch.setattr(cluster, "Running", running)
+    run_all(store, few_digits, "cuda")
+    assert sorted(tried) == sorted(cluster.ATTEMPTS * [each.run_id for each in TWO])
+    lost, kept = (store.read(each.run_id) for each in TWO)
+    assert lost["status"] == "failed"
+    assert "uncorrectable ECC error" in lost["error"]
+    assert lost["error"].endswith(", 3 times")
+    assert kept["status"] == "done"
+
+
 def test_where_no_graph_can_be_recorded_what_has_not_begun_goes_without(fake, store, few_digits, monkeypatch):
     """At its first share: what a graph lacked was not room. One task at a time, those of the first run first; the other
     is ready just when the first says that it gets none."""

@@ -15,7 +15,7 @@ from fc_width.benchmark_losses import _peak
 from fc_width.loss_names import make_loss
 from fc_width.recipes import Recipe
 from fc_width.step import Step, batches
-from fc_width.train import build, run
+from fc_width.train import _evaluate, build, run, split
 
 QUICK = Recipe(epochs=2, softmax_epochs=1, lr=0.05)
 LOSSES = ("softmax", "w-softmax:1", "w-softmax-centred:0.5", "w-softmax-simplex:1")
@@ -153,10 +153,10 @@ def without_a_gpu(monkeypatch):
     monkeypatch.setattr(torch, "is_autocast_enabled", lambda device: False)
 
 
-def step_without_data(recipe, dataset):
+def step_without_data(recipe, dataset, trained=None):
     device = torch.device("meta")
     backbone, loss = build(recipe, dataset)
-    step = Step(recipe, backbone.to(device), loss.to(device), module.Batches(dataset, device))
+    step = Step(recipe, backbone.to(device), loss.to(device), module.Batches(dataset, device), trained)
     step.optimizer._need_device_dtype_check_for_fused = False  # it does not know such tensors
     return step
 
@@ -189,6 +189,37 @@ def test_a_step_that_asks_is_seen(spoil, error, message, few_digits, without_a_g
         next(step.backbone.parameters()).register_hook(lambda gradient: gradient.nonzero())
     with pytest.raises(error, match=message), OnTheDevice():
         step._batch(step.batch_size)
+
+
+class HandedOver(TorchDispatchMode):
+    """Counts the tensors that go from the host to the device; nothing else may touch both, or wait."""
+
+    def __init__(self):
+        super().__init__()
+        self.copies = []
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        name = function.overloadpacket.__name__
+        assert name not in WAITS, function
+        found = None if name == "_fused_sgd_" else function(*args, **(kwargs or {}))
+        tensors = [each for each in tree_leaves((args, kwargs, found)) if isinstance(each, torch.Tensor)]
+        if len({each.device.type for each in tensors}) > 1:
+            assert name in ("copy_", "_to_copy"), function
+            self.copies.append(name)
+        return found
+
+
+def test_an_epoch_and_an_evaluation_are_handed_one_list_of_indices_each(few_digits, without_a_gpu):
+    recipe = dataclasses.replace(QUICK, loss="w-softmax:1", validation=0.2)
+    kept, held_out = split(recipe, few_digits)
+    step = step_without_data(recipe, few_digits, kept)
+    with HandedOver() as epoch:
+        assert len(list(step.epoch(kept[torch.randperm(len(kept))], 1.0))) == 3  # of 104 images the last four too
+    with HandedOver() as validation:
+        list(_evaluate(step, step.data.train, held_out))
+    with HandedOver() as test:
+        list(_evaluate(step, step.data.test))
+    assert [len(each.copies) for each in (epoch, validation, test)] == [1, 1, 0]
 
 
 def test_two_data_sets_of_the_same_tensors_are_two(few_digits):

@@ -215,6 +215,23 @@ def test_records_of_another_precision_are_refused(undisturbed, digits):
         sweep.check_data(Store(out), digits, "bfloat16 autocast")
 
 
+def test_a_sweep_in_float32_on_a_gpu_goes_on(tmp_path, monkeypatch):
+    """What it computes in is that of its workers' records, whose convolutions are no TF32; torch's are."""
+    options = ["--widths", "1", "--losses", "softmax", "--epochs", "1", "--set", "precision=float32"]
+    options += ["--out", str(tmp_path / "runs")]
+    assert main([*options, "--seeds", "1", "--device", "cpu"]) == 0
+    for name, value in (("allow_tf32", True), ("benchmark", False)):
+        monkeypatch.setattr(torch.backends.cudnn, name, value)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (9, 0))
+    told, ran = [], []
+    monkeypatch.setattr(sweep, "check_company", lambda store, about: told.append(about["precision"]))
+    monkeypatch.setattr(sweep, "run_all", lambda recipes, *others: ran.append(len(recipes)))
+    assert main([*options, "--seeds", "2", "--device", "cuda"]) == 1  # as one run has no record
+    assert (told, ran) == (["float32"], [2])
+
+
 def test_help_names_every_option(capsys):
     with pytest.raises(SystemExit) as stop:
         main(["--help"])
