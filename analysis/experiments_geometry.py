@@ -45,11 +45,11 @@ def _more_compact(runs: Runs, column: str, name: str, width: int) -> Contrast:
 
 
 Compared = Callable[[Runs, int], list[tuple[str, pd.DataFrame]]]
-"""Text → an angle less another, a row a seed, a column a class."""
+"""Text → an angle minus another, a row a seed, a column a class."""
 
 
 def softmax_less(runs: Runs, width: int) -> list[tuple[str, pd.DataFrame]]:
-    """Angles of softmax less those of each α."""
+    """Angles of softmax minus those of each α."""
     return [_less(runs, width, SOFTMAX, loss) for loss in W_SOFTMAX]
 
 
@@ -59,10 +59,10 @@ def lost_by_alpha(runs: Runs, width: int) -> list[tuple[str, pd.DataFrame]]:
 
 
 def between_splits(runs: Runs, width: int) -> list[tuple[str, pd.DataFrame]]:
-    """Angles on test less those on train."""
+    """Angles on test minus those on train."""
     return [
         (
-            f"mean angle, M = {width}, {loss_title(loss)}: test less train",
+            f"mean angle, M = {width}, {loss_title(loss)}: test minus train",
             _angles(runs, loss, width, ("test",)) - _angles(runs, loss, width, ("train",)),
         )
         for loss in (SOFTMAX, *W_SOFTMAX)
@@ -138,7 +138,7 @@ def _by_steps(
     width = width or runs.classes - 1
     found = []
     for low, high in pairwise(W_SOFTMAX):
-        text = f"{name}, M = {width}: {loss_title(high)} less α = {low.partition(':')[2]}"
+        text = f"{name}, M = {width}: {loss_title(high)} minus α = {low.partition(':')[2]}"
         change = runs.values(column, high, width) - runs.values(column, low, width)
         found.append(Contrast(text, change, bound=0, more=more, unit=unit))
     return found
@@ -154,7 +154,7 @@ def _angles(runs: Runs, loss: str, width: int, splits: Sequence[str] = ("train",
 
 
 def _less(runs: Runs, width: int, one: str, other: str) -> tuple[str, pd.DataFrame]:
-    text = f"mean angle, M = {width}: {loss_title(one)} less {loss_title(other)}"
+    text = f"mean angle, M = {width}: {loss_title(one)} minus {loss_title(other)}"
     return text, (_angles(runs, one, width) - _angles(runs, other, width)).dropna()
 
 
@@ -174,7 +174,7 @@ def _compactness(dataset: str, stated: str = "") -> Experiment:
         "than at 0.5, at M_min; which of the two changes is not judged. (Until then judged by NC1, which is beside "
         "it now, not counted: NOT REPRODUCED on MNIST, in the paper's network, and CIFAR10, INCONCLUSIVE on "
         "CIFAR100. But at M_min the means of the classes can almost lie in fewer than M dimensions, and NC1, which "
-        "divides by their variance in each, hangs on the one in which they differ least. The change was made "
+        "divides by their variance in each, depends on the one in which they differ least. The change was made "
         "before the variances of any run here were seen; as no record had them, the runs in the small networks "
         f"were made anew, those in the paper's network were not.){stated}",
         dataset,

@@ -29,12 +29,12 @@ def avoids_overfitting(runs: Runs) -> list[Contrast]:
         {loss: runs.accuracy(loss, least, split=split) for loss in (SOFTMAX, *W_SOFTMAX)} for split in ("test", "train")
     )
     gap = {loss: train[loss] - test[loss] for loss in test}
-    text = f"training less test accuracy, M = {least}: softmax less"
+    text = f"training minus test accuracy, M = {least}: softmax minus"
     return [
         *(Contrast(f"{text} {loss_title(loss)}", gap[SOFTMAX] - gap[loss], bound=0) for loss in W_SOFTMAX),
         *(
             Contrast(
-                f"accuracy, M = {least}: {loss_title(loss)} less softmax", test[loss] - test[SOFTMAX], -runs.margin
+                f"accuracy, M = {least}: {loss_title(loss)} minus softmax", test[loss] - test[SOFTMAX], -runs.margin
             )
             for loss in W_SOFTMAX
         ),
@@ -45,7 +45,7 @@ def convergence(runs: Runs) -> list[Contrast]:
     """Training accuracy that α = 1.5 lacks."""
     least = runs.classes - 1
     low, high = (runs.accuracy(loss, least, split="train") for loss in (LOW, HIGH))
-    text = f"training accuracy, M = {least}: α = 0.5 less α = 1.5"
+    text = f"training accuracy, M = {least}: α = 0.5 minus α = 1.5"
     return [Contrast(text, low - high, bound=0, against=runs.slight(low))]
 
 
@@ -53,7 +53,7 @@ def converging(runs: Runs) -> dict[str, list[Contrast]]:
     """The same over all of training, which has more to lose than its end."""
     least = runs.classes - 1
     low, high = (100 * runs.values("met_accuracy", loss, least) for loss in (LOW, HIGH))
-    text = f"right when met in training, M = {least}: α = 0.5 less α = 1.5"
+    text = f"right when met in training, M = {least}: α = 0.5 minus α = 1.5"
     return {"over all of training": [Contrast(text, low - high, bound=0, against=runs.slight(low))]}
 
 
@@ -61,7 +61,7 @@ def warm_start(runs: Runs) -> list[Contrast]:
     """Training accuracy, over all of training, that the softmax phase gains."""
     least = runs.classes - 1
     warm, cold = (100 * runs.values("met_accuracy", loss, least) for loss in (MIDDLE, MIDDLE + COLD_LOSS))
-    text = f"right when met in training, {loss_title(MIDDLE)}, M = {least}: with a softmax phase less without"
+    text = f"right when met in training, {loss_title(MIDDLE)}, M = {least}: with a softmax phase minus without"
     return [Contrast(text, warm - cold, bound=0, against=runs.slight(cold))]
 
 
@@ -82,7 +82,7 @@ def faster_otherwise(runs: Runs) -> dict[str, list[Contrast]]:
 def _learned_sooner(runs: Runs, loss: str, how: str, column: str = "met_accuracy") -> Contrast:
     least = runs.classes - 1
     softmax, ours = (100 * runs.values(column, each, least) for each in (SOFTMAX, loss))
-    text = f"right when met in training, M = {least}: {loss_title(loss.removesuffix(COLD_LOSS))} {how} less softmax"
+    text = f"right when met in training, M = {least}: {loss_title(loss.removesuffix(COLD_LOSS))} {how} minus softmax"
     return Contrast(text, ours - softmax, bound=0, against=runs.slight(softmax))
 
 
@@ -95,7 +95,7 @@ def _general(dataset: str, stated: str = "") -> tuple[Experiment, ...]:
             "Abstract, Sec. 1",
             f"{name}: W-Softmax can avoid overfitting",
             "At M_min and every α training accuracy is less far above test accuracy than with softmax, and test "
-            "accuracy is above softmax's less the margin; against: either is not. (By itself the first says little: "
+            "accuracy is above softmax's minus the margin; against: either is not. (By itself the first says little: "
             "who learns less has less of a gap. “Avoiding premature convergence”, Sec. 1, is not judged: the paper "
             "says nothing by which it would be seen.) Stated when the runs had been seen.",
             dataset,

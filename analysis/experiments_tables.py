@@ -63,8 +63,8 @@ def better(printed: Mapping[str, int], split: str = "test") -> Judge:
 
 
 def otherwise(judge: Callable[[Mapping[str, int], str], Judge], printed: Mapping[str, int]) -> Beside:
-    """The same, mean over the epochs after the softmax phase, which hangs less on one epoch than the last does; and in
-    the epoch that is best on the validation images. Neither chooses by the test set."""
+    """The same, mean over the epochs after the softmax phase, which depends less on one epoch than the last does; and
+    in the epoch that is best on the validation images. Neither chooses by the test set."""
     return lambda runs: {
         ALL_LATER: judge(printed, LATER_EPOCHS)(runs),
         IN_TIME: judge(printed, STOPPED)(runs),
@@ -82,7 +82,7 @@ def better_over_widths(runs: Runs, least: int = 1) -> list[Contrast]:
             if width >= least
         }
         gain = pd.DataFrame({width: values for width, values in gains.items() if len(values)}).dropna()
-        text = f"accuracy, mean over all M{f' from {least} on' * (least > 1)}: {loss_title(loss)} less softmax"
+        text = f"accuracy, mean over all M{f' from {least} on' * (least > 1)}: {loss_title(loss)} minus softmax"
         values = mean(gain) if gain.shape[1] > 1 else pd.Series(dtype=float)
         found.append(Contrast(text, values, bound=0, against=runs.margin))
     return found
@@ -156,7 +156,8 @@ def best_accuracies(printed: Mapping[str, int]) -> Judge:
         best = {loss: runs.accuracy(loss, least, split=BEST_ON_TEST) for loss in (SOFTMAX, *W_SOFTMAX)}
         return [
             Contrast(
-                f"best epoch's accuracy, {loss_title(loss)}, M = {least}: ours less {printed[PRINTED[loss]] / 100:.2f}",
+                f"best epoch's accuracy, {loss_title(loss)}, M = {least}: ours minus "
+                f"{printed[PRINTED[loss]] / 100:.2f}",
                 values - printed[PRINTED[loss]] / 100,
                 sign * runs.margin,
                 more=sign < 0,
@@ -188,9 +189,9 @@ def gain_grows(first: tuple[int, int], last: tuple[int, int]) -> Judge:
 
     def judge(runs: Runs) -> list[Contrast]:
         gain = {k: runs.accuracy(MIDDLE, k - 1, k) - runs.accuracy(SOFTMAX, k - 1, k) for k in (first[0], last[0])}
-        text = f"accuracy, {loss_title(MIDDLE)} less softmax: k = {last[0]}"
+        text = f"accuracy, {loss_title(MIDDLE)} minus softmax: k = {last[0]}"
         bounds = (runs.margin,) * 2 if runs.changes else (last[1] / 100, (last[1] - first[1]) / 100)
-        more = Contrast(f"{text} less k = {first[0]}", gain[last[0]] - gain[first[0]], 0, bounds[1])
+        more = Contrast(f"{text} minus k = {first[0]}", gain[last[0]] - gain[first[0]], 0, bounds[1])
         return [Contrast(text, gain[last[0]], 0, bounds[0]), more]
 
     return judge
@@ -217,7 +218,7 @@ def _gain(
     width = width or runs.classes - 1
     gain = runs.accuracy(one, width, split=split) - runs.accuracy(other, width, split=split)
     what = TOLD.get(split, "accuracy")
-    return Contrast(f"{what}, M = {width}: {loss_title(one)} less {loss_title(other)}", gain, bound, against)
+    return Contrast(f"{what}, M = {width}: {loss_title(one)} minus {loss_title(other)}", gain, bound, against)
 
 
 def _printed_gain(runs: Runs, printed: Mapping[str, int], one: str, other: str) -> float:
@@ -226,9 +227,9 @@ def _printed_gain(runs: Runs, printed: Mapping[str, int], one: str, other: str) 
 
 
 def _equal(runs: Runs, loss: str, classes: int, printed: int) -> list[Contrast]:
-    """Accuracy at M_min less the printed one, within the margin."""
+    """Accuracy at M_min minus the printed one, within the margin."""
     difference = runs.accuracy(loss, classes - 1, classes) - printed / 100
-    text = f"accuracy, {loss_title(loss)}, C = {classes}, M = {classes - 1}: ours less {printed / 100:.2f}"
+    text = f"accuracy, {loss_title(loss)}, C = {classes}, M = {classes - 1}: ours minus {printed / 100:.2f}"
     return [Contrast(text, difference, sign * runs.margin, more=sign < 0) for sign in (1, -1)]
 
 
@@ -262,7 +263,7 @@ ELSEWHERE = (
 NO_WIDTH = " (the table gives no M; the networks of [23], which the paper takes over, have 256 units, on CIFAR100 512)"
 
 TIE = (
-    "the hinge loss's, and above L-Softmax's less the margin, as the paper prints a tie (so stated when the runs had "
+    "the hinge loss's, and above L-Softmax's minus the margin, as the paper prints a tie (so stated when the runs had "
     "been judged by whether it is above both, which was INCONCLUSIVE)"
 )
 

@@ -34,7 +34,7 @@ def underfits(runs: Runs) -> list[Contrast]:
     """Training accuracy that ⌈C/2⌉ units lose."""
     least, half = runs.classes - 1, -(-runs.classes // 2)
     enough, few = (runs.accuracy(SOFTMAX, width, split="train") for width in (least, half))
-    text = f"training accuracy, softmax: M = {least} less M = {half}"
+    text = f"training accuracy, softmax: M = {least} minus M = {half}"
     return [Contrast(text, enough - few, bound=0, against=runs.slight(enough))]
 
 
@@ -45,7 +45,7 @@ def too_wide(runs: Runs) -> list[Contrast]:
     plateau = {split: runs.plateau(SOFTMAX, split=split) for split in wide}
     trained = [width for width, found in wide["train"].items() if 2 * found.mean() > plateau["train"].mean()]
     lost = {split: plateau[split] - mean(table[trained]) for split, table in wide.items()}
-    text = f"accuracy, softmax: the plateau less M = {', '.join(map(str, trained)) or f'{10 * least} to {30 * least}'}"
+    text = f"accuracy, softmax: the plateau minus M = {', '.join(map(str, trained)) or f'{10 * least} to {30 * least}'}"
     return [
         Contrast(text, lost["test"], bound=0, against=runs.margin),
         Contrast(f"{text}: of test more than of training accuracy", lost["test"] - lost["train"], bound=0),
@@ -82,7 +82,7 @@ def rises(runs: Runs) -> list[Contrast]:
     half, last = -(-runs.classes // 2), runs.classes - 2
     return [
         Contrast(
-            f"accuracy, {loss_title(loss)}: M = {wide} less M = {narrow}",
+            f"accuracy, {loss_title(loss)}: M = {wide} minus M = {narrow}",
             runs.accuracy(loss, wide) - runs.accuracy(loss, narrow),
             bound=0,
             against=runs.margin,
@@ -101,12 +101,12 @@ def maximum(runs: Runs) -> list[Contrast]:
         for width in over:
             others = over.drop(columns=width)
             away = over[width] - mean(others) if others.shape[1] else pd.Series(dtype=float)
-            text = f"accuracy, {loss_title(loss)}: M = {width} less the mean of the others from {least} on"
+            text = f"accuracy, {loss_title(loss)}: M = {width} minus the mean of the others from {least} on"
             contrasts += [Contrast(text, away, sign * runs.margin, more=sign < 0) for sign in (1, -1)]
         narrow = mean(runs.over_widths(loss, half, least))
         contrasts.append(
             Contrast(
-                f"accuracy, {loss_title(loss)}: {half} ≤ M < {least} less the plateau",
+                f"accuracy, {loss_title(loss)}: {half} ≤ M < {least} minus the plateau",
                 narrow - runs.plateau(loss),
                 runs.margin,
                 more=False,
@@ -137,7 +137,7 @@ def keeps(runs: Runs) -> list[Contrast]:
 def eliminates(runs: Runs) -> list[Contrast]:
     """How much more softmax loses at 10 to 30 M_min than W-Softmax."""
     saved = _lost(runs, SOFTMAX) - _lost(runs, MIDDLE)
-    text = f"lost at 10 to 30 M_min: softmax less {loss_title(MIDDLE)}"
+    text = f"lost at 10 to 30 M_min: softmax minus {loss_title(MIDDLE)}"
     return [Contrast(text, saved, bound=0, against=runs.margin)]
 
 
@@ -151,7 +151,7 @@ def _lacking(runs: Runs, loss: str, classes: int) -> list[Contrast]:
         f"M = {classes - 1}": runs.accuracy(loss, classes - 1, classes),
     }
     return [
-        Contrast(f"{of}: {name} less M = {classes - 2}", wide - narrow, bound=runs.margin, together=of)
+        Contrast(f"{of}: {name} minus M = {classes - 2}", wide - narrow, bound=runs.margin, together=of)
         for name, wide in references.items()
     ]
 
@@ -160,18 +160,18 @@ def _lacks(runs: Runs, loss: str) -> Contrast:
     """What M_min itself lacks against the plateau."""
     least = runs.classes - 1
     lost = runs.plateau(loss) - runs.accuracy(loss, least)
-    return Contrast(f"accuracy, {loss_title(loss)}: the plateau less M = {least}", lost, runs.margin, more=False)
+    return Contrast(f"accuracy, {loss_title(loss)}: the plateau minus M = {least}", lost, runs.margin, more=False)
 
 
 def _lost(runs: Runs, loss: str) -> "pd.Series[float]":
-    """The plateau less the mean at 10 M_min to 30 M_min."""
+    """The plateau minus the mean at 10 M_min to 30 M_min."""
     least = runs.classes - 1
     return runs.plateau(loss) - mean(runs.over_widths(loss, 10 * least, 30 * least + 1))
 
 
 def _lost_text(runs: Runs, loss: str) -> str:
     least = runs.classes - 1
-    return f"accuracy, {loss_title(loss)}: the plateau less M = {10 * least} to {30 * least}"
+    return f"accuracy, {loss_title(loss)}: the plateau minus M = {10 * least} to {30 * least}"
 
 
 def _few(classes: int) -> Sequence[int]:

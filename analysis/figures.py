@@ -67,7 +67,7 @@ def accuracy_against_width(runs: pd.DataFrame) -> Drawing:
         near = _less_softmax(below[0], gains, widths, int(runs["classes"].iloc[0]))
         axes.set_xlabel("")
         text = (
-            "Below: accuracy less softmax's at the same M, seeds paired, with its 95 % t interval, linear within "
+            "Below: accuracy minus softmax's at the same M, seeds paired, with its 95 % t interval, linear within "
             f"±{near:g} points, else log. "
         )
     return Drawing(figure, source, f"{lines(source)}; {bars}. {text}{caption(told(runs))}")
@@ -99,7 +99,7 @@ def _less_softmax(axes: Axes, gains: pd.DataFrame, widths: list[int], classes: i
         ends = [own["mean"] - own["low"], own["high"] - own["mean"]]
         size = 3.5 if marker != "*" else 6
         axes.errorbar(at, own["mean"], ends, fmt=marker, color=colour, markersize=size, elinewidth=1, label=loss)
-    axes.set_ylabel("Less softmax's\n(points)")
+    axes.set_ylabel("Minus softmax's\n(points)")
     return near
 
 

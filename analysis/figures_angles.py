@@ -10,6 +10,7 @@ from analysis import paired
 from analysis.captions import FEATURE_TITLES, VARIANTS, caption, loss_title, title
 from analysis.drawing import (
     CLASS_STYLES,
+    LOOKS,
     VARIANT_LOOKS,
     Drawing,
     Style,
@@ -151,8 +152,9 @@ def _order(means: pd.DataFrame, widths: list[int]) -> str:
 
 
 def angle_against_alpha(runs: pd.DataFrame) -> Drawing:
-    """Mean angle of test features to their class's weight against α, by weights and by feature, at M = C − 1."""
-    at = done(runs[(runs["width"] == runs["classes"] - 1) & runs["loss"].str.startswith("w-softmax")])
+    """Mean angle of test features to their class's weight against α, by weights and by feature, at M = C − 1; softmax,
+    whose weights have lengths of their own, as a line."""
+    at = done(runs[(runs["width"] == runs["classes"] - 1) & runs["loss"].str.fullmatch(r"w-softmax.*|softmax")])
     split = at["loss"].str.split(":", expand=True)
     source = pd.DataFrame(
         {
@@ -176,10 +178,13 @@ def angle_against_alpha(runs: pd.DataFrame) -> Drawing:
             )
             mean = rows.groupby("alpha")["test_angle"].mean()
             axes.plot(mean.index, mean, marker + dash, color=colour, label=VARIANTS[weights], markersize=6)
+        softmax = source.loc[(source["feature"] == feature) & (source["weights"] == "softmax"), "test_angle"]
+        if len(softmax):
+            axes.axhline(softmax.mean(), color=LOOKS["softmax"][0], linestyle="--", linewidth=1, label="softmax")
         _right_angle(axes)
         axes.set_title(f"features: {FEATURE_TITLES[feature]}", fontsize=10)
         axes.set_xlabel("α")
-        axes.set_xticks(sorted(source["alpha"].unique()))
+        axes.set_xticks(sorted(source["alpha"].dropna().unique()))
         axes.grid(axis="y", color="0.9")
     panels[0].set_ylabel("Mean angle to the own class's weight,\ntest set (degrees)")
     panels[0].set_ylim(0, max(95, 1.05 * source["test_angle"].max()))
@@ -188,8 +193,9 @@ def angle_against_alpha(runs: pd.DataFrame) -> Drawing:
 
 
 def _accuracy(source: pd.DataFrame) -> str:
-    """With which weights and feature accuracy is lowest: a small angle may be that of features that lost a class."""
-    means = 100 * source.groupby(["weights", "feature"])["test_accuracy"].mean().sort_values()
+    """With which of W-Softmax's weights and feature accuracy is lowest: a small angle may be that of features that lost a class."""
+    ours = source[source["weights"].isin(VARIANTS)]
+    means = 100 * ours.groupby(["weights", "feature"])["test_accuracy"].mean().sort_values()
     weights, feature = means.index[0]
     if len(means) < 2:
         return ""

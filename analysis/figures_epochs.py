@@ -9,8 +9,9 @@ from analysis import captions, paired
 from analysis.drawing import LOOKS, Drawing, legend_above, styles
 from analysis.records import done
 
-LOSSES = (*LOOKS, "w-softmax:0")
-SPLITS = {"test": "Test accuracy after each epoch (%)", "train": "Training images right when met in it (%)"}
+LOSSES = ("softmax", "w-softmax:0", *[loss for loss in LOOKS if loss != "softmax"])
+SPLITS = {"test": "Test accuracy after each epoch (%)", "train": "Training accuracy during each epoch (%)"}
+GAIN = "Test accuracy minus softmax's (points)"
 LEAST = 8
 """Epochs of a run that is worth a curve."""
 ENOUGH = 5
@@ -18,9 +19,10 @@ ENOUGH = 5
 
 
 def accuracy_by_epoch(runs: pd.DataFrame) -> Drawing:
-    """Accuracy of each loss at M = C − 1 after each epoch, on test images, and of the training images when met in it:
-    the mean over seeds and, of `ENOUGH` seeds, its 95 % t interval. Where images were held out for validation, a dot at
-    the means of the epoch that is best on these and of the test accuracy after it.
+    """Accuracy of each loss at M = C − 1 after each epoch, on test images, and of the training images as they are met
+    in it: the mean over seeds; where softmax was run too, what the others are above it on the test images, seeds
+    paired. Of `ENOUGH` seeds, a 95 % t interval. Where images were held out for validation, a dot at the means of the
+    epoch that is best on these and of the test accuracy after it.
 
     *Arguments*: `runs`, rows of `records.load` of one recipe, data set and feature.
 
@@ -38,25 +40,39 @@ def accuracy_by_epoch(runs: pd.DataFrame) -> Drawing:
     if not len(source) or source["epoch"].max() <= warm:
         raise ValueError(f"no run at M = C − 1 is done that has more than {warm} epochs: python -m fc_width.sweep")
     source = source.sort_values(["split", "loss", "seed", "epoch"], ignore_index=True)
-    figure = Figure(figsize=(10, 4.6), layout="constrained")
-    panels = dict(zip(SPLITS, figure.subplots(1, 2), strict=True))
-    for split, axes in panels.items():
-        rows = source[source["split"] == split]
+    values = {split: _by_epoch(rows) for split, rows in source.groupby("split")}
+    if "softmax" in values["test"] and len(values["test"]) > 1:
+        softmax = values["test"]["softmax"]
+        values["gain"] = {loss: own - softmax for loss, own in values["test"].items() if loss != "softmax"}
+    banded = {"gain" if "gain" in values else "test", "train"}  # lines that cross are clearer without bands
+    panels_of = {"test": SPLITS["test"], **({"gain": GAIN} if "gain" in values else {}), "train": SPLITS["train"]}
+    figure = Figure(figsize=(0.6 + 4 * len(panels_of), 4.4), layout="constrained")
+    panels = dict(zip(panels_of, figure.subplots(1, len(panels_of)), strict=True))
+    looks = styles(source["loss"])
+    looks = {loss: looks[loss] for loss in LOSSES if loss in looks}
+    for name, axes in panels.items():
         late = []
-        for loss, (label, colour, _, dash) in styles(source["loss"]).items():
-            curves = rows[rows["loss"] == loss].groupby("epoch")["accuracy"]
-            middle = curves.mean()
+        for loss, own in values[name].items():
+            label, colour, _, dash = looks[loss]
+            middle = own.mean(axis=1)
             axes.plot(middle.index, middle, dash, color=colour, label=label, linewidth=1.4)
-            if curves.size().min() >= ENOUGH:
-                half = curves.agg(lambda values: paired.half_width(values.to_numpy(np.float64), 0.975))
-                axes.fill_between(middle.index, middle - half, middle + half, color=colour, alpha=0.15, linewidth=0)
-            late += middle.loc[warm + 1 :].tolist()
+            ends = [middle.loc[warm + 1 :]]
+            if (seeds := own.dropna(axis=1)).shape[1] >= ENOUGH and name in banded:
+                half = seeds.apply(lambda row: paired.half_width(row.to_numpy(np.float64), 0.975), axis=1)
+                low, high = ((middle + sign * half).loc[max(warm, 1) :] for sign in (-1, 1))
+                axes.fill_between(low.index, low, high, color=colour, alpha=0.15, linewidth=0)
+                ends += [low, high] if name == "gain" else []
+            late += [value for each in ends for value in each]
         if warm:
             axes.axvline(warm + 0.5, color="0.4", linewidth=1, linestyle=(0, (4, 3)), zorder=0)
-        high = max(late) - min(late) or 1.0  # of what is compared: as much of the rise before it, whatever the bands
-        axes.set_ylim(min(late) - high, min(max(late) + 0.4 * high, 100 + 0.05 * high))
+        span = max(late) - min(late) or 1.0  # of what is compared
+        if name == "gain":
+            axes.axhline(0, color="black", linewidth=0.8, zorder=1)
+            axes.set_ylim(min(0, *late) - 0.1 * span, max(0, *late) + 0.1 * span)
+        else:  # as much of the rise before it
+            axes.set_ylim(min(late) - span, min(max(late) + 0.4 * span, 100 + 0.05 * span))
         axes.set_xlabel("Epoch")
-        axes.set_ylabel(SPLITS[split])
+        axes.set_ylabel(panels_of[name])
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.grid(axis="y", color="0.92")
         axes.set_axisbelow(True)
@@ -67,8 +83,14 @@ def accuracy_by_epoch(runs: pd.DataFrame) -> Drawing:
     legend_above(figure, panels["test"], f"{captions.title(runs)}, M = C − 1 = {int(at['width'].iloc[0])}")
     told = "; dashed: where α sets in" if warm else ""
     told += "; dots: stopped where accuracy on the validation images is best" if len(stopped) else ""
-    band = f"its 95 % t interval where there are {ENOUGH} seeds or more"
+    band = f"95 % t interval, of differences paired by seed, where there are {ENOUGH} seeds or more"
     return Drawing(figure, source, f"Line: mean over seeds; band: {band}{told}. {captions.caption(chosen)}")
+
+
+def _by_epoch(rows: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """Loss → accuracy, a row an epoch, a column a seed."""
+    found = {loss: own.pivot(index="epoch", columns="seed", values="accuracy") for loss, own in rows.groupby("loss")}
+    return {loss: found[loss] for loss in LOSSES if loss in found}
 
 
 def tells(runs: pd.DataFrame) -> bool:

@@ -21,7 +21,7 @@ SMALL |= {"bbox": {"facecolor": "white", "edgecolor": "none", "pad": 0.8}}
 
 
 def overfitting(runs: pd.DataFrame) -> Drawing:
-    """What 10, 20 and 30 times C − 1 units do to the test accuracy, seeds paired: against C − 1 units, and that less
+    """What 10, 20 and 30 times C − 1 units do to the test accuracy, seeds paired: against C − 1 units, and that minus
     what they do with softmax.
 
     *Arguments*: `runs`, rows of `records.load` of one recipe, data set and feature.
@@ -61,7 +61,7 @@ def _compared(runs: pd.DataFrame, source: pd.DataFrame) -> pd.DataFrame:
 
 def changes(done: pd.DataFrame) -> pd.DataFrame:
     """A row a loss and multiple of C − 1: the change of accuracy since C − 1, of the same seeds' in training and where
-    that ends, and the change less softmax's."""
+    that ends, and the change minus softmax's."""
     rows = []
     for loss in drawing.in_order(done["loss"]) if len(done) else []:
         own = done[done["loss"] == loss]
@@ -100,7 +100,7 @@ def _in_training(wide: pd.DataFrame, narrow: pd.DataFrame, seeds: tuple[int, ...
 
 
 def _against_softmax(done: pd.DataFrame, loss: str, factor: int, simplex: int) -> dict[str, float]:
-    """The change of a loss less that of softmax, by paired seeds."""
+    """The change of a loss minus that of softmax, by paired seeds."""
     table = done[done["loss"].isin([loss, "softmax"])].pivot(
         index="seed", columns=["loss", "width"], values="test_accuracy"
     )

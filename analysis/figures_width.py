@@ -31,7 +31,7 @@ ESTIMATE: dict[str, Any] = {"marker": "D", "markersize": 5, "markerfacecolor": "
 SIGNS: dict[str, dict[str, Any]] = {
     "knee": {"marker": "o", "markersize": 6, "linestyle": "none"},
     "widths where the knee may be": {**CAP, "linewidth": 1.6},
-    "not decided: this width or any larger one": {"marker": "^", "markersize": 6, "linestyle": "none"},
+    "not decided: any width from the lower end on": {"marker": "^", "markersize": 6, "linestyle": "none"},
     "not decided: knee by the means alone": {**ESTIMATE, "linestyle": "none"},
 }
 """The signs of `knee_against_classes`."""
@@ -81,7 +81,7 @@ def knee_against_classes(runs: pd.DataFrame) -> Drawing:
 
 
 def rise_to_the_plateau(runs: pd.DataFrame) -> Drawing:
-    """Accuracy of softmax less the plateau's against M, a panel for each number of classes, of one recipe."""
+    """Accuracy of softmax minus the plateau's against M, a panel for each number of classes, of one recipe."""
     sweeps = sorted(_with_plateau(runs), key=lambda sweep: int(sweep["classes"].iloc[0]))
     found = [plateau.against_plateau(runs) for runs in sweeps]
     source = pd.DataFrame(
@@ -101,7 +101,7 @@ def rise_to_the_plateau(runs: pd.DataFrame) -> Drawing:
     ends = np.concatenate([source["difference"], *(_intervals(each.differences).to_numpy().ravel() for each in found)])
     near = points_axis(panels[0], pd.Series(ends))
     for place in range(0, len(panels), columns):
-        panels[place].set_ylabel("Accuracy less the\nplateau's (points)")
+        panels[place].set_ylabel("Accuracy minus the\nplateau's (points)")
     legend_above(figure, panels[0], f"{title(sweeps[-1], of_all_classes=True)}, softmax")
     caption = (
         "Line: mean over seeds, with its two-sided 95 % t interval; points: each seed; axis linear within "

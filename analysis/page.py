@@ -26,7 +26,7 @@ SHOWS = {
     "fig5": "Mean angle between a feature and its class's weight, per class and loss, training and test set",
     "best-angles": "Best possible smallest angle between the weight vectors against the number of units M",
     "loophole": "Mean angle between a feature and its class's weight against α, for three kinds of weights",
-    "overfitting": "Accuracy at wide layers less that at M = C − 1, softmax and W-Softmax",
+    "overfitting": "Accuracy at wide layers minus that at M = C − 1, softmax and W-Softmax",
     "knee": "The smallest width as good as the plateau against the number of classes",
     **dict.fromkeys(
         ("accuracy", "fig4a", "fig4b", "fig4c"),

@@ -33,7 +33,7 @@ SAME = (*(field.name for field in fields(Recipe) if field.name not in SWEPT), "c
 class Comparison:
     """How much better one set of runs is than another, seeds paired.
 
-    *Attributes*: `difference`, the mean over seeds of the accuracy of the one less that of the other, in points (0.1
+    *Attributes*: `difference`, the mean over seeds of the accuracy of the one minus that of the other, in points (0.1
     is a tenth of a percent); `low`, `high`, its 95 % t interval, infinite for one seed; `seeds`, those that are done
     in both; `failed_one`, `failed_other`, the runs that diverged or failed, which the difference cannot hold.
     Of the correctness bits, all 0 or None where runs have none: `images`, in the test set; `only_one`, `only_other`,

@@ -5,9 +5,9 @@ values is above all of them; from twice C − 1, so that neither C − 1 nor its
 part in their own measure; below ten times, where the paper sees overfitting set in, which is a question of its
 own (`paired.compare`). Widths from 10(C−1) on decide nothing here.
 
-*The difference* of a width is its accuracy less the plateau of the same seed, in points, over the seeds that it was run
-with. A width that belongs to the plateau is held against the plateau's other widths. (Where accuracy still rises there,
-the narrower widths pull the plateau down: a knee is then a lower bound of where it stops.)
+*The difference* of a width is its accuracy minus the plateau of the same seed, in points, over the seeds that it was
+run with. A width that belongs to the plateau is held against the plateau's other widths. (Where accuracy still rises
+there, the narrower widths pull the plateau down: a knee is then a lower bound of where it stops.)
 
 *Equivalent* is a width whose mean difference over seeds is shown to be above −margin: the lower end of a one-sided 95 %
 t interval is. *Below* is one that is shown to be under −margin: the upper end is. Else nothing is shown; below
@@ -97,7 +97,7 @@ class Knee:
 
 @dataclass(frozen=True)
 class AgainstPlateau:
-    """Accuracy less that of the plateau.
+    """Accuracy minus that of the plateau.
 
     *Attributes*: `differences`, points, a row a seed, a column a width; NaN where a run is missing; `plateau`, accuracy
     of each seed, 0…1; `widths` of the plateau; `failed`, the number of runs that diverged or failed, by width;
@@ -112,7 +112,7 @@ class AgainstPlateau:
 
 
 def against_plateau(runs: pd.DataFrame) -> AgainstPlateau:
-    """Each run's accuracy less its seed's plateau, as defined above, at all widths.
+    """Each run's accuracy minus its seed's plateau, as defined above, at all widths.
 
     Only seeds with a run at every width of the plateau take part. Its widths are those in its range where no run
     failed; where runs are missing, those widths and seeds that leave the most runs.

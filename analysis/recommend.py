@@ -164,7 +164,7 @@ def _simplex(advice: Advice, knee: dict[str, Any] | None) -> str:
     low, high, margin = row["low"], row["high"], max(plateau.MARGINS)
     interval = "one seed" if low is None else f"95 % interval {low:.2f} to {high:.2f}, {row['seeds']} seeds"
     lost = f", {row['failed']} runs failed" if row["failed"] else ""
-    told = f"{row['loss']} less softmax, {row['feature']}: {row['difference']:.2f} points, {interval}{lost}"
+    told = f"{row['loss']} minus softmax, {row['feature']}: {row['difference']:.2f} points, {interval}{lost}"
     told = told.replace(" -", " −")
     if low is not None and low > -margin and row["seeds"] >= MIN_SEEDS and not row["failed"]:
         return f"take the fixed simplex: it saves {saved}, and is shown to lose less than {margin:g} points ({told})"

@@ -26,10 +26,10 @@ def of_a_recipe(frame: pd.DataFrame, name: str) -> str:
             parts += [f"## Training accuracy, %, feature {feature}", accuracy_by_width(runs, "train_accuracy")]
     at_minimum = frame[frame["width"] == frame["classes"] - 1]
     if (at_minimum["loss"] == "softmax").any() and at_minimum["loss"].nunique() > 1:
-        parts += ["## Test accuracy less softmax's, M = C − 1", PAIRED, less_softmax(at_minimum)]
+        parts += ["## Test accuracy minus softmax's, M = C − 1", PAIRED, less_softmax(at_minimum)]
     wide = frame[(frame["loss"] == "softmax") & (frame["feature"] == Recipe.feature)]
     if wide["width"].nunique() > 1 and (wide["width"] == wide["classes"] - 1).any():
-        parts += ["## Accuracy less that at M = C − 1, softmax", PAIRED, less_minimum(wide)]
+        parts += ["## Accuracy minus that at M = C − 1, softmax", PAIRED, less_minimum(wide)]
     if len(at_minimum):
         parts += ["## Geometry at M = C − 1", geometry_by_loss(frame)]
     return "\n\n".join(parts) + "\n"
@@ -61,7 +61,7 @@ def accuracy_by_width(runs: pd.DataFrame, measure: str) -> str:
 
 
 def less_softmax(runs: pd.DataFrame) -> str:
-    """Test accuracy less softmax's, seeds paired: a row a loss, a column a feature.
+    """Test accuracy minus softmax's, seeds paired: a row a loss, a column a feature.
 
     *Arguments*: `runs`, rows of `records.load` of one recipe and width.
     """
@@ -74,7 +74,7 @@ def less_softmax(runs: pd.DataFrame) -> str:
 
 
 def less_minimum(runs: pd.DataFrame) -> str:
-    """Test and training accuracy less those at M = C − 1, seeds paired: a row a width.
+    """Test and training accuracy minus those at M = C − 1, seeds paired: a row a width.
 
     *Arguments*: `runs`, rows of `records.load` of one recipe, loss and feature.
     """

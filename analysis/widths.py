@@ -84,7 +84,7 @@ def knees_elsewhere(path: Path) -> list[dict[str, Any]]:
 
 
 def simplex_gains(runs: pd.DataFrame) -> list[dict[str, Any]]:
-    """The accuracy of the fixed simplex less softmax's at M = C − 1, seeds paired, for features of both signs.
+    """The accuracy of the fixed simplex minus softmax's at M = C − 1, seeds paired, for features of both signs.
 
     *Returns*: a row a data set, feature and loss that both were run with: `difference`, points, with its 95 %
     interval `low`, `high` (None for one seed; at least as wide as `paired.image_floor`); `seeds`; `failed`, runs on

@@ -182,7 +182,7 @@ def test_below_the_accuracies_stands_what_is_gained_over_softmax_pair_by_pair(tm
     low, high = below.get_ylim()
     assert low < -2 - stats.t.ppf(0.975, 2) / 3**0.5
     assert high > 0.3 + half
-    assert "Below: accuracy less softmax's at the same M, seeds paired" in drawn.caption
+    assert "Below: accuracy minus softmax's at the same M, seeds paired" in drawn.caption
 
 
 @pytest.mark.parametrize(
@@ -242,6 +242,18 @@ def test_the_angle_against_alpha_needs_the_three_kinds_of_weights(tmp_path, reco
     assert [axes.get_title() for axes in drawing.figure.axes] == ["features: linear", "features: PReLU → batch norm"]
     lines = {line.get_label(): list(line.get_ydata()) for line in drawing.figure.axes[0].lines}
     assert lines["as printed"] == lines["fixed simplex"] == [14.5, 14.5, 14.5]
+    assert "softmax" not in lines
+    for seed in range(2):
+        softmax = record(Recipe(name="digits", loss="softmax", seed=seed, feature="linear"), 0.5)
+        softmax["final"]["test_angle"] = 20.0 + seed
+        store.write(softmax)
+    drawing = figures_angles.angle_against_alpha(records.load(store.folder))
+    first, second = ({line.get_label(): list(line.get_ydata()) for line in each.lines} for each in drawing.figure.axes)
+    assert first["softmax"] == [20.5, 20.5]
+    assert first["as printed"] == lines["as printed"]
+    assert "softmax" not in second
+    assert "Test accuracy, mean over all α, is lowest" in drawing.caption
+    assert "50.0 %" not in drawing.caption
 
 
 def test_the_best_angles_are_the_theory_s():

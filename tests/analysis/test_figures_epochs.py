@@ -29,28 +29,66 @@ def runs(tmp_path, record):
     return records.load(store.folder)
 
 
+def bands(axes):
+    return [each.get_paths()[0].vertices for each in axes.collections]
+
+
 def test_a_curve_is_the_mean_over_seeds_with_its_interval(runs):
     drawing = figures_epochs.accuracy_by_epoch(runs)
     assert set(drawing.source["loss"]) == {"softmax", "w-softmax:1"}
     assert len(drawing.source) == 2 * 2 * 5 * EPOCHS
-    for axes, base in zip(drawing.figure.axes, (80, 70), strict=True):
+    test, _, train = drawing.figure.axes
+    for axes, base in ((test, 80), (train, 70)):
         line, other = [line for line in axes.lines if len(line.get_xdata()) == EPOCHS]
         assert [each.get_label() for each in (line, other)] == ["softmax", "W-Softmax α = 1"]
         assert list(line.get_xdata()) == list(range(1, EPOCHS + 1))
-        values = base + np.array([0, 0.1, 0.4, 0.9, 1.6])  # of the first epoch
-        assert line.get_ydata()[0] == pytest.approx(values.mean())
-        low, high = stats.t.interval(0.95, 4, values.mean(), stats.sem(values))
-        ends = axes.collections[0].get_paths()[0].vertices
-        first = ends[ends[:, 0] == 1, 1]
-        assert (first.min(), first.max()) == pytest.approx((low, high))
         means = base + 0.6 + np.arange(EPOCHS)
+        assert line.get_ydata() == pytest.approx(means)
         late = means[2:]  # where α has set in
         span = late.max() - late.min()
         top = min(late.max() + 0.4 * span, 100 + 0.05 * span)
         assert axes.get_ylim() == pytest.approx((late.min() - span, top))
         assert [line.get_xdata()[0] for line in axes.lines if len(line.get_xdata()) == 2] == [2.5]
+    assert not bands(test)
+    assert len(bands(train)) == 2
+    values = 71 + np.array([0, 0.1, 0.4, 0.9, 1.6])  # of the second epoch
+    low, high = stats.t.interval(0.95, 4, values.mean(), stats.sem(values))
+    second = bands(train)[0][bands(train)[0][:, 0] == 2, 1]
+    assert (second.min(), second.max()) == pytest.approx((low, high))
+    assert bands(train)[0][:, 0].min() == 2  # before it all are softmax
     assert "dashed: where α sets in" in drawing.caption
     assert "5 seeds, 15 runs, 5 of them not done" in drawing.caption
+
+
+def test_what_a_loss_is_above_softmax_is_paired_by_seed(runs):
+    """Its interval has nothing of how seeds differ, and seeds that one of the two lacks do not count."""
+    apart = np.array([0.2, 0.4, 0.6, 0.8, 1.5])
+    of_loss = runs["loss"] == "w-softmax:1"
+    curves = [
+        {**own, "test": [value + change / 100 for value in own["test"]]}
+        for own, change in zip(
+            runs["epoch_accuracy"].where(runs["epoch_accuracy"].notna(), {"test": [], "train": []}),
+            np.where(of_loss, apart[runs["seed"]], 0),
+            strict=True,
+        )
+    ]
+    changed = runs.assign(epoch_accuracy=curves)
+    _, gain, _ = figures_epochs.accuracy_by_epoch(changed).figure.axes
+    (line,) = [line for line in gain.lines if len(line.get_xdata()) == EPOCHS]
+    assert line.get_label() == "W-Softmax α = 1"
+    assert line.get_ydata() == pytest.approx([apart.mean()] * EPOCHS)
+    (band,) = bands(gain)
+    assert (band[:, 1].min(), band[:, 1].max()) == pytest.approx(
+        stats.t.interval(0.95, 4, apart.mean(), stats.sem(apart))
+    )
+    low, high = gain.get_ylim()
+    assert low < 0
+    assert high > band[:, 1].max()
+    fewer = changed[(changed["loss"] != "softmax") | (changed["seed"] < 4)]
+    _, gain, _ = figures_epochs.accuracy_by_epoch(fewer).figure.axes
+    (line,) = [line for line in gain.lines if len(line.get_xdata()) == EPOCHS]
+    assert line.get_ydata() == pytest.approx([apart[:4].mean()] * EPOCHS)
+    assert not bands(gain)
 
 
 def test_a_dot_is_where_the_validation_images_stop_a_loss(runs):
@@ -58,16 +96,21 @@ def test_a_dot_is_where_the_validation_images_stop_a_loss(runs):
     epochs = runs["seed"].where(held_out) + 3
     stopped = runs.assign(stopped_epoch=epochs, stopped_accuracy=epochs / 10)
     drawing = figures_epochs.accuracy_by_epoch(stopped)
-    tested, trained = ([line for line in axes.lines if line.get_marker() == "o"] for axes in drawing.figure.axes)
+    tested, *others = ([line for line in axes.lines if line.get_marker() == "o"] for axes in drawing.figure.axes)
     (dot,) = tested
     assert (dot.get_xdata().item(), dot.get_ydata().item()) == pytest.approx((5, 50))
-    assert not trained
+    assert others == [[], []]
     assert "; dots: stopped where accuracy on the validation images is best" in drawing.caption
     assert "dots" not in figures_epochs.accuracy_by_epoch(runs).caption
 
 
 def test_few_seeds_have_no_band(runs):
     drawing = figures_epochs.accuracy_by_epoch(runs[(runs["loss"] == "softmax") | (runs["seed"] < 4)])
+    assert [len(axes.collections) for axes in drawing.figure.axes] == [0, 0, 1]
+
+
+def test_without_softmax_nothing_is_compared(runs):
+    drawing = figures_epochs.accuracy_by_epoch(runs[runs["loss"] != "softmax"])
     assert [len(axes.collections) for axes in drawing.figure.axes] == [1, 1]
 
 
@@ -88,4 +131,6 @@ def test_curves_that_are_flat_have_an_axis(runs):
     perfect = {"test": [1.0] * EPOCHS, "train": [0.5, *[1.0] * (EPOCHS - 1)]}
     drawing = figures_epochs.accuracy_by_epoch(runs.assign(epoch_accuracy=[perfect] * len(runs)))
     drawing.figure.canvas.draw()
-    assert [axes.get_ylim() for axes in drawing.figure.axes] == [(99, 100.05)] * 2
+    test, gain, train = (axes.get_ylim() for axes in drawing.figure.axes)
+    assert test == train == (99, 100.05)
+    assert gain == pytest.approx((-0.1, 0.1))

@@ -130,7 +130,7 @@ def test_markdown_has_every_claim_its_verdict_number_command_and_figure(out):
     better = next(line for line in table if "W-Softmax has better accuracy" in line)
     assert "0.1 points [0.1, 0.1], 3 seeds; wanted above 0" in better
     assert text.count("(fig4a-accuracy-mnist-small.png)") == 1
-    assert re.search(r"^- accuracy, M = 9: W-Softmax α = 1.5 less softmax: 0.1 points .*: shown$", text, re.M)
+    assert re.search(r"^- accuracy, M = 9: W-Softmax α = 1.5 minus softmax: 0.1 points .*: shown$", text, re.M)
     anchors = set(re.findall(r"^### (\S+)$", text, re.M))
     assert set(re.findall(r"\]\(#([^)]+)\)", text)) <= anchors
     theory = Path("figures/theory.md").read_text("utf-8")

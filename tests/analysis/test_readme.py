@@ -1,12 +1,14 @@
 """What the READMEs say of speed is what the committed tables say, and what they link to is there."""
 
+import itertools
 import math
 import re
+import shlex
 from pathlib import Path
 
 import pytest
 
-from analysis import contrasts, evidence, experiments_times
+from analysis import advise, contrasts, evidence, experiments_times
 
 READMES = [Path("README.md"), Path("analysis/README.md"), Path("fc_width/README.md")]
 README, MEASURED, COSTS = (" ".join(path.read_text("utf-8").split()) for path in READMES)
@@ -26,13 +28,16 @@ def minus(text):
 @pytest.mark.parametrize(("name", "seeds"), [("sweep", 12), ("sweep-mnist-small", 8)])
 def test_the_sweep_against_the_loops(name, seeds):
     rows, above = table(name)
-    _, plain, _, engine = rows
-    ratio = float(engine["ratio"])
+    _, plain, one, engine = rows
+    ratio, single = float(engine["ratio"]), float(one["ratio"])
     runs, rounds = re.search(r"(\d+) runs of each way in each of (\d+)", above).groups()
     assert int(runs) * int(rounds) == seeds
-    line = next(line for line in READMES[2].read_text("utf-8").splitlines() if "runs per hour, relative" in line)
+    lines = READMES[2].read_text("utf-8").splitlines()
+    line, below = next(pair for pair in itertools.pairwise(lines) if "runs per hour, two at once, relative" in pair[0])
     assert f"[{ratio:.2f} times](../figures/benchmark-{name}.md)" in line
+    assert f" {single:.2f} times |" in below
     assert f" {ratio:.1f} times on " in README
+    assert f"{single:.1f}" in re.search(r"\(([\d.]+) and ([\d.]+) times one after another\)", README).groups()
     assert f" {ratio / float(plain['ratio']):.1f} times |" in COSTS.partition("relative to the same loop")[2][:90]
     found = re.fullmatch(r"([-+][\d.]+) \(([-+][\d.]+) to ([-+][\d.]+)\)", engine["difference (95 %)"]).groups()
     mean, low, high = map(minus, found)
@@ -50,8 +55,11 @@ def test_the_sweep_with_numba(name, seeds):
     assert int(runs) * int(rounds) == seeds
     ratio = float(engine["ratio"])
     told = COSTS.partition("| with numba, runs per hour")[2]
+    without = table(name.removesuffix("-fast"))[0][3]
+    more = float(engine["peak, MiB"]) - float(without["peak, MiB"])
+    assert f"{more:.0f}" in re.search(r"(\d+) to (\d+) MiB more", COSTS).groups()
     assert f"[{ratio:.2f} times](../figures/benchmark-{name}.md)" in told
-    assert f" {ratio / float(plain['ratio']):.1f} times |" in told.partition("on one thread")[2][:40]
+    assert f" {ratio / float(plain['ratio']):.1f} times |" in told.partition("the loop on one thread")[2][:40]
     mean, low, high = map(minus, re.findall(r"[-+][\d.]+", engine["difference (95 %)"]))
     assert f"{mean} ({low} to {high}), {seeds} seeds" in told
     if name == "sweep-mnist-small-fast":
@@ -62,17 +70,20 @@ def test_the_sweep_on_a_gpu():
     loop, one, many, _ = table("sweep-paper-mnist")[0]
     assert loop["way"] == "ordinary loop"
     times = float(many["ratio"])
-    assert f"was {times:.0f} times as fast as the ordinary loop (sixteen runs at once" in COSTS
+    assert f"was {times:.0f} times as fast as the ordinary loop with sixteen runs at once" in COSTS
     assert f"{float(one['ratio']):.1f} times one run after another" in COSTS
     assert f"{many['of matmul'].removesuffix('%')} % of the rate of large matrix products" in COSTS
     assert f"{times:.0f} times with the paper's MNIST network on an NVIDIA H200, sixteen runs at once" in README
+    assert f"sixteen runs at once ({float(one['ratio']):.1f} times one after another)" in README
 
 
 def test_what_a_sweep_costs_more():
     rows, _ = table("cost")
     ratio = {(row["changed"], row["to"]): float(row["ratio"]) for row in rows}
     wide, many = (round(100 * (ratio[at] - 1)) for at in (("width M", "270"), ("classes C", "1000")))
-    assert f"by {wide} % from M = 1 to 270 or {many} % from 2 to 1,000 classes" in COSTS
+    assert f"({wide} % from M = 1 to 270 on the digits, where 9 and 90 units took less than 1)" in COSTS
+    assert max(ratio["width M", "9"], ratio["width M", "90"]) < 1
+    assert f"by {many} % from 2 to 1,000 classes" in COSTS
 
 
 def test_where_the_time_goes():
@@ -106,7 +117,7 @@ def test_what_the_losses_cost():
     centred = max(ours[size][1] / ratio[size, "softmax"] for size in sizes)
     fixed = max(ratio[size, "W-Softmax α = 1, fixed simplex"] / ratio[size, "softmax"] for size in (sizes[0], sizes[2]))
     told = f"the printed one takes {min(plain):.1f} to {max(plain):.1f} times as long as plain softmax"
-    assert told in README
+    assert f"{told}, the centred one up to {centred:.1f}, the simplex up to {fixed:.1f} ([what" in README
     assert (
         f"the printed one takes {min(plain):.1f} to {max(plain):.1f} times, the centred one up to {centred:.1f}"
         in COSTS
@@ -146,7 +157,7 @@ def test_what_a_wide_layer_and_w_softmax_cost_in_training():
         return [minus(f"{number:.{0 if percent[0] > 10 else 1}f}") for number in percent]
 
     paper, (wide, narrow) = ("paper-mnist", "paper-cifar10", "paper-cifar100"), (("softmax", 30), ("softmax", 1))
-    text = MEASURED.partition("**Time.**")[2].partition("```")[0]
+    text = MEASURED.partition("### Time")[2].partition("```")[0]
     for loss in (wide, ("w-softmax:1", 1)):
         first, *others = (said(recipe, loss, narrow) for recipe in paper)
         expected = [rf"{first[0]} %.{{0,40}} \((?:95 % interval )?{first[1]} to {first[2]}\)"]
@@ -154,12 +165,25 @@ def test_what_a_wide_layer_and_w_softmax_cost_in_training():
         assert re.search(".{0,25}".join(expected), text)
         longer = [float(low.replace("−", "-")) > 0 for _, low, _ in (first, *others)]
         assert longer == ([True, False, True] if loss == wide else [False] * 3)
+    small = [said(f"{name}-small", ("w-softmax:1", 1), narrow) for name in ("mnist", "cifar10", "cifar100")]
+    first, second, third = (f"{mean} % ({low} to {high})" for mean, low, high in small)
+    assert f"{first} on MNIST, {second} on CIFAR10 and {third} on CIFAR100" in text
     mean, low, high = said("cifar100-small", wide, narrow)
     assert f"{mean} % longer ({low} to {high})" in text
     longer, costs = ([said(recipe, loss, narrow)[0] for recipe in paper] for loss in (wide, ("w-softmax:1", 1)))
     told = f"take {longer[2]} % longer there (softmax), on MNIST and CIFAR10 {longer[0]} and {longer[1]} % |"
     assert told in README
-    assert f"it costs {min(costs)} to {max(costs)} %, not shown to be above 0" in README
+    assert f"the printed one costs {min(costs)} to {max(costs)} %, not shown to be above 0" in README
+
+
+def test_the_advice_is_what_the_command_prints(capsys):
+    text = READMES[0].read_text("utf-8")
+    command = next(line for line in text.splitlines() if line.startswith("python -m analysis.advise"))
+    quoted = text.partition("<!-- the end of what the first command prints -->\n")[2].partition("\n\n")[0]
+    paragraphs = [" ".join(lines.replace("\n> ", " ").split()[1:]) for lines in quoted.split("\n>\n")]
+    assert advise.main(shlex.split(command, comments=True)[3:]) == 0
+    assert capsys.readouterr().out.splitlines()[-len(paragraphs) :] == paragraphs
+    assert len(paragraphs) == 3
 
 
 @pytest.mark.parametrize("readme", READMES, ids=str)

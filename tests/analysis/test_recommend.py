@@ -93,7 +93,7 @@ SIMPLEX = {
     "one seed": (
         [0],
         {},
-        "but is not shown to lose less than 0.5 points (w-softmax-simplex:1 less softmax, prelu-bn: 0.00",
+        "but is not shown to lose less than 0.5 points (w-softmax-simplex:1 minus softmax, prelu-bn: 0.00",
     ),
     "one failed": ([1, 0, -1, 0], {"seed 3": "diverged"}, "but is not shown to lose less than 0.5 points"),
     "after a ReLU": ([1, 0, -1, 0], {"feature": "bn-relu"}, NOT_MEASURED),
@@ -126,7 +126,7 @@ def test_which_simplex_is_compared_is_not_chosen_by_its_result(runs, tmp_path, c
     simplex(runs, [-30, -30, -30, -31], "w-softmax-simplex:0.5")
     _, written = advice(["--runs", runs], tmp_path, capsys)
     assert len(written["simplex"]) == 2
-    assert "(w-softmax-simplex:0.5 less softmax" in written["recommendation"][-1]
+    assert "(w-softmax-simplex:0.5 minus softmax" in written["recommendation"][-1]
 
 
 def test_two_classes_have_no_simplex_to_speak_of(tmp_path, capsys):
