@@ -193,7 +193,8 @@ def angle_against_alpha(runs: pd.DataFrame) -> Drawing:
 
 
 def _accuracy(source: pd.DataFrame) -> str:
-    """With which of W-Softmax's weights and feature accuracy is lowest: a small angle may be that of features that lost a class."""
+    """With which of W-Softmax's weights, and which feature, accuracy is lowest: a small angle may be that of features
+    that lost a class."""
     ours = source[source["weights"].isin(VARIANTS)]
     means = 100 * ours.groupby(["weights", "feature"])["test_accuracy"].mean().sort_values()
     weights, feature = means.index[0]
