@@ -5,6 +5,7 @@ import fractions
 import math
 import re
 import tracemalloc
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -585,3 +586,15 @@ def test_of_two_classes_alpha_changes_nothing_below_1(kind, alpha):
     z = (embeddings @ axis) * torch.where(labels == 0, 1.0, -1.0)
     other = -z if alpha < 1 else z if alpha > 1 else torch.zeros_like(z)
     torch.testing.assert_close(loss(embeddings, labels).double(), torch.log1p(torch.exp(other - z)).mean())
+
+
+def test_the_example_of_the_readme_runs():
+    """With any backbone, images and labels, before training and after."""
+    example = Path("README.md").read_text("utf-8").partition("```python\n")[2].partition("```")[0]
+    backbone = torch.nn.Linear(5, 9)
+    names = {"backbone": backbone, "images": torch.randn(20, 5), "labels": torch.arange(20) % 10}
+    exec(compile(example, "README.md", "exec"), names)
+    assert isinstance(names["loss"], SimplexWSoftmaxLoss)
+    assert names["loss"].alpha == 0.5
+    assert backbone.weight.grad.abs().sum() > 0
+    names["optimizer"].step()
