@@ -18,3 +18,7 @@ Its modules:
 
 To add a claim, add an `Experiment` to the module of its subject, with the bound that would refute it.
 """
+
+from theory import console
+
+console.begin()

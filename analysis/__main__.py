@@ -171,7 +171,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _commands(out: Path) -> list[str]:
     """The commands that make every pack, after a comment on how long those in `out` took."""
-    told = [line for name, sweeps in committed.SWEEPS.items() for line in committed.commands(name, sweeps)]
+    told = [line for name, sweeps in committed.SWEEPS.items() for line in committed.commands(name, sweeps, out)]
     packs = [records.load(pack) for pack in sorted((out / "data").glob(f"*{records.PACK_SUFFIX}"))]
     if not packs:
         return told
@@ -203,7 +203,7 @@ def draw_all(out: Path, runs: Path | None = None, needed: Mapping[str, Sequence[
         written += _save(drawing, stem, out)
     for name, text in texts(frames, alone=runs is not None):
         written.append(out / name)
-        written[-1].write_text(text, "utf-8")
+        console.write_whole(written[-1], text)
     return written
 
 

@@ -185,8 +185,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         advice = advise(options)
         if options.json is not None:
             content = dataclasses.asdict(advice) | {"recommendation": recommendation(advice)}
-            options.json.write_text(json.dumps(content, indent=1, allow_nan=False, ensure_ascii=False) + "\n", "utf-8")
-    except (OSError, ValueError) as error:
+            console.write_whole(options.json, json.dumps(content, indent=1, allow_nan=False, ensure_ascii=False) + "\n")
+    except (OSError, ValueError, MemoryError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     print(text(advice))

@@ -1,5 +1,6 @@
 """The packs of records that the committed figures rest on, and the sweeps that make them."""
 
+import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -96,7 +97,7 @@ def packs(data: Path, needed: Mapping[str, Sequence[str]]) -> list[Path]:
     *Raises*: `FileNotFoundError` if one is missing, or if there is none, naming the command that makes it."""
     for name, sweeps in needed.items():
         if not (file := data / f"{name}{PACK_SUFFIX}").exists():
-            raise FileNotFoundError(f"no {file}: make it with  {' && '.join(commands(name, sweeps))}")
+            raise FileNotFoundError(f"no {file}: make it with  {' && '.join(commands(name, sweeps, data.parent))}")
     found = sorted(data.glob(f"*{PACK_SUFFIX}"))
     if not found:
         raise FileNotFoundError(
@@ -106,12 +107,15 @@ def packs(data: Path, needed: Mapping[str, Sequence[str]]) -> list[Path]:
     return found
 
 
-def commands(name: str, sweeps: Sequence[str]) -> list[str]:
+OUT = Path("figures")
+
+
+def commands(name: str, sweeps: Sequence[str], out: Path = OUT) -> list[str]:
     """The commands, for bash, that make the runs of a pack and then the pack.
 
-    *Arguments*: `name`, of the pack; `sweeps`, the options of its sweeps."""
+    *Arguments*: `name`, of the pack; `sweeps`, the options of its sweeps; `out`, the folder that the figures are in."""
     folder = f"runs/figures/{name}"
     return [
         *(f"python -m fc_width.sweep {options} --out {folder}" for options in sweeps),
-        f"python -m analysis --runs {folder}",
+        f"python -m analysis --runs {folder}" + (f" --out {shlex.quote(str(out))}" if out != OUT else ""),
     ]

@@ -201,7 +201,11 @@ def _scaled(embeddings: Array) -> Array:
 def _principal_axes(embeddings: Array) -> tuple[Array, Array]:
     """Variances, largest first, and the axes in columns."""
     centred = embeddings - embeddings.mean(0)
-    values, vectors = np.linalg.eigh(centred.T @ centred / len(centred))
+    rows, width = centred.shape
+    if rows < width:  # no more axes than rows: a matrix of width × width may be too large
+        lengths, axes = np.linalg.svd(centred, full_matrices=False)[1:]
+        return lengths**2 / rows, axes.T
+    values, vectors = np.linalg.eigh(centred.T @ centred / rows)
     return np.maximum(values[::-1], 0.0), vectors[:, ::-1]
 
 

@@ -75,7 +75,7 @@ def _lines(axes: Axes, rows: pd.DataFrame, measure: str, widths: list[int]) -> N
         axes.yaxis.set_minor_formatter(NullFormatter())
         axes.set_ylim(low / (high / low) ** 0.05 / 1.1, high * (high / low) ** 0.05 * 1.1)
     else:
-        high = 1.05 * max(high, axes.dataLim.ymax if axes.lines else high)
+        high = 1.05 * max(high, axes.dataLim.ymax if axes.lines else high, 1e-3)  # NC2 of two classes is 0
         axes.set_ylim(-0.03 * high, high)
     drawn = rows.assign(place=drawing.positions(rows["width"], widths), value=rows[measure])
     medians = drawn.pivot_table(index="place", columns="loss", values="value", aggfunc="median")

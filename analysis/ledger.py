@@ -16,6 +16,7 @@ from analysis.mathtext import to_html
 from analysis.records import PACK_SUFFIX
 from analysis.verdicts import JUDGED, KINDS, MEANING, SECTIONS, SEEDS, STATED, Row
 from theory import console
+from theory.verify import check_max_classes
 
 
 @dataclass(frozen=True)
@@ -54,10 +55,9 @@ def write(out: Path, max_classes: int = 256) -> tuple[list[Row], list[Path]]:
 
     *Returns*: the claims with their verdicts, and the files written.
 
-    *Raises*: `ValueError` for a corrupt pack or table, or `max_classes` below 4; `FileNotFoundError` if there is no
-    such folder."""
-    if max_classes < 4:
-        raise ValueError(f"max-classes must be at least 4, got {max_classes}")
+    *Raises*: `ValueError` for a corrupt pack or table, or `max_classes` that the theory refuses; `FileNotFoundError` if
+    there is no such folder."""
+    check_max_classes(max_classes)
     if not out.is_dir():
         raise FileNotFoundError(f"no folder {out}: expected the one that python -m analysis wrote")
     if not any((out / "data").glob(f"*{PACK_SUFFIX}")):
@@ -73,7 +73,7 @@ def write(out: Path, max_classes: int = 256) -> tuple[list[Row], list[Path]]:
         "ledger.html": page.render(rows, {id: [pictures[file] for file in found] for id, found in files.items()}),
     }
     for name, text in texts.items():
-        (out / name).write_text(text, "utf-8", newline="\n")
+        console.write_whole(out / name, text)
     return rows, [out / name for name in texts]
 
 

@@ -55,6 +55,8 @@ def load(source: str | Path) -> pd.DataFrame:
     if not rows:
         if source.is_file() or source.name.endswith(PACK_SUFFIX):
             raise FileNotFoundError(f"no records in {source}: expected a file that  python -m analysis --runs  packed")
+        if packed := sorted(source.glob(f"*{PACK_SUFFIX}")):
+            raise FileNotFoundError(f"no records in {source}: it holds packed files, give one of them, as {packed[0]}")
         command = f"python -m fc_width.sweep --out {shlex.quote(str(source))}"
         raise FileNotFoundError(f"no records in {source}: make them with  {command}")
     frame = pd.DataFrame(rows).sort_values("run_id", ignore_index=True)

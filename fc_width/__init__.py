@@ -16,3 +16,7 @@ Its modules:
 To add a loss, write it in `losses` or `baselines`, name it in `loss_names`, and how a reader is told of it in
 `analysis.captions`. To add a data set, load it in `data`, and give it a recipe in `recipes`.
 """
+
+from theory import console
+
+console.begin()

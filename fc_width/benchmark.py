@@ -66,7 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print(f"{module.describe(options, device)}; {machine}\n\n{module.table(found)}")
     if options.json is not None:
         rows = {"machine": machine, "measurements": [asdict(each) for each in found]}
-        options.json.write_text(json.dumps(rows, indent=1) + "\n", "utf-8")
+        console.write_whole(options.json, json.dumps(rows, indent=1) + "\n")
     return 0
 
 

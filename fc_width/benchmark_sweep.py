@@ -187,6 +187,8 @@ def _in_a_process(
     except EOFError:
         raise OSError("a benchmark process died") from None
     except BaseException:
+        process.terminate()  # which ends its loaders too
+        process.join(5)
         process.kill()
         raise
     finally:
@@ -199,6 +201,7 @@ def _in_a_process(
 
 def _child(send: Any, way: Any, recipes: list[Recipe], dataset: Dataset, device: str, options: dict[str, Any]) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent, which has it too, ends this process
+    signal.signal(signal.SIGTERM, lambda *_: _end())
     threading.Thread(target=_end_with_parent, daemon=True).start()
     started = time.perf_counter()
     try:
@@ -215,7 +218,14 @@ def _end_with_parent() -> None:
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()
-        os._exit(1)
+        _end()
+
+
+def _end() -> None:
+    """End this process and its own, whose watch over it begins only once they have started."""
+    for each in multiprocessing.active_children():
+        each.kill()
+    os._exit(1)
 
 
 def _own_peak() -> int:

@@ -5,6 +5,7 @@ their original files, in ``data_dir`` or downloaded once into the user's cache; 
 name says and have the SHA-256 below.
 """
 
+import contextlib
 import hashlib
 import io
 import os
@@ -12,7 +13,7 @@ import re
 import tarfile
 import warnings
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -117,7 +118,7 @@ def canonical_name(name: str) -> str:
         return name
     path = Path(name)
     if _is_npz(path) or path.is_dir():
-        whole = path.resolve().name.replace(":", "-")
+        whole = re.sub("[:$\udc80-\udcff]", "-", path.resolve().name)  # $ is TeX to a figure, the last no text
         stem = re.sub(r"(?i)(\.npz)+$", "", whole)
         return f"own-{stem.removeprefix('own-')}"
     if name.startswith("own-"):
@@ -139,7 +140,7 @@ def num_classes(name: str) -> int | None:
     return int(first) if base in CLASSES and first else CLASSES.get(base)
 
 
-def load(name: str, data_dir: str | Path | None = None) -> Dataset:
+def load(name: str | Path, data_dir: str | Path | None = None) -> Dataset:
     """Load a data set.
 
     *Arguments*: `name`: `digits` (embedded in scikit-learn, no download), `mnist`, `fashion-mnist`, `cifar10`,
@@ -154,6 +155,7 @@ def load(name: str, data_dir: str | Path | None = None) -> Dataset:
     *Raises*: `ValueError` for an unknown name or a file that is not what it should be; `OSError` for one that cannot
     be read.
     """
+    name = str(name)
     label = canonical_name(name)
     base, _, first = name.partition(":")
     if base not in CLASSES:
@@ -289,10 +291,23 @@ def _locate(file: str, data_dir: str | Path | None) -> Path:
     import pooch
 
     folder, name = file.split("/")
-    fetched = pooch.retrieve(
-        URLS[folder] + name, known_hash=f"sha256:{SHA256[file]}", fname=name, path=_cache() / folder
-    )
+    with _downloading(folder):
+        fetched = pooch.retrieve(
+            URLS[folder] + name, known_hash=f"sha256:{SHA256[file]}", fname=name, path=_cache() / folder
+        )
     return Path(fetched)
+
+
+@contextlib.contextmanager
+def _downloading(name: str) -> Iterator[None]:
+    """An `OSError` within says what else can be done."""
+    try:
+        yield
+    except OSError as error:
+        raise OSError(
+            f"{name} could not be downloaded ({error}): put its original files into FOLDER/{name}, and give "
+            "--data-dir FOLDER"
+        ) from error
 
 
 def _download_cifar(name: str) -> Path:
@@ -302,7 +317,8 @@ def _download_cifar(name: str) -> Path:
     folder = _cache() / name
     wanted = {file: SHA256[f"{name}/{file}"] for file in (*CIFAR_FILES[name][0], CIFAR_FILES[name][1])}
     if not all((folder / file).is_file() for file in wanted):
-        archive = pooch.retrieve(URLS[name], known_hash=None, fname=f"{name}.tar.gz", path=folder)
+        with _downloading(name):
+            archive = pooch.retrieve(URLS[name], known_hash=None, fname=f"{name}.tar.gz", path=folder)
         try:
             unpack(Path(archive), wanted, folder)
         except ValueError:

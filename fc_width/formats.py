@@ -170,6 +170,8 @@ def read_picture_folder(folder: Path, classes: tuple[str, ...] | None = None) ->
         )
     if classes is not None and found != classes:
         raise ValueError(f"{folder}: its classes are {', '.join(found)}, expected {', '.join(classes)}")
+    seen = [path for path in folder.iterdir() if path.name[0] != "."]
+    _tell_passed_over(folder, [path.name for path in seen if path.is_file()], "in no class's folder")
     arrays, labels = [], []
     first: tuple[Path, tuple[int, int]] | None = None
     for label, name in enumerate(found):
@@ -177,11 +179,8 @@ def read_picture_folder(folder: Path, classes: tuple[str, ...] | None = None) ->
         files = sorted(path for path in seen if path.suffix.lower() in PICTURES)
         if not files:
             raise ValueError(f"{folder / name}: a class without pictures ({', '.join(PICTURES)})")
-        if passed := sorted(path.name for path in seen if path.suffix.lower() not in PICTURES):
-            more = f" and {len(passed) - 3} more" if len(passed) > 3 else ""
-            warnings.warn(
-                f"{folder / name}: passed over {', '.join(passed[:3])}{more}: no pictures by name", stacklevel=2
-            )
+        others = [path.name for path in seen if path.suffix.lower() not in PICTURES]
+        _tell_passed_over(folder / name, others, "no pictures by name")
         for path in files:
             try:
                 with Image.open(path) as picture:
@@ -201,6 +200,12 @@ def read_picture_folder(folder: Path, classes: tuple[str, ...] | None = None) ->
     else:
         images = np.stack(arrays)[:, None] if arrays else np.empty((0, 1, 0, 0), np.uint8)
     return images, np.array(labels, dtype=np.int64), found
+
+
+def _tell_passed_over(folder: Path, names: list[str], reason: str) -> None:
+    if names:
+        more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+        warnings.warn(f"{folder}: passed over {', '.join(sorted(names)[:3])}{more}: {reason}", stacklevel=3)
 
 
 def sub_folders(folder: Path) -> tuple[str, ...]:

@@ -42,6 +42,13 @@ def angles(products: torch.Tensor, norms: torch.Tensor) -> torch.Tensor:
     return cosine.clamp(-1, 1).arccos()
 
 
+def _rows(values: torch.Tensor, name: str) -> torch.Tensor:
+    """Without its gradient; `ValueError` unless it is (C, M) with C ≥ 2."""
+    if values.ndim != 2 or len(values) < 2:
+        raise ValueError(f"{name} must have shape (C, M) with C ≥ 2, got {tuple(values.shape)}")
+    return values.detach()
+
+
 def class_means(values: torch.Tensor, labels: torch.Tensor, num_classes: int) -> torch.Tensor:
     """Mean of `values` (N, …) over each class: (C, …) float64; NaN for a class without samples."""
     total = values.new_zeros(num_classes, *values.shape[1:], dtype=torch.float64)
@@ -53,8 +60,8 @@ def class_means(values: torch.Tensor, labels: torch.Tensor, num_classes: int) ->
 
 def smallest_angle(weight: torch.Tensor) -> float:
     """The smallest angle between two rows of `weight` (C, M), in degrees; a zero row is at 90 to every other, as in
-    `target_angles`."""
-    weight = weight.detach()
+    `target_angles`; `ValueError` unless there are two rows."""
+    weight = _rows(weight, "weight")
     lengths = weight.double().norm(dim=1)
     zero = lengths == 0
     unit = weight.double() / lengths.masked_fill(zero, 1)[:, None]
@@ -69,8 +76,9 @@ def simplex_distance(rows: torch.Tensor) -> float:
     """NC2: the distance of C centred vectors' Gram matrix from the simplex's, both of Frobenius norm 1.
 
     ‖G/‖G‖ − S/‖S‖‖ with G the Gram matrix of `rows` (C, M) less their mean and S = I − J/C. 0 for a simplex;
-    NaN where all rows are equal, up to rounding."""
-    rows, classes = rows.detach(), len(rows)
+    NaN where all rows are equal, up to rounding; `ValueError` unless there are two."""
+    rows = _rows(rows, "rows")
+    classes = len(rows)
     centred = _centred(rows, rows)
     gram = centred @ centred.T
     simplex = torch.eye(classes, dtype=torch.float64, device=rows.device) - 1 / classes

@@ -10,6 +10,7 @@ prefix sum more.
 """
 
 import math
+import numbers
 from collections.abc import Callable
 from typing import Any, Self
 
@@ -29,15 +30,18 @@ class SimplexHead(nn.Module):
     *Arguments*: `num_classes`, C ≥ 2; `scale`, s > 0, for features that are normalised.
 
     *Raises*: `ValueError` for C < 2, or a scale that is not positive and finite; `TypeError` for a C that is no
-    integer.
+    integer, or a scale that is no number.
     """
 
     def __init__(self, num_classes: int, scale: float = 1.0) -> None:
         super().__init__()
         self.num_classes = check_size("C", num_classes, 2)
-        if not (math.isfinite(scale) and scale > 0):
-            raise ValueError(f"scale must be positive and finite, got scale={scale}")
+        given: Any = scale
+        if not isinstance(given, numbers.Real):
+            raise TypeError(f"scale must be a real number, got scale={scale!r}")
         self.scale = float(scale)
+        if not (math.isfinite(self.scale) and self.scale > 0):
+            raise ValueError(f"scale must be positive and finite, got scale={scale}")
         above, below = self._coefficients()
         self.register_buffer("above", above, persistent=False)
         self.register_buffer("below", below, persistent=False)

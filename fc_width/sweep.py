@@ -108,7 +108,14 @@ def base_recipe(options: Options) -> Recipe:
             raise ValueError(f"epochs is given twice: --epochs {options.epochs} and --set {' '.join(options.set)}")
         share = round(base.softmax_epochs * options.epochs / base.epochs)
         base = dataclasses.replace(base, epochs=options.epochs, softmax_epochs=max(share, 0))
-    return dataclasses.replace(base, **_changes(options.set, base))
+    changes = _changes(options.set, base)
+    epochs = changes.get("epochs", base.epochs)
+    if 0 < epochs < base.softmax_epochs and "softmax_epochs" not in changes:
+        raise ValueError(
+            f"set 'epochs={epochs}': the recipe's softmax phase is {base.softmax_epochs} epochs long: set "
+            f"softmax_epochs too, or take --epochs {epochs}, which shortens it in proportion"
+        )
+    return dataclasses.replace(base, **changes)
 
 
 def _changes(pairs: Sequence[str], base: Recipe) -> dict[str, Any]:
@@ -283,14 +290,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _sweep(options: Options) -> int:
     if options.status is not None:
+        _check_alone(options, "status")
         print(report.status(Store(options.status)))
         return 0
     base = base_recipe(options)
     if options.show_recipe:
+        _check_alone(options, "show_recipe", "dataset", "recipe", "epochs", "set")
         print(_described(base))
         return 0
     with nullcontext() if options.cluster is None else cluster.connect(options.cluster) as there:
         return _run(options, base, there)
+
+
+def _check_alone(options: Options, shown: str, *read: str) -> None:
+    """`ValueError` naming an option that is given and would be ignored."""
+    for field in dataclasses.fields(options):
+        if field.name not in (shown, *read) and getattr(options, field.name) != field.default:
+            names = (f"--{name.replace('_', '-')}" for name in (field.name, shown))
+            raise ValueError("{} is not read with {}: leave it out".format(*names))
 
 
 def _run(options: Options, base: Recipe, there: cluster.Cluster | None) -> int:
@@ -343,6 +360,10 @@ def _run(options: Options, base: Recipe, there: cluster.Cluster | None) -> int:
         if there is None:
             set_convolutions()  # as the workers do: what they compute in is told here
         computed = None if there else computed_in(base.precision, device)
+        if base.precision == "bfloat16" and computed == "float32":
+            print(
+                f"note: precision bfloat16: this {device.type} has no units for it, float32 is taken", file=sys.stderr
+            )
         about = {"recipe": dataclasses.asdict(runs[0]), "data_sha256": dataset.checksum, "precision": computed}
         with store.notice(about):
             check_company(store, about)

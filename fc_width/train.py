@@ -174,8 +174,14 @@ def build(recipe: Recipe, dataset: Dataset) -> tuple[Backbone, Loss]:
 
 
 def check_fit(recipe: Recipe, dataset: Dataset) -> None:
-    """See that a data set can be trained on as a recipe says; `ValueError` if not."""
-    build(recipe, dataset)
+    """See that a data set can be trained on as a recipe says; `ValueError` if not, `MemoryError` if the network has no
+    room."""
+    try:
+        build(recipe, dataset)
+    except RuntimeError as error:
+        if "allocate" not in str(error):
+            raise
+        raise MemoryError(f"no memory for a network of M={recipe.width} units") from None
     split(recipe, dataset)
 
 

@@ -13,3 +13,7 @@ Its modules:
 
 To add a claim, add it to the module of its section with mutants that must fail.
 """
+
+from theory import console
+
+console.begin()

@@ -228,7 +228,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         _check(options.classes, 1)
         rows = table(options.classes, sorted(set(options.widths or default_widths(options.classes))))
         if options.json is not None:
-            options.json.write_text(json.dumps(rows, indent=1) + "\n", "utf-8")
+            console.write_whole(options.json, json.dumps(rows, indent=1) + "\n")
     except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

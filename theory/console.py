@@ -1,8 +1,11 @@
-"""What every command line of this project does as it begins and ends."""
+"""What every command line of this project does as it begins and ends, and how it writes a file."""
 
+import contextlib
 import os
+import signal
 import sys
 from collections.abc import Callable, Collection, Sequence
+from pathlib import Path
 from typing import NoReturn
 
 INTERRUPTED = 130
@@ -10,11 +13,20 @@ READER_GONE = 141
 """The status of a program that SIGINT, or SIGPIPE, ends, as a shell has it."""
 
 
+def begin() -> None:
+    """For the packages, as they are imported: where one is run (`python -m`), an interrupt ends the process in silence
+    until `run` begins, not in a traceback out of some library that is just being imported."""
+    if sys.argv[:1] == ["-m"] and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def run(main: Callable[[], int]) -> NoReturn:
     """End this process with the status that `main` returns.
 
-    Characters that the terminal does not have are replaced; an interrupt is told in one line; a reader that is gone
-    (`| head`) ends it in silence."""
+    Characters that the terminal does not have are replaced; an interrupt is told in one line, and output that cannot be
+    written (a full disk, say); a reader that is gone (`| head`) ends it in silence."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:  # closed, as by >&-
             nowhere = open(os.devnull, "w")  # noqa: SIM115
@@ -31,8 +43,38 @@ def run(main: Callable[[], int]) -> NoReturn:
         print("\ninterrupted", file=sys.stderr)
         sys.exit(INTERRUPTED)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains as it flushes once more
+        _discard_output()
         sys.exit(READER_GONE)
+    except OSError as error:
+        _discard_output()
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
+
+
+def _discard_output() -> None:
+    """Or Python complains as it flushes once more."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a text file whole or not at all, whatever was there before; what is no regular file (`/dev/stdout`)
+    directly.
+
+    *Raises*: `OSError` naming the path; `UnicodeEncodeError` for characters that no file can hold."""
+    content = text.encode()
+    if path.exists() and not path.is_file():
+        path.write_bytes(content)
+        return
+    path = path.resolve()  # what a link leads to, not the link
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        part.write_bytes(content)
+        part.replace(path)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from None
+    finally:
+        with contextlib.suppress(OSError):
+            part.unlink()
 
 
 def check_options(arguments: Sequence[str] | None, options: object, may_be_none: Collection[str] = ()) -> None:
@@ -47,6 +89,8 @@ def check_options(arguments: Sequence[str] | None, options: object, may_be_none:
         if names.count(name) > 1:
             raise ValueError(f"{name} is given twice: put all its values after one {name}")
         field = name[2:].replace("-", "_")
+        if vars(options).get(field, ()) is None:  # by the word None
+            raise ValueError(f"{name} must have a value, got None: leave it out for its default")
         if field not in may_be_none and vars(options).get(field) == ():
             raise ValueError(f"{name[2:]} must be one at least, got none")
     option = "an argument"

@@ -9,6 +9,7 @@ t_i = √(iC / ((i+1)(C−1))), row i of W_C is
 the first row's sign turned. In other words W_C = D · (−√(C/(C−1)) · H) with H the Helmert matrix without its
 constant row and D = diag(−1, 1, …, 1)."""
 
+import operator
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ import sympy
 def min_width(C: int) -> int:
     """M_min = C − 1: the least M for which C distinct unit vectors in R^M can have one common inner product.
 
-    *Raises*: `ValueError` for C < 2.
+    *Raises*: `ValueError` for C < 2; `TypeError` for a C that is no integer.
     """
     _check(C)
     return C - 1
@@ -35,7 +36,7 @@ def recursive_simplex(C: int) -> npt.NDArray[np.float64]:
 
     *Returns*: (C − 1, C) float64, column j the weight vector of class j.
 
-    *Raises*: `ValueError` for C < 2.
+    *Raises*: `ValueError` for C < 2; `TypeError` for a C that is no integer.
     """
     _check(C)
     weights = np.zeros((C - 1, C))
@@ -54,9 +55,12 @@ def simplex_weights(C: int, dtype: npt.DTypeLike = np.float64) -> npt.NDArray[An
 
     *Returns*: (C − 1, C) of `dtype`, column j the weight vector of class j.
 
-    *Raises*: `ValueError` for C < 2.
+    *Raises*: `ValueError` for C < 2; `TypeError` for a C that is no integer, or a dtype of no real floating-point
+    numbers.
     """
     _check(C)
+    if not np.issubdtype(dtype, np.floating):
+        raise TypeError(f"dtype must be one of floating-point numbers, got {np.dtype(dtype)}")
     index = np.arange(1, C, dtype=np.float64)
     diagonal = np.sqrt(index * C / ((index + 1) * (C - 1)))
     below = -diagonal / index
@@ -72,7 +76,7 @@ def exact_simplex(C: int) -> sympy.Matrix:
     """W_C with exact entries, by the recursion of Eq. 3: a (C − 1, C) sympy matrix of square roots of
     rationals.
 
-    *Raises*: `ValueError` for C < 2.
+    *Raises*: `ValueError` for C < 2; `TypeError` for a C that is no integer.
     """
     _check(C)
     weights = sympy.Matrix([[1, -1]])
@@ -85,5 +89,9 @@ def exact_simplex(C: int) -> sympy.Matrix:
 
 
 def _check(C: int) -> None:
+    try:
+        operator.index(C)
+    except TypeError:
+        raise TypeError(f"C must be an integer, got C={C!r}") from None
     if C < 2:
         raise ValueError(f"C must be at least 2, got C={C}")

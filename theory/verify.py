@@ -20,6 +20,9 @@ from theory.claims_simplex import ELIMINATED
 from theory.proof import CONDITIONAL, INCOMPLETE, PROVED, REFUTED, VERIFIED
 from theory.simplex import recursive_simplex, simplex_weights
 
+MOST_CLASSES = 10_000
+"""Of the finite checks, which make matrices of that size."""
+
 MEANING = {
     PROVED: "for every C, α and angle that it names, by steps that sympy or exact rationals decide",
     VERIFIED: "exactly, for the finite statement made",
@@ -54,16 +57,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     started = time.perf_counter()
     try:
         console.check_options(argv, options)
-        if options.json is not None and options.json == options.markdown:
+        if options.json is not None and options.markdown and options.json.resolve() == options.markdown.resolve():
             raise ValueError(f"json and markdown are one file, {options.json}")
         judgements = verdicts(options.max_classes, options.claim)
-        difference = floating_difference(options.max_classes)
+        difference = floating_difference(options.max_classes) if options.claim is None else 0.0
         if options.json is not None:
-            options.json.write_text(
-                json.dumps([plain(each) for each in judgements], indent=1, ensure_ascii=False) + "\n", "utf-8"
-            )
+            steps = json.dumps([plain(each) for each in judgements], indent=1, ensure_ascii=False)
+            console.write_whole(options.json, steps + "\n")
         if options.markdown is not None:
-            options.markdown.write_text(markdown(judgements, options.max_classes), "utf-8")
+            console.write_whole(options.markdown, markdown(judgements, options.max_classes))
     except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -90,15 +92,20 @@ def checked_to(max_classes: int) -> str:
 def verdicts(max_classes: int, only: str | None = None) -> list[Judgement]:
     """Judge all claims, or one.
 
-    *Raises*: `ValueError` for `max_classes` below 4 (Fig. 3 has four classes) or an unknown claim.
+    *Raises*: `ValueError` for `max_classes` that `check_max_classes` refuses, or an unknown claim.
     """
-    if max_classes < 4:
-        raise ValueError(f"max-classes must be at least 4, got {max_classes}")
+    check_max_classes(max_classes)
     claims = all_claims()
     chosen = [claim for claim in claims if only in (None, claim.id)]
     if not chosen:
         raise ValueError(f"unknown claim {only!r}: expected one of {', '.join(claim.id for claim in claims)}")
     return [judge(claim, max_classes) for claim in chosen]
+
+
+def check_max_classes(max_classes: int) -> None:
+    """`ValueError` below 4, as Fig. 3 has four classes, or above `MOST_CLASSES`."""
+    if not 4 <= max_classes <= MOST_CLASSES:
+        raise ValueError(f"max-classes must be in 4…{MOST_CLASSES:,}, got {max_classes}")
 
 
 def floating_difference(max_classes: int) -> float:

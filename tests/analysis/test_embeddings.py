@@ -252,3 +252,24 @@ def test_a_loss_of_one_row_in_two_hundred_is_half_a_point():
 def test_classes_too_small_to_divide_are_refused(labels, message):
     with pytest.raises(ValueError, match=message):
         embeddings.pca_accuracy(np.eye(6), np.array(labels), (2,))
+
+
+def test_of_more_numbers_than_rows_there_are_as_many_axes_as_rows():
+    """The same as by the covariance matrix, which is then far larger, up to the signs of the axes."""
+    wide = np.random.default_rng(0).normal(size=(12, 40)) * np.arange(1, 41)
+    variances, axes = embeddings._principal_axes(wide)
+    assert axes.shape == (40, 12)
+    values, vectors = np.linalg.eigh(np.cov(wide.T, bias=True))
+    assert variances == pytest.approx(values[::-1][:12], abs=1e-9)
+    assert np.abs((axes.T @ vectors[:, ::-1][:, :11]).diagonal()) == pytest.approx(1)
+    labels = np.arange(12) % 2
+    rotated = wide @ np.linalg.svd(wide - wide.mean(0), full_matrices=False)[2].T  # the same rows, in 12 numbers
+    found, same = (embeddings.pca_accuracy(each, labels, [1, 3]) for each in (wide, rotated))
+    assert found["accuracy"].tolist() == same["accuracy"].tolist()
+
+
+def test_a_hundred_thousand_numbers_a_row_take_little_memory():
+    wide = np.random.default_rng(0).normal(size=(20, 100_000))
+    rank = embeddings.effective_rank(wide)
+    assert 18 < rank.participation < 19.01
+    assert (rank.at_99, rank.width) == (19, 100_000)

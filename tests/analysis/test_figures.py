@@ -492,6 +492,14 @@ def test_a_figure_across_recipes_gets_the_runs_of_all_packs(folder, tmp_path, mo
 
 
 @pytest.mark.parametrize("missing", committed.SWEEPS)
+def test_commands_fill_the_folder_that_is_asked_for(tmp_path, capsys):
+    out = str(tmp_path / "my figures")
+    assert main(["--commands", "--out", out]) == 0
+    packed = [line for line in capsys.readouterr().out.splitlines() if line.startswith("python -m analysis")]
+    assert len(packed) == len(committed.SWEEPS)
+    assert all(line.endswith(f" --out '{out}'") for line in packed)
+
+
 def test_a_missing_pack_is_an_error_that_names_the_command(missing, tmp_path, monkeypatch, capsys):
     data = tmp_path / "figures" / "data"
     data.mkdir(parents=True)

@@ -188,7 +188,7 @@ def mixed(out):
         (empty_benchmark, [], r"benchmark-losses\.md: no row"),
         (broken_rounds, [], r"benchmark-training\.md: expected \| recipe \| loss \| M \| .*, got .* 2, soon"),
         (mixed, [], "expected runs of one epochs, got 4, 5"),
-        (lambda out: None, ["--max-classes", "3"], "max-classes must be at least 4, got 3"),
+        (lambda out: None, ["--max-classes", "3"], "max-classes must be in 4…10,000, got 3"),
     ],
 )
 def test_a_mistake_is_one_line_and_status_2(spoil, options, said, out, capsys):

@@ -183,3 +183,9 @@ def test_commands_quote_the_folder(tmp_path, capsys):
     out.mkdir()
     assert ledger.main(["--out", str(out)]) == 2
     assert capsys.readouterr().err.endswith(f" --out '{out}'\n")
+
+
+def test_a_folder_of_packs_is_named(tmp_path):
+    (tmp_path / "digits.jsonl.gz").touch()
+    with pytest.raises(FileNotFoundError, match=r"it holds packed files, give one of them, as .*/digits\.jsonl\.gz"):
+        records.load(tmp_path)

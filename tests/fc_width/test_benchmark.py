@@ -2,6 +2,10 @@
 
 import dataclasses
 import json
+import multiprocessing
+import os
+import time
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -474,6 +478,40 @@ def test_an_interrupt_ends_the_measured_process(monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         benchmark_sweep._in_a_process([], None, "cpu", way=benchmark_sweep.time.sleep)
     assert not benchmark_sweep.multiprocessing.active_children()
+
+
+def _with_a_child_of_its_own(recipes, dataset, device, path):
+    """Whose child ignores that its parent is gone, as a loader does until it watches for that."""
+    child = multiprocessing.get_context("spawn").Process(target=time.sleep, args=(60,))
+    child.start()
+    Path(path).write_text(str(child.pid))
+    time.sleep(60)
+
+
+def _alive(pid):
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def test_an_interrupt_ends_the_processes_of_the_measured_one_too(tmp_path, monkeypatch):
+    path = tmp_path / "pid"
+    poll = benchmark_sweep.multiprocessing.connection.Connection.poll
+
+    def interrupted(connection, timeout):
+        if path.exists() and path.read_text():
+            raise KeyboardInterrupt
+        return poll(connection, timeout)
+
+    monkeypatch.setattr(benchmark_sweep.multiprocessing.connection.Connection, "poll", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        benchmark_sweep._in_a_process([], None, "cpu", way=_with_a_child_of_its_own, path=str(path))
+    deadline = time.monotonic() + 20
+    while _alive(int(path.read_text())) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not _alive(int(path.read_text()))
 
 
 def test_a_kernel_counts_once_for_the_operator_that_launched_it():

@@ -370,3 +370,17 @@ def test_two_that_unpack_the_same_archive_do_not_mind_each_other(tmp_path, monke
     monkeypatch.setattr(Path, "replace", other_first)
     data.unpack(tmp_path / "a.tgz", sums(**content), tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.tgz", "train.bin"]
+
+
+def test_without_a_network_the_other_way_is_named(tmp_path, monkeypatch):
+    import pooch
+
+    def retrieve(*given, **named):
+        raise ConnectionError("no route to host")
+
+    monkeypatch.setattr(pooch, "retrieve", retrieve)
+    monkeypatch.setattr(data, "_cache", lambda: tmp_path)
+    for name in ("mnist", "cifar10"):
+        said = rf"^{name} could not be downloaded \(no route to host\): put its .* FOLDER/{name}, and give --data-dir"
+        with pytest.raises(OSError, match=said):
+            data.load(name)

@@ -1,6 +1,7 @@
 """Angles and neural collapse, on arrangements whose values are known."""
 
 import math
+import re
 
 import numpy as np
 import pytest
@@ -176,3 +177,10 @@ def test_the_memory_is_that_of_a_piece():
     embeddings, weight = torch.randn(160_000, 16), torch.randn(10, 16)
     labels = torch.arange(160_000) % 10
     assert _peak(lambda: geometry.neural_collapse(embeddings, weight, labels), torch.device("cpu")) < 35e6
+
+
+@pytest.mark.parametrize("measure", [geometry.smallest_angle, geometry.simplex_distance])
+@pytest.mark.parametrize("shape", [(3,), (1, 3), (0, 3), (2, 3, 4)])
+def test_there_are_two_rows_at_least(measure, shape):
+    with pytest.raises(ValueError, match=re.escape(f"must have shape (C, M) with C ≥ 2, got {shape}")):
+        measure(torch.ones(shape))

@@ -258,7 +258,8 @@ def test_grey_test_pictures_beside_coloured_ones_to_train_with_get_three_channel
 def test_pictures_in_no_class_are_an_error_with_the_name(tmp_path):
     for name in ("train", "test"):
         pictures(tmp_path / "pets", classes=(name,))
-    with pytest.raises(ValueError, match="pets: C must be at least 2, got C=0"):
+    told = pytest.warns(UserWarning, match=r"passed over 0\.png, 1\.png, 2\.png and 2 more: in no class's folder")
+    with told, pytest.raises(ValueError, match="pets: C must be at least 2, got C=0"):
         data.load(str(tmp_path / "pets"))
 
 
@@ -401,3 +402,20 @@ def test_pictures_that_are_all_the_same_grey_are_refused(tmp_path):
             Image.new("L", (9, 8), 7).save(tmp_path / "pets" / name / f"{n}.png")
     with pytest.raises(ValueError, match="pets: every pixel of every train image is 7: there is nothing to learn"):
         data.load(str(tmp_path / "pets"))
+
+
+def test_a_name_that_a_figure_cannot_show_is_changed(tmp_path):
+    for name, expected in (("a$b^_$.npz", "own-a-b^_-"), ("\udcff.npz", "own--"), ("数据.npz", "own-数据")):
+        path = tmp_path / name
+        path.touch()
+        assert data.canonical_name(str(path)) == expected
+
+
+def test_files_beside_the_classes_are_told(tmp_path):
+    pictures(tmp_path / "pets")
+    (tmp_path / "pets" / "labels.csv").touch()
+    (tmp_path / "pets" / ".hidden").touch()
+    with pytest.warns(UserWarning, match=r"pets: passed over labels\.csv: in no class's folder"):
+        from_path = data.load(tmp_path / "pets")
+    with pytest.warns(UserWarning, match="labels"):
+        assert data.load(str(tmp_path / "pets")).checksum == from_path.checksum

@@ -126,3 +126,9 @@ def test_another_width_is_an_error():
 def test_integers_are_an_error(dtype):
     with pytest.raises(TypeError, match=f"embeddings must be floating point, got {dtype}"):
         SimplexHead(4)(torch.ones(5, 3, dtype=dtype))
+
+
+@pytest.mark.parametrize("scale", ["1", None, 1j])
+def test_a_scale_that_is_no_number(scale):
+    with pytest.raises(TypeError, match=f"scale must be a real number, got scale={scale!r}"):
+        SimplexHead(3, scale)

@@ -121,6 +121,12 @@ def test_options_shape_the_plan():
             "/nowhere/mnist/train-images-idx3-ubyte.gz: no such file",
         ),
         (["--out", "/dev/null/runs"], "/dev/null"),
+        (["--status", "None"], "--status must have a value, got None"),
+        (["--show-recipe", "--widths", "3"], "--widths is not read with --show-recipe: leave it out"),
+        (["--show-recipe", "--dry-run"], "--device is not read with --show-recipe: leave it out"),
+        (["--status", "x", "--recipe", "digits"], "--recipe is not read with --status: leave it out"),
+        (["--set", "epochs=2"], "set 'epochs=2': the recipe's softmax phase is 5 epochs long: set softmax_epochs too"),
+        (["--widths", "9" * 12, "--losses", "softmax"], "no memory for a network of M=999999999999 units"),
     ],
 )
 def test_a_mistake_is_one_line_and_status_2(arguments, message, tmp_path, capsys, monkeypatch):
@@ -230,6 +236,17 @@ def test_a_sweep_in_float32_on_a_gpu_goes_on(tmp_path, monkeypatch):
     monkeypatch.setattr(sweep, "run_all", lambda recipes, *others: ran.append(len(recipes)))
     assert main([*options, "--seeds", "2", "--device", "cuda"]) == 1  # as one run has no record
     assert (told, ran) == (["float32"], [2])
+
+
+def test_a_precision_that_the_cpu_has_no_units_for_is_told(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("fc_width.step.multiplies_bfloat16", lambda: False)
+    monkeypatch.setattr(sweep, "run_all", lambda recipes, *others: None)
+    options = ["--widths", "1", "--losses", "softmax", "--seeds", "1", "--device", "cpu"]
+    for precision, told in (("auto", 0), ("bfloat16", 1)):
+        out = str(tmp_path / precision)
+        assert main([*options, "--out", out, "--set", f"precision={precision}"]) == 1  # as nothing ran
+        said = "note: precision bfloat16: this cpu has no units for it, float32 is taken\n"
+        assert capsys.readouterr().err.count(said) == told
 
 
 def test_help_names_every_option(capsys):

@@ -211,7 +211,7 @@ def test_a_wrong_verdict_is_status_1(monkeypatch, capsys):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--max-classes", "1"], "max-classes must be at least 4, got 1"),
+        (["--max-classes", "1"], "max-classes must be in 4…10,000, got 1"),
         (["--claim", "eq-99"], "unknown claim 'eq-99': expected one of norms, large-norm"),
         (["--max-classes", "4", "--json", "/dev/null/x"], "/dev/null/x"),
     ],

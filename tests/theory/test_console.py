@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import pytest
 
 from theory import bounds, kept_codes, verify
-from theory.console import check_options
+from theory.console import check_options, write_whole
 
 
 def python(code, **options):
@@ -45,6 +45,65 @@ def test_an_interrupt_is_one_line():
     assert (out, error, process.returncode) == ("", "\ninterrupted\n", 130)
 
 
+@pytest.mark.parametrize(
+    ("command", "library"), [("theory.bounds", "numpy"), ("fc_width.sweep", "torch"), ("analysis.advise", "pandas")]
+)
+def test_an_interrupt_among_the_imports_is_silent(command, library):
+    arguments = [sys.executable, "-X", "importtime", "-m", command, "--help"]
+    process = subprocess.Popen(arguments, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    for line in process.stderr:
+        if f"| {' ' * 2}" in line and f" {library}." in line:  # a part of it, so that it is just being imported
+            break
+    process.send_signal(signal.SIGINT)
+    rest = process.stderr.read()
+    assert process.wait(20) == -signal.SIGINT
+    assert "Traceback" not in rest
+    process.stderr.close()
+
+
+def test_an_import_by_others_leaves_their_interrupts_alone():
+    code = "import signal, fc_width\nassert signal.getsignal(signal.SIGINT) is signal.default_int_handler"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
+@pytest.mark.parametrize("more", ["", "print('x' * 10**6)\n    "])  # found as it is flushed, or before
+def test_output_that_finds_no_room_is_one_line(more):
+    code = f"def main():\n    {more}print('out')\n    return 0\nconsole.run(main)"
+    with open("/dev/full", "w") as full:
+        arguments = [sys.executable, "-c", f"from theory import console\n{code}"]
+        ended = subprocess.run(arguments, stdout=full, stderr=subprocess.PIPE, text=True)
+    assert ended.returncode == 2
+    assert ended.stderr == "error: [Errno 28] No space left on device\n"
+
+
+def test_a_file_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
+    path = tmp_path / "x.json"
+    write_whole(path, "old ü\n")
+    assert path.read_bytes() == "old ü\n".encode()
+
+    def half(part, content):
+        with open(part, "wb") as stream:
+            stream.write(content[:3])
+        raise OSError(28, "No space left on device", str(part))
+
+    monkeypatch.setattr(Path, "write_bytes", half)
+    with pytest.raises(OSError, match=rf"^\[Errno 28\] No space left on device: '{path}'$"):
+        write_whole(path, "new and long\n")
+    monkeypatch.undo()
+    with pytest.raises(UnicodeEncodeError):
+        write_whole(path, "\udcff")
+    assert path.read_text("utf-8") == "old ü\n"
+    (tmp_path / "link").symlink_to(path)
+    write_whole(tmp_path / "link", "new\n")
+    assert (tmp_path / "link").is_symlink()
+    assert path.read_text("utf-8") == "new\n"
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["link", "x.json"]
+    write_whole(Path("/dev/null"), "gone")
+    with pytest.raises(OSError, match=r"x\.json"):
+        write_whole(path / "y", "")
+
+
 @pytest.mark.parametrize("status", [0, 2])
 def test_what_a_terminal_lacks_is_replaced_and_the_status_kept(status):
     code = f"def main():\n    print('C − 1')\n    return {status}\nconsole.run(main)"
@@ -70,6 +129,9 @@ def test_an_option_without_a_value_is_not_taken_for_its_default():
     with pytest.raises(ValueError, match="--losses must not be empty, got ''"):
         check_options(["--losses", "softmax", ""], SimpleNamespace(losses=("softmax", "")))
     check_options(["--set", "lr=", "--tries=-3"], SimpleNamespace(set=("lr=",), tries=-3))
+    with pytest.raises(ValueError, match="--status must have a value, got None: leave it out for its default"):
+        check_options(["--status", "None"], SimpleNamespace(status=None))
+    check_options(["--seeds", "3"], SimpleNamespace(status=None, seeds=3))
 
 
 @pytest.mark.parametrize("main", [verify.main, bounds.main, kept_codes.main])
@@ -90,3 +152,12 @@ def test_a_closed_stream_is_written_to_nobody(closed):
     assert ended.returncode == 3
     assert ended.stdout == (b"" if closed.startswith(">&-") else b"out\n")
     assert ended.stderr == (b"" if "2>&-" in closed else b"error\n")
+
+
+def test_one_file_by_two_names_and_too_many_classes_are_one_line(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert verify.main(["--json", str(tmp_path / "x"), "--markdown", "x"]) == 2
+    assert capsys.readouterr().err.startswith("error: json and markdown are one file")
+    assert verify.main(["--max-classes", "9" * 20]) == 2
+    assert capsys.readouterr().err == f"error: max-classes must be in 4…10,000, got {'9' * 20}\n"
+    assert not list(tmp_path.iterdir())

@@ -78,3 +78,16 @@ def test_the_closed_form_is_no_slower_than_scipy_s_helmert():
             build(5000)
             times.append(time.perf_counter() - started)
     assert np.median(ours) <= np.median(theirs)
+
+
+@pytest.mark.parametrize("build", [min_width, recursive_simplex, simplex_weights, exact_simplex])
+@pytest.mark.parametrize("C", [2.5, math.nan, "3", None])
+def test_a_number_of_classes_that_is_no_integer(build, C):
+    with pytest.raises(TypeError, match=f"C must be an integer, got C={C!r}"):
+        build(C)
+
+
+@pytest.mark.parametrize("dtype", [int, np.uint8, complex, bool, object])
+def test_a_dtype_that_cannot_hold_it(dtype):
+    with pytest.raises(TypeError, match=f"dtype must be one of floating-point numbers, got {np.dtype(dtype)}"):
+        simplex_weights(4, dtype)
