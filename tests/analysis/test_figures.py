@@ -491,7 +491,6 @@ def test_a_figure_across_recipes_gets_the_runs_of_all_packs(folder, tmp_path, mo
     assert seen == [{"digits": 28, "mnist-small": 1}]
 
 
-@pytest.mark.parametrize("missing", committed.SWEEPS)
 def test_commands_fill_the_folder_that_is_asked_for(tmp_path, capsys):
     out = str(tmp_path / "my figures")
     assert main(["--commands", "--out", out]) == 0
@@ -500,6 +499,7 @@ def test_commands_fill_the_folder_that_is_asked_for(tmp_path, capsys):
     assert all(line.endswith(f" --out '{out}'") for line in packed)
 
 
+@pytest.mark.parametrize("missing", committed.SWEEPS)
 def test_a_missing_pack_is_an_error_that_names_the_command(missing, tmp_path, monkeypatch, capsys):
     data = tmp_path / "figures" / "data"
     data.mkdir(parents=True)
@@ -557,7 +557,7 @@ def test_the_readmes_have_the_committed_knees_of_whole_data_sets():
     assert told.startswith("With W-Softmax as printed")
     rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in ours.splitlines()[2:]]
     (knee,) = (row[3] for row in rows if row[:2] == ["CIFAR10", "w-softmax:1"])
-    assert f"on CIFAR10 with α = 1 {knee}" in measured
+    assert f"on CIFAR10 with α = 1 it is {knee}" in measured
     knees = [row[3] for row in rows if row[0] == "MNIST"]
     assert f"on MNIST {', '.join(knees[:-1])} and {knees[-1]} with α = 0.5, 1 and 1.5" in measured
 
