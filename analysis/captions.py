@@ -72,6 +72,8 @@ def caption(runs: pd.DataFrame) -> str:
     if runs["loss"].str.startswith(tuple(VARIANTS)).any():
         first_ones = "the first" if warm == 1 else f"the first {warm}"
         epochs += f", {first_ones} of W-Softmax at α = 0" if warm else ", all of them at α"
+    if first["validation"]:
+        epochs += f", {100 * first['validation']:g} % of the training images held out"
     changes = CHANGES.get(first["backbone"])
     return (
         f"{first['name']}: {first['dataset']}, backbone {first['backbone']}"
