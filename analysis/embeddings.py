@@ -202,7 +202,7 @@ def _principal_axes(embeddings: Array) -> tuple[Array, Array]:
     """Variances, largest first, and the axes in columns."""
     centred = embeddings - embeddings.mean(0)
     rows, width = centred.shape
-    if rows < width:  # no more axes than rows: a matrix of width × width may be too large
+    if 4 * rows < width:  # far fewer axes than numbers: a matrix of width × width may be too large
         lengths, axes = np.linalg.svd(centred, full_matrices=False)[1:]
         return lengths**2 / rows, axes.T
     values, vectors = np.linalg.eigh(centred.T @ centred / rows)

@@ -167,7 +167,7 @@ def angle_against_alpha(runs: pd.DataFrame) -> Drawing:
             "test_accuracy": at["test_accuracy"],
         }
     ).sort_values(["feature", "weights", "alpha", "seed"], ignore_index=True)
-    features = sorted(source["feature"].unique())
+    features = sorted(source.loc[source["weights"] != "softmax", "feature"].unique())
     figure = Figure(figsize=(3.1 * len(features) + 0.6, 4.1), layout="constrained")
     panels = figure.subplots(1, len(features), sharey=True, squeeze=False)[0]
     for axes, feature in zip(panels, features, strict=True):
@@ -188,8 +188,9 @@ def angle_against_alpha(runs: pd.DataFrame) -> Drawing:
         axes.grid(axis="y", color="0.9")
     panels[0].set_ylabel("Mean angle to the own class's weight,\ntest set (degrees)")
     panels[0].set_ylim(0, max(95, 1.05 * source["test_angle"].max()))
-    legend_above(figure, panels[0], f"{title(at)}, M = C − 1 = {int(at['width'].iloc[0])}")
-    return Drawing(figure, source, f"{MEANS}. {_accuracy(source)}{caption(at)}")
+    fullest = max(panels, key=lambda axes: len(axes.get_legend_handles_labels()[1]))
+    legend_above(figure, fullest, f"{title(at)}, M = C − 1 = {int(at['width'].iloc[0])}")
+    return Drawing(figure, source, f"{MEANS} of W-Softmax. {_accuracy(source)}{caption(at)}")
 
 
 def _accuracy(source: pd.DataFrame) -> str:

@@ -43,7 +43,9 @@ def accuracy_by_epoch(runs: pd.DataFrame) -> Drawing:
     values = {split: _by_epoch(rows) for split, rows in source.groupby("split")}
     if "softmax" in values["test"] and len(values["test"]) > 1:
         softmax = values["test"]["softmax"]
-        values["gain"] = {loss: own - softmax for loss, own in values["test"].items() if loss != "softmax"}
+        gains = {loss: (own - softmax).dropna(axis=1) for loss, own in values["test"].items() if loss != "softmax"}
+        if gains := {loss: own for loss, own in gains.items() if own.shape[1]}:  # some seed is both's
+            values["gain"] = gains
     banded = {"gain" if "gain" in values else "test", "train"}  # lines that cross are clearer without bands
     panels_of = {"test": SPLITS["test"], **({"gain": GAIN} if "gain" in values else {}), "train": SPLITS["train"]}
     figure = Figure(figsize=(0.6 + 4 * len(panels_of), 4.4), layout="constrained")
@@ -83,7 +85,8 @@ def accuracy_by_epoch(runs: pd.DataFrame) -> Drawing:
     legend_above(figure, panels["test"], f"{captions.title(runs)}, M = C − 1 = {int(at['width'].iloc[0])}")
     told = "; dashed: where α sets in" if warm else ""
     told += "; dots: stopped where accuracy on the validation images is best" if len(stopped) else ""
-    band = f"95 % t interval, of differences paired by seed, where there are {ENOUGH} seeds or more"
+    band = f"95 % t interval where there are {ENOUGH} seeds or more"
+    band += ", of differences of paired seeds" if "gain" in values else ""
     return Drawing(figure, source, f"Line: mean over seeds; band: {band}{told}. {captions.caption(chosen)}")
 
 

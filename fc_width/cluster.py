@@ -206,7 +206,9 @@ class _Driver:
             except self.ray.exceptions.RayError as error:
                 if isinstance(error, self.ray.exceptions.RayTaskError) and run_id not in self.begun:
                     raise RuntimeError(f"a worker cannot begin a run: {str(error).strip().splitlines()[-1]}") from None
-                self._died(task, run_id, f"{type(error).__name__}: {str(error).strip().splitlines()[0]}")
+                cause = getattr(error, "cause", None)  # of a task's own error; the rest is Ray's frame around it
+                said = str(error if cause is None else cause).strip().splitlines()[0]
+                self._died(task, run_id, said if cause is not None else f"{type(error).__name__}: {said}")
             else:
                 self._take(task, run_id, message)
 
@@ -286,7 +288,7 @@ def _task(recipe: Recipe, data: list[Any], device: str, shared: bool, graphs: bo
         except Exception as error:
             full, captured = is_out_of_memory(error), isinstance(error, CaptureError)
             if is_of_device(error) and not full and not captured:
-                raise  # the run is tried again, in another process, on another GPU if there is one
+                raise RuntimeError(described(error)) from None  # tried again, on another GPU if there is one
             if shared and (full or captured):  # a graph may lack room without saying so
                 yield NO_ROOM
             else:

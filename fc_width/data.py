@@ -11,7 +11,6 @@ import io
 import os
 import re
 import tarfile
-import warnings
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -232,8 +231,10 @@ def _load_own(path: Path) -> tuple[list[Array], int]:
         test_images, test_labels, _ = formats.read_picture_folder(path / "test", names)
         classes = len(names)
         train_images, test_images = _in_colour_if_one_is(train_images, test_images)
-        if passed := sorted({*formats.sub_folders(path)} - {"train", "test"}):
-            warnings.warn(f"{path}: passed over {', '.join(passed)}: only train and test are read", stacklevel=2)
+        loose = (each.name for each in path.iterdir() if each.is_file() and each.name[0] != ".")
+        formats.tell_passed_over(
+            path, [*({*formats.sub_folders(path)} - {"train", "test"}), *loose], "only train and test are read"
+        )
     else:
         from sklearn.model_selection import train_test_split
 

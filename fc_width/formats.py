@@ -154,7 +154,8 @@ def read_picture_folder(folder: Path, classes: tuple[str, ...] | None = None) ->
 
     *Returns*: images (N, channels, H, W), 1 channel if every picture is grey, else 3; labels (N,); the classes.
 
-    *Warns*: of what is in a class's folder and no picture by its name, as it is passed over.
+    *Warns*: of what is in a class's folder and no picture by its name, and of files beside these folders, as they are
+    passed over.
 
     *Raises*: `FileNotFoundError`; `ValueError` for a class without pictures, pictures of several sizes, or a file
     that is no picture, named.
@@ -171,7 +172,7 @@ def read_picture_folder(folder: Path, classes: tuple[str, ...] | None = None) ->
     if classes is not None and found != classes:
         raise ValueError(f"{folder}: its classes are {', '.join(found)}, expected {', '.join(classes)}")
     seen = [path for path in folder.iterdir() if path.name[0] != "."]
-    _tell_passed_over(folder, [path.name for path in seen if path.is_file()], "in no class's folder")
+    tell_passed_over(folder, [path.name for path in seen if path.is_file()], "in no class's folder")
     arrays, labels = [], []
     first: tuple[Path, tuple[int, int]] | None = None
     for label, name in enumerate(found):
@@ -180,7 +181,7 @@ def read_picture_folder(folder: Path, classes: tuple[str, ...] | None = None) ->
         if not files:
             raise ValueError(f"{folder / name}: a class without pictures ({', '.join(PICTURES)})")
         others = [path.name for path in seen if path.suffix.lower() not in PICTURES]
-        _tell_passed_over(folder / name, others, "no pictures by name")
+        tell_passed_over(folder / name, others, "no pictures by name")
         for path in files:
             try:
                 with Image.open(path) as picture:
@@ -202,7 +203,8 @@ def read_picture_folder(folder: Path, classes: tuple[str, ...] | None = None) ->
     return images, np.array(labels, dtype=np.int64), found
 
 
-def _tell_passed_over(folder: Path, names: list[str], reason: str) -> None:
+def tell_passed_over(folder: Path, names: list[str], reason: str) -> None:
+    """A warning, if there are such names."""
     if names:
         more = f" and {len(names) - 3} more" if len(names) > 3 else ""
         warnings.warn(f"{folder}: passed over {', '.join(sorted(names)[:3])}{more}: {reason}", stacklevel=3)

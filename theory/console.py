@@ -2,21 +2,26 @@
 
 import contextlib
 import os
+import shutil
 import signal
 import sys
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import NoReturn
 
+PACKAGES = ("theory", "fc_width", "analysis")
 INTERRUPTED = 130
 READER_GONE = 141
 """The status of a program that SIGINT, or SIGPIPE, ends, as a shell has it."""
 
 
 def begin() -> None:
-    """For the packages, as they are imported: where one is run (`python -m`), an interrupt ends the process in silence
-    until `run` begins, not in a traceback out of some library that is just being imported."""
-    if sys.argv[:1] == ["-m"] and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+    """For the packages, as they are imported: where a module of theirs is run (`python -m`), an interrupt ends the
+    process in silence until `run` begins, not in a traceback out of some library that is just being imported."""
+    if sys.argv[:1] != ["-m"]:  # as it is while the package of the module is imported
+        return
+    module = sys.orig_argv[sys.orig_argv.index("-m") + 1] if "-m" in sys.orig_argv else ""
+    if module.partition(".")[0] in PACKAGES and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
@@ -62,19 +67,31 @@ def write_whole(path: Path, text: str) -> None:
 
     *Raises*: `OSError` naming the path; `UnicodeEncodeError` for characters that no file can hold."""
     content = text.encode()
-    if path.exists() and not path.is_file():
+    if path.exists() and (not path.is_file() or _is_output(path)):
         path.write_bytes(content)
         return
-    path = path.resolve()  # what a link leads to, not the link
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    path = Path(os.path.realpath(path))  # what a link leads to, not the link
+    part = path.with_name(f".{os.getpid()}.part")
     try:
         part.write_bytes(content)
+        if path.exists():
+            shutil.copymode(path, part)
         part.replace(path)
     except OSError as error:
         raise OSError(error.errno, error.strerror, str(path)) from None
     finally:
         with contextlib.suppress(OSError):
             part.unlink()
+
+
+def _is_output(path: Path) -> bool:
+    """Whether it is where this process's output goes (`/dev/stdout`, sent to a file, is that file)."""
+    told = path.stat()
+    for descriptor in (1, 2):
+        with contextlib.suppress(OSError):
+            if os.path.samestat(told, os.fstat(descriptor)):
+                return True
+    return False
 
 
 def check_options(arguments: Sequence[str] | None, options: object, may_be_none: Collection[str] = ()) -> None:

@@ -3,6 +3,7 @@ one."""
 
 import argparse
 import json
+import os
 import sys
 import textwrap
 import time
@@ -57,7 +58,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     started = time.perf_counter()
     try:
         console.check_options(argv, options)
-        if options.json is not None and options.markdown and options.json.resolve() == options.markdown.resolve():
+        if options.json is not None and options.markdown and _same(options.json, options.markdown):
             raise ValueError(f"json and markdown are one file, {options.json}")
         judgements = verdicts(options.max_classes, options.claim)
         difference = floating_difference(options.max_classes) if options.claim is None else 0.0
@@ -81,6 +82,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     elif wrong:
         print("\nNOT AS EXPECTED")
     return 1 if wrong else 0
+
+
+def _same(one: Path, other: Path) -> bool:
+    return os.path.realpath(one) == os.path.realpath(other)
 
 
 def checked_to(max_classes: int) -> str:

@@ -254,11 +254,11 @@ def test_classes_too_small_to_divide_are_refused(labels, message):
         embeddings.pca_accuracy(np.eye(6), np.array(labels), (2,))
 
 
-def test_of_more_numbers_than_rows_there_are_as_many_axes_as_rows():
+def test_of_far_more_numbers_than_rows_there_are_as_many_axes_as_rows():
     """The same as by the covariance matrix, which is then far larger, up to the signs of the axes."""
-    wide = np.random.default_rng(0).normal(size=(12, 40)) * np.arange(1, 41)
+    wide = np.random.default_rng(0).normal(size=(12, 60)) * np.arange(1, 61)
     variances, axes = embeddings._principal_axes(wide)
-    assert axes.shape == (40, 12)
+    assert axes.shape == (60, 12)
     values, vectors = np.linalg.eigh(np.cov(wide.T, bias=True))
     assert variances == pytest.approx(values[::-1][:12], abs=1e-9)
     assert np.abs((axes.T @ vectors[:, ::-1][:, :11]).diagonal()) == pytest.approx(1)

@@ -109,6 +109,13 @@ def test_few_seeds_have_no_band(runs):
     assert [len(axes.collections) for axes in drawing.figure.axes] == [0, 0, 1]
 
 
+def test_losses_without_a_seed_in_common_are_drawn_and_not_compared(runs):
+    apart = runs[(runs["loss"] == "softmax") == (runs["seed"] < 2)]
+    drawing = figures_epochs.accuracy_by_epoch(apart)
+    assert len(drawing.figure.axes) == 2
+    assert "paired" not in drawing.caption
+
+
 def test_without_softmax_nothing_is_compared(runs):
     drawing = figures_epochs.accuracy_by_epoch(runs[runs["loss"] != "softmax"])
     assert [len(axes.collections) for axes in drawing.figure.axes] == [1, 1]

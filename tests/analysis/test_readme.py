@@ -81,7 +81,7 @@ def test_what_a_sweep_costs_more():
     rows, _ = table("cost")
     ratio = {(row["changed"], row["to"]): float(row["ratio"]) for row in rows}
     wide, many = (round(100 * (ratio[at] - 1)) for at in (("width M", "270"), ("classes C", "1000")))
-    assert f"({wide} % from M = 1 to 270 on the digits, where 9 and 90 units took less than 1)" in COSTS
+    assert f"({wide} % from M = 1 to 270 on the digits; 9 and 90 units took no longer than one)" in COSTS
     assert max(ratio["width M", "9"], ratio["width M", "90"]) < 1
     assert f"by {many} % from 2 to 1,000 classes" in COSTS
 

@@ -406,16 +406,36 @@ def test_a_run_on_a_broken_gpu_is_tried_again(fake, store, few_digits, monkeypat
     def running(recipe, dataset, device):
         tried.append(recipe.run_id)
         if recipe == TWO[0] or tried.count(recipe.run_id) < cluster.ATTEMPTS:
-            raise KeyError("CUDA error: uncorrectable ECC error encountered")  # which the fake takes for Ray's
+            raise RuntimeError("CUDA error: uncorrectable ECC error encountered\nCompile with TORCH_USE_CUDA_DSA")
         return genuine(recipe, dataset, "cpu")
 
+    class TaskError(KeyError):
+        """What Ray makes of a task's error, and the fake takes for Ray's."""
+
+        def __init__(self, cause):
+            super().__init__()
+            self.cause = cause
+
+        def __str__(self):
+            return f"\x1b[36mray::run()\x1b[39m (pid=7)\nTraceback\n{self.cause}"
+
+    task = cluster._task
+
+    def of_ray(*arguments):
+        try:
+            yield from task(*arguments)
+        except RuntimeError as error:
+            raise TaskError(error) from None
+
+    monkeypatch.setattr(cluster, "_task", of_ray)
     monkeypatch.setattr(cluster, "Running", running)
     run_all(store, few_digits, "cuda")
     assert sorted(tried) == sorted(cluster.ATTEMPTS * [each.run_id for each in TWO])
     lost, kept = (store.read(each.run_id) for each in TWO)
     assert lost["status"] == "failed"
-    assert "uncorrectable ECC error" in lost["error"]
-    assert lost["error"].endswith(", 3 times")
+    said = "RuntimeError: CUDA error: uncorrectable ECC error encountered (test_cluster.py:"
+    assert lost["error"].startswith(said)
+    assert lost["error"].endswith("), 3 times")
     assert kept["status"] == "done"
 
 

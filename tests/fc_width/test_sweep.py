@@ -123,7 +123,7 @@ def test_options_shape_the_plan():
         (["--out", "/dev/null/runs"], "/dev/null"),
         (["--status", "None"], "--status must have a value, got None"),
         (["--show-recipe", "--widths", "3"], "--widths is not read with --show-recipe: leave it out"),
-        (["--show-recipe", "--dry-run"], "--device is not read with --show-recipe: leave it out"),
+        (["--show-recipe"], "--device is not read with --show-recipe: leave it out"),
         (["--status", "x", "--recipe", "digits"], "--recipe is not read with --status: leave it out"),
         (["--set", "epochs=2"], "set 'epochs=2': the recipe's softmax phase is 5 epochs long: set softmax_epochs too"),
         (["--widths", "9" * 12, "--losses", "softmax"], "no memory for a network of M=999999999999 units"),

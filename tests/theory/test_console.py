@@ -61,9 +61,27 @@ def test_an_interrupt_among_the_imports_is_silent(command, library):
     process.stderr.close()
 
 
-def test_an_import_by_others_leaves_their_interrupts_alone():
+def test_an_import_by_others_leaves_their_interrupts_alone(tmp_path):
     code = "import signal, fc_width\nassert signal.getsignal(signal.SIGINT) is signal.default_int_handler"
+    (tmp_path / "mine").mkdir()
+    for name, text in (("__init__", code), ("train", "print('trained')")):
+        (tmp_path / "mine" / f"{name}.py").write_text(text)
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+    where = os.pathsep.join([str(tmp_path), os.getcwd()])
+    ended = subprocess.run(
+        [sys.executable, "-m", "mine.train"], env=os.environ | {"PYTHONPATH": where}, capture_output=True, text=True
+    )
+    assert ended.stdout == "trained\n"
+
+
+def test_the_output_s_own_file_is_written_to_not_replaced(tmp_path):
+    code = (
+        "from pathlib import Path\nfrom theory import console\n"
+        "console.write_whole(Path('/dev/stdout'), 'rows\\n')\nprint('table')"
+    )
+    with open(tmp_path / "out", "a") as out:
+        subprocess.run([sys.executable, "-c", code], stdout=out, check=True)
+    assert "table" in (tmp_path / "out").read_text()
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
@@ -100,6 +118,9 @@ def test_a_file_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
     assert path.read_text("utf-8") == "new\n"
     assert sorted(each.name for each in tmp_path.iterdir()) == ["link", "x.json"]
     write_whole(Path("/dev/null"), "gone")
+    path.chmod(0o600)
+    write_whole(path, "mine\n")
+    assert path.stat().st_mode & 0o777 == 0o600
     with pytest.raises(OSError, match=r"x\.json"):
         write_whole(path / "y", "")
 
