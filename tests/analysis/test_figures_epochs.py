@@ -94,14 +94,17 @@ def test_what_a_loss_is_above_softmax_is_paired_by_seed(runs):
 def test_a_dot_is_where_the_validation_images_stop_a_loss(runs):
     held_out = (runs["loss"] == "softmax") & (runs["width"] == 9)
     epochs = runs["seed"].where(held_out) + 3
-    stopped = runs.assign(stopped_epoch=epochs, stopped_accuracy=epochs / 10)
+    stopped = runs.assign(stopped_epoch=epochs, stopped_accuracy=epochs / 10, validation=0.1)
     drawing = figures_epochs.accuracy_by_epoch(stopped)
     tested, *others = ([line for line in axes.lines if line.get_marker() == "o"] for axes in drawing.figure.axes)
     (dot,) = tested
     assert (dot.get_xdata().item(), dot.get_ydata().item()) == pytest.approx((5, 50))
     assert others == [[], []]
     assert "; dots: stopped where accuracy on the validation images is best" in drawing.caption
-    assert "dots" not in figures_epochs.accuracy_by_epoch(runs).caption
+    assert "10 % of the training images held out" in drawing.caption
+    plain = figures_epochs.accuracy_by_epoch(runs).caption
+    assert "dots" not in plain
+    assert "held out" not in plain
 
 
 def test_few_seeds_have_no_band(runs):
