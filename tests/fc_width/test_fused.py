@@ -57,8 +57,8 @@ def large_tiles(monkeypatch):
 class Case:
     """A backbone with parameters that are none of their defaults, and a batch chosen from uint8 images."""
 
-    def __init__(self, name="digits", width=9, feature="prelu-bn", samples=20):
-        torch.manual_seed(0)
+    def __init__(self, name="digits", width=9, feature="prelu-bn", samples=20, seed=0):
+        torch.manual_seed(seed)
         shape = SHAPES[name]
         self.backbone = Backbone(STAGES[name], shape, width, feature).to(memory_format=torch.channels_last)
         with torch.no_grad():
@@ -117,7 +117,8 @@ def of_all(found, exact):
     "case",
     [("digits", 9, feature) for feature in FEATURES]
     + [("digits", 1, "prelu-bn"), ("digits", 80, "prelu-bn")]
-    + [("mnist-small", 5, "prelu-bn"), ("cifar-small", 9, "prelu-bn"), ("pool first", 3, "prelu-bn")],
+    # of seed 0 a number is 8e-8 deviations from where a slope or a pool's choice turns, of this one 1.3e-5
+    + [("mnist-small", 5, "prelu-bn", 20, 9), ("cifar-small", 9, "prelu-bn"), ("pool first", 3, "prelu-bn")],
     ids=str,
 )
 def test_as_torchs_own_modules(case):
