@@ -42,7 +42,7 @@ class Options:
 
     runs: Folder = None
     """Folder of records that a sweep wrote; packed into OUT/data first, and drawn alone."""
-    out: Path = Path("figures")
+    out: Path = committed.OUT
     """Folder that the figures go into; their source data goes into its folder data, PDFs into its folder pdf."""
     commands: bool = False
     """Draw nothing; print the commands that make the runs behind the committed figures, to be run by a shell."""

@@ -6,6 +6,9 @@ from pathlib import Path
 
 from analysis.records import PACK_SUFFIX
 
+OUT = Path("figures")
+"""The folder that the committed figures are in."""
+
 _EVERY_KIND = (
     "--widths 9 --features linear prelu-bn bn-relu --losses softmax "
     "w-softmax:{0,0.5,1,1.5} w-softmax-centred:{0,0.5,1,1.5} w-softmax-simplex:{0,0.5,1,1.5}"
@@ -108,9 +111,6 @@ def packs(data: Path, needed: Mapping[str, Sequence[str]]) -> list[Path]:
             "and draw them with  python -m analysis --runs runs/digits"
         )
     return found
-
-
-OUT = Path("figures")
 
 
 def commands(name: str, sweeps: Sequence[str], out: Path = OUT) -> list[str]:
