@@ -83,8 +83,9 @@ def _all_widths(runs: Table) -> bool:
 
 def _per_class(runs: Table) -> bool:
     """The trunk's feature, and linear, which shows the loophole best; `loophole` has the means of all."""
-    at_simplex = (shown(runs)["width"] == shown(runs)["classes"] - 1).any()
-    return bool(at_simplex) and _all_classes(runs) and runs["feature"].iloc[0] in (Recipe.feature, "linear")
+    at_simplex = shown(runs)[shown(runs)["width"] == shown(runs)["classes"] - 1]
+    told = len(at_simplex) > 0 and at_simplex["class_angles"].notna().all()
+    return bool(told) and _all_classes(runs) and runs["feature"].iloc[0] in (Recipe.feature, "linear")
 
 
 def _wide(runs: Table) -> bool:

@@ -76,7 +76,7 @@ def _training(file: Path) -> Iterator[Runs]:
     names = "|".join(map(re.escape, RECIPES))
     table = pd.DataFrame(_rows(file, names, row, "| recipe | loss | M | … | … | ms in each round |")).explode("ms")
     table = table.assign(seed=table.groupby(["recipe", "loss", "width"]).cumcount(), status="done")
-    machine = re.search(r"; ([^;]+), torch ", file.read_text("utf-8"))
+    machine = re.search(r"; ([^;]+), torch ", _text(file))
     for name, rows in table.groupby("recipe"):
         recipe = RECIPES[str(name)].recipe
         changes, classes = CHANGES.get(recipe.backbone, ""), CLASSES[recipe.dataset]
@@ -89,7 +89,7 @@ def _rows(
 ) -> list[dict[str, Any]]:
     """The rows of a table in Markdown whose first cell matches `first`, each parsed."""
     found = []
-    for line in file.read_text("utf-8").splitlines():
+    for line in _text(file).splitlines():
         cells = [cell.strip() for cell in line.strip("|").split("|")]
         if re.fullmatch(first, cells[0]):
             try:
@@ -99,6 +99,13 @@ def _rows(
     if not found:
         raise ValueError(f"{file}: no row {expected} in it")
     return found
+
+
+def _text(file: Path) -> str:
+    try:
+        return file.read_text("utf-8")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{file}: not UTF-8 ({error})") from error
 
 
 def _network(name: str) -> Runs:

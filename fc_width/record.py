@@ -13,6 +13,8 @@ REQUIRED = ("run_id", "recipe", "status")
 STATUSES = ("done", "diverged", "failed")
 NUMBERS = "final", "geometry", "parameters"
 """What a record has of numbers by name."""
+SPLITS = "train", "test"
+"""Of what a record has per class."""
 
 
 def check_record(record: object) -> None:
@@ -44,6 +46,11 @@ def check_record(record: object) -> None:
     for key in ("class_angles", "features"):
         if not isinstance(record.get(key) or {}, dict):
             raise ValueError(f"its {key} are no object: {str(record[key])[:40]}")
+    angles = record.get("class_angles") or {split: [] for split in SPLITS}
+    for split in SPLITS:
+        values = angles.get(split)
+        if not (isinstance(values, list) and all(value is None or is_finite(value) for value in values)):
+            raise ValueError(f"its class_angles on {split} are no numbers: {str(values)[:40]}")
     if record["status"] == "failed" and not isinstance(record.get("error"), str):
         raise ValueError("it has failed and has no error")
     if not is_finite(record.get("seconds", 0)):

@@ -30,10 +30,9 @@ def search(C: int, M: int, seed: int = 0, symmetry: int = 1) -> Reals:
 
     *Returns*: (C, M) float64. Good, and never claimed to be the best.
 
-    *Raises*: `ValueError` for a symmetry below 1, above C, or that needs more dimensions than M.
+    *Raises*: `ValueError` as `check_symmetry`.
     """
-    if not 1 <= symmetry <= C:
-        raise ValueError(f"the symmetry must be from 1 to C={C}, got {symmetry}")
+    check_symmetry(C, M, symmetry)
     rng = np.random.default_rng([seed, C, M] if symmetry == 1 else [seed, C, M, symmetry])
     orbits, left = divmod(C, symmetry)
     powers = _powers(M, symmetry, left > 0, rng)
@@ -48,6 +47,15 @@ def search(C: int, M: int, seed: int = 0, symmetry: int = 1) -> Reals:
             if cosine < best_cosine:
                 best, best_cosine = unit, cosine
     return best
+
+
+def check_symmetry(C: int, M: int, symmetry: int) -> None:
+    """*Raises*: `ValueError` for a symmetry below 1, above C, or that needs more dimensions than M."""
+    if not 1 <= symmetry <= C:
+        raise ValueError(f"the symmetry must be from 1 to C={C}, got {symmetry}")
+    needed = min(symmetry - 1, 2) + (C % symmetry > 0)  # a sign or a plane, and a coordinate for what is left
+    if needed > M:
+        raise ValueError(f"a symmetry of order {symmetry} needs {needed} dimensions for {C} vectors, got M={M}")
 
 
 def refine(code: Reals) -> Reals:
@@ -125,8 +133,6 @@ def _powers(M: int, order: int, fix: bool, rng: np.random.Generator) -> Reals:
         return powers
     size = 1 if order == 2 else 2
     most = (M - fix) // size
-    if most < 1:
-        raise ValueError(f"a symmetry of order {order} needs {size + fix} dimensions, got M={M}")
     for place in range(int(rng.integers(1, most + 1))):
         step = 1 if place == 0 or order == 2 else int(rng.integers(1, order))
         for g in range(order):

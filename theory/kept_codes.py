@@ -81,8 +81,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = parser.parse_args(argv)
     try:
         console.check_options(argv, options)
-        if options.classes < 2 or min(options.widths) < 2 or options.tries < 1:
-            raise ValueError("--classes and --widths must be at least 2, --tries at least 1")
+        for name, least in (("classes", 2), ("widths", 2), ("tries", 1)):
+            given = getattr(options, name)
+            if np.min(given) < least:
+                raise ValueError(f"--{name} must be at least {least}, got {np.min(given)}")
+        for M in options.widths:
+            for symmetry in options.symmetry:
+                code_search.check_symmetry(options.classes, M, symmetry)
         _improve_all(options)
     except (ValueError, OSError, MemoryError) as error:  # the last of what is too large to certify, write or hold
         print(f"error: {error}", file=sys.stderr)

@@ -656,3 +656,16 @@ def test_runs_of_losses_that_no_figure_shows_end_in_no_traceback(losses, widths,
     for _, made in drawings(frames, alone=True):
         made.figure.canvas.draw()
     assert dict(texts(frames, alone=True))
+
+
+def test_runs_that_do_not_say_their_angles_have_no_figure_of_them(tmp_path, record):
+    store = Store(tmp_path / "runs")
+    store.create()
+    for loss in ("softmax", "w-softmax:1"):
+        store.write(record(Recipe(name="digits", width=9, loss=loss), 0.9))
+    stems = {stem for stem, _ in drawings({"digits": records.load(store.folder)}, alone=True)}
+    silent = record(Recipe(name="digits", width=9, loss="w-softmax:1"), 0.9) | {"class_angles": None}
+    store.write(silent)
+    assert stems - {stem for stem, _ in drawings({"digits": records.load(store.folder)}, alone=True)} == {
+        "fig5-angles-digits"
+    }

@@ -164,6 +164,10 @@ def broken_benchmark(out):
     (out / "benchmark-losses.md").write_text("| 50, 9, 10 | softmax | fast |\n", "utf-8")
 
 
+def latin_benchmark(out):
+    (out / "benchmark-training.md").write_bytes("| mnist-small | softmax | ½ |\n".encode("latin-1"))
+
+
 def empty_benchmark(out):
     (out / "benchmark-losses.md").write_text("nothing\n", "utf-8")
 
@@ -185,6 +189,7 @@ def mixed(out):
         (shutil.rmtree, [], "no folder "),
         (broken_pack, [], r"x\.jsonl\.gz: not a file of packed records"),
         (broken_benchmark, [], r"benchmark-losses\.md: expected \| N, M, C"),
+        (latin_benchmark, [], r"benchmark-training\.md: not UTF-8"),
         (empty_benchmark, [], r"benchmark-losses\.md: no row"),
         (broken_rounds, [], r"benchmark-training\.md: expected \| recipe \| loss \| M \| .*, got .* 2, soon"),
         (mixed, [], "expected runs of one epochs, got 4, 5"),

@@ -100,6 +100,14 @@ def test_a_failed_write_leaves_the_old_record_whole(store, monkeypatch):
         (json.dumps(RECORD | {"classes": 2.5}).encode(), r"its classes are no whole number, 2 at least: 2\.5"),
         (json.dumps(RECORD | {"features": 3}).encode(), "its features are no object: 3"),
         (json.dumps(RECORD | {"class_angles": [1]}).encode(), r"its class_angles are no object: \[1\]"),
+        (
+            json.dumps(RECORD | {"class_angles": {"test": [1.5]}}).encode(),
+            "its class_angles on train are no numbers: None",
+        ),
+        (
+            json.dumps(RECORD | {"class_angles": {"train": [1.5], "test": ["x"]}}).encode(),
+            r"its class_angles on test are no numbers: \['x'\]",
+        ),
         (json.dumps(RECORD | {"largest_class": "x"}).encode(), "its largest_class is not in 0…1: x"),
     ],
 )

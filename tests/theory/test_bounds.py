@@ -549,7 +549,14 @@ def test_the_command_line_that_keeps(tmp_path, monkeypatch, capsys):
     assert [line[:20] for line in lines] == ["15 vectors in R^3: 5", "15 vectors in R^3 wi"]
     assert kept_codes.main(["--classes", "15", "--widths", "3", "--tries", "1", "--symmetry", "16"]) == 2
     assert "the symmetry must be from 1 to C=15, got 16" in capsys.readouterr().err
+    assert kept_codes.main(["--classes", "15", "--widths", "3", "2", "--tries", "1", "--symmetry", "1", "4"]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "a symmetry of order 4 needs 3 dimensions for 15 vectors, got M=2" in err
     assert kept_codes.main(["--classes", "1", "--widths", "3"]) == 2
+    assert "--classes must be at least 2, got 1" in capsys.readouterr().err
+    assert kept_codes.main(["--classes", "15", "--widths", "3", "1"]) == 2
+    assert "--widths must be at least 2, got 1" in capsys.readouterr().err
     assert kept_codes.main(["--classes", "2", "--widths", "1025", "--tries", "1"]) == 2
     assert "at most 1024 dimensions expected, got (2, 1025)" in capsys.readouterr().err
     monkeypatch.setattr(kept_codes, "FILE", tmp_path / "none" / "codes.npz")
@@ -703,7 +710,7 @@ def test_mistakes(arguments, message, capsys):
         (lambda: code_bounds.levenshtein(3, 1.0), r"the cosine must be in \[−1, 1\), got 1.0"),
         (lambda: code_bounds.boroczky_angle(10, 5), "M ≥ 3 and C > 2M expected, got C=10, M=5"),
         (lambda: code_search.search(9, 3, 0, 0), "the symmetry must be from 1 to C=9, got 0"),
-        (lambda: code_search.search(10, 2, 0, 3), "a symmetry of order 3 needs 3 dimensions, got M=2"),
+        (lambda: code_search.search(10, 2, 0, 3), "a symmetry of order 3 needs 3 dimensions for 10 vectors, got M=2"),
         (lambda: constructions.trace_code(4), r"m must be one of \[5, 6, 7, 9\], got m=4"),
     ],
 )
