@@ -44,7 +44,7 @@ NOTES = (
     "printed unless it says otherwise, with the 95 % t-interval of that mean over seeds, [low, high] (it holds the "
     "chance of initialisation, not that of the test images; one seed gives none).",
     "† A small network, not the paper's: its numbers are for comparison between its own rows only.",
-    "The hinge loss and L-Softmax need  pip install -e '.[baselines]'.",
+    "L-Softmax needs  pip install -e '.[baselines]'.",
 )
 
 

@@ -1,10 +1,10 @@
-"""The losses that the paper compares with, behind the interface of `losses`.
+"""The losses that the paper compares with, behind the interface of `losses`, which has softmax and the hinge loss.
 
 Those that pytorch-metric-learning has come from it (the extra `baselines`): L-Softmax (Liu et al., ICML 2016),
 A-Softmax (Liu et al., CVPR 2017), CosFace (Wang et al., CVPR 2018), ArcFace (Deng et al., CVPR 2019) and triplet
-(Schroff et al., CVPR 2015). It lacks, and here are, the multi-class hinge loss (Weston & Watkins, ESANN 1999),
-contrastive as its paper has it (Hadsell et al., CVPR 2006), center loss (Wen et al., ECCV 2016), the hyperspherical
-energy of SphereFace+ (Liu et al., NeurIPS 2018), and the annealing that L-Softmax and A-Softmax need to converge.
+(Schroff et al., CVPR 2015). It lacks, and here are, contrastive as its paper has it (Hadsell et al., CVPR 2006), center
+loss (Wen et al., ECCV 2016), the hyperspherical energy of SphereFace+ (Liu et al., NeurIPS 2018), and the annealing
+that L-Softmax and A-Softmax need to converge.
 """
 
 import warnings
@@ -58,7 +58,7 @@ class BaselineLoss(Watched):
 
     def classifier(self) -> torch.Tensor:
         """The weights (C, M), unit ones where the loss makes them so."""
-        if isinstance(self.base, SoftmaxLoss | HingeLoss):
+        if isinstance(self.base, SoftmaxLoss):
             return self.base.classifier()
         rows: torch.Tensor = self.base.W.T
         return rows if isinstance(self.base, AnnealedLSoftmax) else F.normalize(widened(rows))
@@ -78,22 +78,13 @@ class BaselineLoss(Watched):
         return value
 
 
-class HingeLoss(SoftmaxLoss):
-    """Σ_{j≠c} max(0, 1 − z_c + z_j)/C with z = Wx (Weston & Watkins 1999)."""
-
-    def forward(self, embeddings: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-        """The mean loss of a batch, a scalar: embeddings (N, M), labels (N,)."""
-        logits, index = self.training_logits(embeddings, labels), labels[:, None]
-        target = logits.gather(1, index)
-        hinges = (1 - target + logits).clamp_min(0)  # torch's own would swallow NaN
-        lengths = torch.linalg.vector_norm(widened(self.weight.detach()), dim=1)[labels]
-        return self.watch(hinges.scatter(1, index, 0.0).mean(), target.detach().squeeze(1), embeddings, lengths)
-
-
 class CenterLoss(nn.Module):
     """½‖x − c_y‖², mean over the batch, and the centres' own update in training (Wen et al. 2016, Eq. 2 and 4):
 
     c_j ← c_j − rate · Σ_{y_n = j} (c_j − x_n) / (1 + number of those).
+
+    In data-parallel training every process moves the centres by its own part of the batch, and before its next step
+    takes those of the first, as it does of every buffer.
     """
 
     centers: torch.Tensor
@@ -109,7 +100,7 @@ class CenterLoss(nn.Module):
         if self.training:
             counts = 1 + labels.bincount(minlength=len(self.centers))
             pull = torch.zeros_like(self.centers, dtype=off.dtype).index_add_(0, labels, off.detach()) / counts[:, None]
-            self.centers = (self.centers + self.rate * pull).to(self.centers.dtype)
+            self.centers.copy_(self.centers + self.rate * pull)
         return 0.5 * off.square().sum(1).mean()
 
     def extra_repr(self) -> str:
@@ -208,7 +199,6 @@ def _joint(weight: float, term: Callable[[int, int], nn.Module]) -> Callable[[in
 
 
 BASELINES: dict[str, Callable[[int, int], BaselineLoss]] = {
-    "hinge": lambda width, classes: BaselineLoss(HingeLoss(width, classes)),
     "l-softmax": _margin(AnnealedLSoftmax, margin=4),
     "a-softmax": _margin(AnnealedASoftmax, margin=4),
     "cosface": _margin(library.CosFaceLoss, margin=0.35, scale=30),

@@ -4,7 +4,7 @@ import importlib.util
 from typing import TYPE_CHECKING, Union
 
 from fc_width.checks import check_alpha
-from fc_width.losses import SimplexWSoftmaxLoss, SoftmaxLoss, WSoftmaxLoss
+from fc_width.losses import HingeLoss, SimplexWSoftmaxLoss, SoftmaxLoss, WSoftmaxLoss
 
 if TYPE_CHECKING:
     from fc_width.baselines import BaselineLoss
@@ -12,8 +12,9 @@ if TYPE_CHECKING:
 Loss = Union["SoftmaxLoss", "WSoftmaxLoss", "SimplexWSoftmaxLoss", "BaselineLoss"]
 
 VARIANTS = ("w-softmax", "w-softmax-centred", "w-softmax-simplex")
+LINEAR = ("softmax", "hinge")
+"""Losses of a learned classifier without bias, z = Wx."""
 OTHERS = (
-    "hinge",
     "l-softmax",
     "a-softmax",
     "cosface",
@@ -27,18 +28,18 @@ OTHERS = (
 
 
 def parse_loss(spec: str) -> tuple[str, float | None]:
-    """Read a loss's name: `softmax`, one of `OTHERS`, or one of `VARIANTS` with `:α` (`w-softmax:0.5`; without it, α
-    = 1).
+    """Read a loss's name: one of `LINEAR`, one of `OTHERS`, or one of `VARIANTS` with `:α` (`w-softmax:0.5`; without
+    it, α = 1).
 
     *Returns*: (variant, α), α None where there is none.
 
     *Raises*: `ValueError` for anything else.
     """
     variant, colon, value = spec.partition(":")
-    if variant in ("softmax", *OTHERS) and not colon:
+    if variant in (*LINEAR, *OTHERS) and not colon:
         return variant, None
     if variant not in VARIANTS:
-        known = ", ".join(("softmax", *(f"{name}:ALPHA" for name in VARIANTS), *OTHERS))
+        known = ", ".join((*LINEAR, *(f"{name}:ALPHA" for name in VARIANTS), *OTHERS))
         raise ValueError(f"unknown loss {spec!r}: expected one of {known}")
     try:
         alpha = float(value) if colon else 1.0
@@ -69,8 +70,8 @@ def make_loss(spec: str, width: int, num_classes: int) -> "Loss":
     """
     variant, alpha = parse_loss(spec)
     check_installed(variant)
-    if variant == "softmax":
-        return SoftmaxLoss(width, num_classes)
+    if variant in LINEAR:
+        return (SoftmaxLoss if variant == "softmax" else HingeLoss)(width, num_classes)
     if variant in OTHERS:
         from fc_width.baselines import BASELINES  # only those who ask need the library
 

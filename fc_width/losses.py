@@ -1,4 +1,4 @@
-"""The losses: softmax, and W-Softmax as printed, centred, and on the fixed simplex.
+"""The losses: softmax, the hinge loss, and W-Softmax as printed, centred, and on the fixed simplex.
 
 Every loss is a module with one interface: ``loss(embeddings, labels)`` is the training loss, a scalar;
 ``loss.logits(embeddings)`` are the test-time logits (N, C); ``loss.training_logits(embeddings, labels)`` are those
@@ -31,9 +31,10 @@ from fc_width.checks import (
     widened,
 )
 from fc_width.simplex_head import SimplexHead
-from fc_width.w_softmax import VANISHING, biased_logits, centred, w_softmax_logits, w_softmax_loss
+from fc_width.w_softmax import VANISHING, biased_logits, w_softmax_logits, w_softmax_loss
 
 __all__ = [
+    "HingeLoss",
     "NonFiniteError",
     "SimplexWSoftmaxLoss",
     "SoftmaxLoss",
@@ -139,6 +140,28 @@ class SoftmaxLoss(Watched):
         return _sizes(self.weight)
 
 
+class HingeLoss(SoftmaxLoss):
+    """Σ_{j≠c} max(0, 1 − z_c + z_j)/C with z = Wx (Weston & Watkins 1999)."""
+
+    def forward(self, embeddings: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        """The mean loss of a batch, a scalar: embeddings (N, M), labels (N,)."""
+        logits, index = self.training_logits(embeddings, labels), labels[:, None]
+        target = logits.gather(1, index)
+        hinges = (1 - target + logits).clamp_min(0)  # torch's own would swallow NaN
+        hinges = hinges.scatter(1, index, 0 * target)  # and 0 an infinite z_c
+        lengths = torch.linalg.vector_norm(widened(self.weight.detach()), dim=1)[labels]
+        return self.watch(hinges.mean(), target.detach().squeeze(1), embeddings, lengths)
+
+    def training_logits(self, embeddings: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        """Logits (N, C), the same as at test time, in float32 or wider also under autocast."""
+        check_batch(embeddings, labels, *self.weight.shape)
+        return products(embeddings, self.weight)
+
+    def logits(self, embeddings: torch.Tensor) -> torch.Tensor:
+        """Test-time logits (N, C)."""
+        return products(embeddings, self.weight)
+
+
 class WSoftmaxLoss(Watched):
     """W-Softmax (Li & Wang 2020, Eq. 1, 10–13) with learned weights.
 
@@ -176,7 +199,7 @@ class WSoftmaxLoss(Watched):
 
     def training_logits(self, embeddings: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         """Logits (N, C) of Eq. 10: row n uses the weights biased towards class `labels[n]`."""
-        return w_softmax_logits(embeddings, self._centred(), labels, self.alpha)
+        return w_softmax_logits(embeddings, self.weight, labels, self.alpha, center=self.center)
 
     def logits(self, embeddings: torch.Tensor) -> torch.Tensor:
         """Test-time logits (N, C), with the weights not biased."""
@@ -184,14 +207,12 @@ class WSoftmaxLoss(Watched):
 
     def classifier(self) -> torch.Tensor:
         """The unit weights (C, M)."""
-        return F.normalize(self._centred())
+        weight = widened(self.weight)
+        return F.normalize(weight - weight.mean(0) if self.center else weight)
 
     def extra_repr(self) -> str:
         """What `repr` shows."""
         return f"{_sizes(self.weight)}, alpha={self.alpha}, center={self.center}"
-
-    def _centred(self) -> torch.Tensor:
-        return centred(self.weight) if self.center else widened(self.weight)
 
 
 class SimplexWSoftmaxLoss(Watched):

@@ -30,7 +30,6 @@ from fc_width.checks import (
     dispatched,
     full_precision,
     transforming,
-    widened,
 )
 
 EPS = 1e-12  # rows shorter than this count as this long, as in torch.nn.functional.normalize
@@ -40,12 +39,12 @@ SMALL = 2**18  # N·C·max(M, C) up to which a batch is small: more, OpenBLAS's 
 
 
 def w_softmax_logits(
-    embeddings: torch.Tensor, weight: torch.Tensor, labels: torch.Tensor, alpha: float
+    embeddings: torch.Tensor, weight: torch.Tensor, labels: torch.Tensor, alpha: float, *, center: bool = False
 ) -> torch.Tensor:
-    """Training logits of W-Softmax as printed, Eq. 10–13, for any further use; differentiable any number of times.
+    """Training logits of W-Softmax, Eq. 10–13, for any further use; differentiable any number of times.
 
     *Arguments*: `embeddings` (N, M) float; `weight` (C, M) of any row norms > 0, normalised here; `labels`
-    (N,) int64 in 0…C−1; `alpha` ≥ 0.
+    (N,) int64 in 0…C−1; `alpha` ≥ 0; `center`, subtract the weights' mean first (False: as printed).
 
     *Returns*: logits (N, C), in float32 or wider, whose cross-entropy with `labels` is the W-Softmax loss. Where
     αw_c + w_j = 0 (α = 1, antipodal weights), Eq. 1 is 0/0; the logit is 0 there, with no gradient through the norm.
@@ -55,17 +54,29 @@ def w_softmax_logits(
     alpha = check_alpha(alpha)
     check_batch(embeddings, labels, *weight.shape)
     wide = _wide(embeddings, weight)
+    near = alpha > 0 and (1 - alpha) * (1 - alpha) < CLOSE
+    unseen = not embeddings.is_cpu or torch.compiler.is_compiling() or transforming() or dispatched()
     with full_precision(embeddings.device.type):
-        precise = torch.float64 if alpha and (1 - alpha) * (1 - alpha) < CLOSE else wide
-        unit = F.normalize(weight.to(precise), eps=EPS)
-        z = embeddings.to(precise) @ unit.T
-        if not alpha:
-            return z
-        rows = unit[labels] @ unit.T if len(weight) > len(labels) else (unit @ unit.T)[labels]
-        square = 1 + alpha * alpha + 2 * alpha * rows
-        vanishing = square < VANISHING
-        over = torch.where(vanishing, 0.0, torch.where(vanishing, 1.0, square).rsqrt())
-        return biased_logits(z, labels, alpha, over).to(wide)
+        if not (near and unseen):
+            logits, least = _logits(embeddings.to(wide), weight.to(wide), labels, alpha, center)
+            if not near or float(least) >= CLOSE:
+                return logits
+        return _logits(embeddings.double(), weight.double(), labels, alpha, center)[0].to(wide)
+
+
+def _logits(
+    x: torch.Tensor, w: torch.Tensor, labels: torch.Tensor, alpha: float, center: bool
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """The training logits, and the least n_cj², which says whether they are precise."""
+    unit = F.normalize(w - w.mean(0) if center else w, eps=EPS)
+    z = x @ unit.T
+    if not alpha:
+        return z, z.new_ones(())
+    rows = unit[labels] @ unit.T if len(w) > len(labels) else (unit @ unit.T)[labels]
+    square = 1 + alpha * alpha + 2 * alpha * rows
+    vanishing = square < VANISHING
+    over = torch.where(vanishing, 0.0, torch.where(vanishing, 1.0, square).rsqrt())
+    return biased_logits(z, labels, alpha, over), square.detach().amin()
 
 
 def biased_logits(z: torch.Tensor, labels: torch.Tensor, alpha: float, over: torch.Tensor | float) -> torch.Tensor:
@@ -91,7 +102,7 @@ def w_softmax_loss(
         seen: list[torch.Tensor] = []
         loss = _Loss.apply(embeddings, weight, labels, alpha, center, seen)
         return loss, seen[0]
-    logits = _plain_logits(embeddings, weight, labels, alpha, center)
+    logits = w_softmax_logits(embeddings, weight, labels, alpha, center=center)
     return F.cross_entropy(logits, labels), logits.detach().gather(1, labels[:, None]).squeeze(1)
 
 
@@ -99,18 +110,6 @@ def _fuses(alpha: float) -> bool:
     """Whether the gradients are computed with the loss. At α = 0, and without gradients, there is nothing to fuse; a
     compiler fuses the plain formula; a transform needs to see it."""
     return alpha > 0 and torch.is_grad_enabled() and not torch.compiler.is_compiling() and not transforming()
-
-
-def _plain_logits(
-    embeddings: torch.Tensor, weight: torch.Tensor, labels: torch.Tensor, alpha: float, center: bool
-) -> torch.Tensor:
-    return w_softmax_logits(embeddings, centred(weight) if center else weight, labels, alpha)
-
-
-def centred(weight: torch.Tensor) -> torch.Tensor:
-    """The weights (C, M) less their mean, in float32 or wider."""
-    weight = widened(weight)
-    return weight - weight.mean(0)
 
 
 def _wide(x: torch.Tensor, w: torch.Tensor) -> torch.dtype:
@@ -156,7 +155,7 @@ def _scale(ctx: Any, grad: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
 def _differentiate(ctx: Any, grad: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
     embeddings, weight, labels = ctx.saved_tensors
     inputs = embeddings.view_as(embeddings), weight.view_as(weight)  # not themselves: one may be made of the other
-    loss = F.cross_entropy(_plain_logits(*inputs, labels, ctx.alpha, ctx.center), labels)
+    loss = F.cross_entropy(w_softmax_logits(*inputs, labels, ctx.alpha, center=ctx.center), labels)
     wanted = [each for each in inputs if each.requires_grad]
     found = iter(torch.autograd.grad(loss, wanted, grad, create_graph=True))
     return *(next(found) if each.requires_grad else None for each in inputs), None, None, None, None

@@ -2,6 +2,7 @@
 
 import pytest
 
+from fc_width import w_softmax
 from fc_width.data import Dataset, load
 from fc_width.store import Store
 
@@ -31,3 +32,11 @@ def store(tmp_path):
     made = Store(tmp_path / "runs")
     made.create()
     return made
+
+
+@pytest.fixture(params=["small", "fused", "plain"])
+def way(request, monkeypatch):
+    """Each way in which the loss of learned weights is computed."""
+    monkeypatch.setattr(w_softmax, "SMALL", 2**18 if request.param == "small" else 0)
+    if request.param == "plain":
+        monkeypatch.setattr(w_softmax, "_fuses", lambda alpha: False)

@@ -13,8 +13,9 @@ import torch
 from torch.nn import functional as F
 
 from fc_width import checks, w_softmax
+from fc_width.baselines import MetricWSoftmaxLoss
 from fc_width.loss_names import loss_name, make_loss, parse_loss
-from fc_width.losses import NonFiniteError, SimplexWSoftmaxLoss, SoftmaxLoss, WSoftmaxLoss, w_softmax_logits
+from fc_width.losses import HingeLoss, NonFiniteError, SimplexWSoftmaxLoss, SoftmaxLoss, WSoftmaxLoss, w_softmax_logits
 from theory.simplex import simplex_weights
 
 CASES = [
@@ -64,14 +65,6 @@ def test_w_softmax_is_algorithm_1(samples, width, classes, alpha):
     found = torch.autograd.grad(torch.nn.functional.cross_entropy(ours, labels), inputs)
     for one, other in zip(found, expected, strict=True):
         torch.testing.assert_close(one, other, rtol=0, atol=1e-10)
-
-
-@pytest.fixture(params=["small", "fused", "plain"])
-def way(request, monkeypatch):
-    """Each way in which the loss of learned weights is computed."""
-    monkeypatch.setattr(w_softmax, "SMALL", 2**18 if request.param == "small" else 0)
-    if request.param == "plain":
-        monkeypatch.setattr(w_softmax, "_fuses", lambda alpha: False)
 
 
 @pytest.mark.parametrize(
@@ -153,7 +146,8 @@ def test_finite_at_antipodes_zeros_and_the_smallest_sizes(way, dtype, alpha, cen
         x = torch.tensor([[0.0] * w.shape[1], [4.0] + [1.0] * (w.shape[1] - 1)], dtype=dtype, requires_grad=True)
         loss, target = w_softmax.w_softmax_loss(x, w, torch.tensor([0, 1]), alpha, center=center)
         loss.backward()
-        assert loss.dtype == target.dtype == torch.float32 or target.dtype == torch.float64
+        assert loss.dtype == torch.float32
+        assert target.dtype in (torch.float32, torch.float64)
         assert x.grad.dtype == dtype
         assert all(torch.isfinite(each).all() for each in (loss, target, x.grad, w.grad))
 
@@ -586,6 +580,94 @@ def test_of_two_classes_alpha_changes_nothing_below_1(kind, alpha):
     z = (embeddings @ axis) * torch.where(labels == 0, 1.0, -1.0)
     other = -z if alpha < 1 else z if alpha > 1 else torch.zeros_like(z)
     torch.testing.assert_close(loss(embeddings, labels).double(), torch.log1p(torch.exp(other - z)).mean())
+
+
+@pytest.mark.parametrize("far", [False, True])
+@pytest.mark.parametrize("alpha", [0.99, 1.0, 1.01])
+def test_of_two_classes_every_way_in_float32_says_the_same(alpha, far):
+    """Centred weights are antipodes, to the last bit only if they are centred in float64."""
+    for seed in range(20):
+        torch.manual_seed(seed)
+        loss = WSoftmaxLoss(16, 2, alpha)
+        if far:
+            loss.weight.data[1] = loss.weight.data[0] + 0.01 * torch.randn(16)
+        x, labels = torch.randn(24, 16), torch.arange(24) % 2
+        values = loss(x, labels)
+        by_hand = torch.autograd.grad(values, loss.weight, retain_graph=True)[0]
+        by_autograd = torch.autograd.grad(values, loss.weight, create_graph=True)[0]
+        torch.testing.assert_close(by_autograd, by_hand, rtol=1e-4, atol=1e-5)
+        with torch.no_grad():
+            others = loss(x, labels), F.cross_entropy(loss.training_logits(x, labels), labels)
+        of_the_library = MetricWSoftmaxLoss(loss)(x, labels)
+        compiled = torch.compile(loss, backend="aot_eager", dynamic=False)(x, labels) if seed == 0 else values
+        axis = F.normalize(loss.weight.detach()[0].double() - loss.weight.detach()[1].double(), dim=0)
+        z = (x.double() @ axis) * torch.where(labels == 0, 1.0, -1.0)
+        other = -z if alpha < 1 else z if alpha > 1 else torch.zeros_like(z)
+        expected = torch.log1p(torch.exp(other - z)).mean().float()
+        for value in (values, *others, of_the_library, compiled):
+            torch.testing.assert_close(value.detach(), expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(("alpha", "bound"), [(0.5, 2e-6), (1.5, 2e-6), (3.0, 5e-6), (10.0, 5e-5)])
+def test_float32_is_less_right_the_larger_alpha_is(alpha, bound):
+    """Of many classes, as all their biased weights then come close to one another: what is left of a rounding error
+    grows with α."""
+    embeddings, weight, labels = batch(64, 32, 1000)
+    single = [embeddings.float().requires_grad_(), weight.float().requires_grad_()]
+    double = [each.detach().double().requires_grad_() for each in single]
+    found, expected = (
+        torch.autograd.grad(w_softmax.w_softmax_loss(*inputs, labels, alpha)[0], inputs) for inputs in (single, double)
+    )
+    for one, other in zip(found, expected, strict=True):
+        assert float((one - other).norm() / other.norm()) < bound
+
+
+@pytest.mark.parametrize("alpha", [0.9, 1.0])
+@pytest.mark.parametrize("gap", [None, 1e-3])
+def test_logits_are_in_float64_only_where_weights_are_near_antipodes(gap, alpha, monkeypatch):
+    embeddings, weight, labels = batch(40, 6, 8)
+    weight = weight.abs()
+    if gap is not None:
+        weight[1] = -weight[0]
+        weight[1, 0] += gap
+    types = []
+    inner = w_softmax._logits
+    monkeypatch.setattr(w_softmax, "_logits", lambda x, *rest: types.append(x.dtype) or inner(x, *rest))
+    found = w_softmax_logits(embeddings.float(), weight.float(), labels, alpha)
+    assert types == [torch.float32] + [torch.float64] * (gap is not None)
+    expected = w_softmax_logits(embeddings.float().double(), weight.float().double(), labels, alpha)
+    torch.testing.assert_close(found.double(), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_long_features_do_not_overflow(way):
+    """Of a length of 600, whose exponentials float32 cannot hold."""
+    torch.manual_seed(0)
+    x, weight, labels = 300 * torch.randn(8, 4), torch.randn(5, 4), torch.arange(8) % 5
+    inputs = [x.requires_grad_(), weight.requires_grad_()]
+    loss = w_softmax.w_softmax_loss(*inputs, labels, 0.5)[0]
+    exact = w_softmax_logits(x.detach().double(), weight.detach().double(), labels, 0.5)
+    assert loss.item() == pytest.approx(F.cross_entropy(exact, labels).item(), rel=1e-5)
+    assert loss.item() > 100
+    assert all(torch.isfinite(each).all() for each in torch.autograd.grad(loss, inputs))
+
+
+@pytest.mark.parametrize("make", [SoftmaxLoss, HingeLoss, WSoftmaxLoss])
+def test_a_feature_of_zero_is_at_a_right_angle_and_not_on_the_far_side(make):
+    loss = make(3, 4)
+    loss(torch.zeros(5, 3), torch.zeros(5, dtype=torch.int64))
+    assert loss.health() == {"inverted": 0, "mean_angle": 90}
+
+
+@pytest.mark.parametrize("bad", [math.inf, -math.inf, math.nan])
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("make", [SoftmaxLoss, HingeLoss, WSoftmaxLoss])
+def test_no_embedding_that_is_not_finite_goes_unseen(make, seed, bad):
+    torch.manual_seed(seed)
+    for width, classes in ((1, 2), (2, 3)):
+        x = torch.randn(4, width)
+        x[seed % 4, 0] = bad
+        with pytest.raises(NonFiniteError, match=f"got {bad} in row {seed % 4}"):
+            make(width, classes)(x, torch.arange(4) % classes)
 
 
 def test_the_example_of_the_readme_runs():

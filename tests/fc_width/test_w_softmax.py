@@ -19,14 +19,6 @@ from fc_width.simplex_head import SimplexHead
 from theory.simplex import simplex_weights
 
 
-@pytest.fixture(params=["small", "fused", "plain"])
-def way(request, monkeypatch):
-    """Each way in which the loss of learned weights is computed."""
-    monkeypatch.setattr(w_softmax, "SMALL", 2**18 if request.param == "small" else 0)
-    if request.param == "plain":
-        monkeypatch.setattr(w_softmax, "_fuses", lambda alpha: False)
-
-
 def written_out(embeddings, weight, labels, alpha, center):
     """Eq. 1 and 10–13; (N, C, M)."""
     unit = F.normalize(weight - weight.mean(0) if center else weight)
