@@ -63,12 +63,13 @@ def closer(
     return [
         *least_loss_on_the_simplex(others),
         equal(
-            r"**And what is right in training narrows to the weight.** With $b = n - \alpha$ it is $z_j < b z_c$, and "
-            r"$z_c > 0$, see `train-test`. At $z_c = 1$ the $k$ others, each at most $b$, add up to $-1$: a simplex, "
-            r"at whose vertices all but one are $b$ and that is $-1 - (k-1)b$. There the convex $\sum_j z_j^2$ is "
-            r"largest, $q(b) = 1 + (k-1)b^2 + (1 + (k-1)b)^2$, and $\|x\|^2 = \frac{k}{k+1} \sum_j z_j^2$: so every "
-            r"such $x$ is at less than the angle $\psi$ from $w_c$, $\cos^2\psi = \frac{k+1}{k\,q(b)}$, and some come "
-            r"as near to it as one likes. $q'(b) = 2(k-1)(1 + kb)$,",
+            r"**And in $C - 1$ dimensions what is right in training narrows to the weight.** (In more a feature may "
+            r"hold any part at right angles to all weights, and is at up to 90° then.) With $b = n - \alpha$ it is "
+            r"$z_j < b z_c$, and $z_c > 0$, see `train-test`. At $z_c = 1$ the $k$ others, each at most $b$, add up to "
+            r"$-1$: a simplex, at whose vertices all but one are $b$ and that is $-1 - (k-1)b$. There the convex "
+            r"$\sum_j z_j^2$ is largest, $q(b) = 1 + (k-1)b^2 + (1 + (k-1)b)^2$, and $\|x\|^2 = \frac{k}{k+1} \sum_j "
+            r"z_j^2$: so every such $x$ is at less than the angle $\psi$ from $w_c$, $\cos^2\psi = "
+            r"\frac{k+1}{k\,q(b)}$, and some come as near to it as one likes. $q'(b) = 2(k-1)(1 + kb)$,",
             sympy.diff(widest(b), b),
             2 * (K - 1) * (1 + K * b),
         ),
@@ -412,11 +413,11 @@ def mean_angle(
             "against",
         ),
         positive(
-            r"W-Softmax asks for one too, on the simplex ($k = C - 1 \ge 2$), with $w_c$ and the $w'_j$ for "
-            r"weights. If $\sum_{j \ne c} a_j (w_j - (n - \alpha) w_c) = 0$, then, as $w_c = -\sum_{j \ne c} w_j$ "
+            r"W-Softmax asks for one too, on the simplex in $k = C - 1 \ge 2$ dimensions, with $w_c$ and the $w'_j$ "
+            r"for weights. If $\sum_{j \ne c} a_j (w_j - (n - \alpha) w_c) = 0$, then, as $w_c = -\sum_{j \ne c} w_j$ "
             r"and any $k$ of the weights are independent, every $a_j$ is $\alpha - n$ times their sum: all are 0 "
-            r"unless $k(\alpha - n) = 1$; but $n > \alpha - 1/k$, as $n^2 - (\alpha - 1/k)^2 = 1 - 1/k^2 > 0$. So "
-            r"the $w'_j - w_c$, which are these vectors over $n$, span the space.",
+            r"unless $k(\alpha - n) = 1$; but $n > \alpha - 1/k$, as $n^2 - (\alpha - 1/k)^2 = 1 - 1/k^2 > 0$. So the "
+            r"$w'_j - w_c$, which are these vectors over $n$, span the space.",
             sympy.expand(ON_SIMPLEX - (ALPHA - 1 / K) ** 2),
             (K, 2),
         ),
@@ -438,12 +439,12 @@ CLAIMS = (
             {"square": 1 - G},
             {"widest": lambda b: 1 + K * b**2 + (1 + (K - 1) * b) ** 2},
         ),
-        "On the simplex (C ≥ 3) what is right in training narrows to the weight as α grows, from 83.6° at α = 0 to "
-        "74.4° at 1 for ten classes. But the loss is least along the class's weight at every norm and every α, 0 "
-        "included: a larger α does not move that point; and softmax with normalised weights asks for it too, whose "
-        "boundary is as coincident as that of the conventional softmax, which by Sec. 4.1 therefore cannot lead to "
-        "more discriminative features. For two weights that are not parallel a larger α moves the point away, from w_c "
-        "and, up to 90° between the two, from w_j.",
+        "On the simplex in C − 1 dimensions (C ≥ 3) what is right in training narrows to the weight as α grows, from "
+        "83.6° at α = 0 to 74.4° at 1 for ten classes. But the loss is least along the class's weight at every norm "
+        "and every α, 0 included: a larger α does not move that point; and softmax with normalised weights asks for it "
+        "too, whose boundary is as coincident as that of the conventional softmax, which by Sec. 4.1 therefore cannot "
+        "lead to more discriminative features. For two weights that are not parallel a larger α moves the point away, "
+        "from w_c and, up to 90° between the two, from w_j.",
     ),
     Claim(
         "kept-apart",

@@ -66,14 +66,15 @@ def large_norm(max_classes: int, sign: int = 1, tie: Any = (1, 1), closer: int =
             r"and at a tie it stays at $\log 2$ or above: $w_c = (1, 0)$, $w_j = (0, 1)$, $x = r(1, 1)$ has $d = 0$ "
             r"and the loss $\log 2$ at every norm.",
             lambda: exact.dot(EAST, x) == exact.dot((Fraction(0), Fraction(1)), x),
-            "finite",
+            "counterexample",
             {"kind": "tie", "w_c": ["1", "0"], "w_j": ["0", "1"], "x": exact.texts(x)},
         ),
         equal(
             r"W-Softmax has $\theta'_j$ for $\theta_j$, and no more: its loss tends to 0 in the same way wherever "
-            r"$\theta_c < \theta'_j$ for all $j$, however close. Of two classes, $x = w_c + w' + s(w_c - w')$ has for "
-            r"every $s > 0$ the positive $z_c - z' = s\|w_c - w'\|^2$. Coordinate by coordinate, with $u$ of $w_c$ and "
-            r"$v$ of $w'$: $(u - v)(u + v + s(u - v)) = u^2 - v^2 + s(u-v)^2$, and $\sum u^2 = \sum v^2 = 1$.",
+            r"$\theta_c < \theta'_j$ for all $j$, however close. Of two classes with $w' \ne w_c$, $x = w_c + w' + "
+            r"s(w_c - w')$ has for every $s > 0$ the positive $z_c - z' = s\|w_c - w'\|^2$. Coordinate by coordinate, "
+            r"with $u$ of $w_c$ and $v$ of $w'$: $(u - v)(u + v + s(u - v)) = u^2 - v^2 + s(u-v)^2$, and $\sum u^2 = "
+            r"\sum v^2 = 1$.",
             (u - v) * (u + v + closer * s * (u - v)),
             u**2 - v**2 + s * (u - v) ** 2,
         ),
@@ -278,12 +279,12 @@ CLAIMS = (
     Claim(
         "large-norm",
         "Sec. 1",
-        "Where θ_1 < θ_2, a feature with a large norm drives the softmax loss to 0, even if θ_1 is close to θ_2",
-        PROVED,
+        "A feature with a large norm drives the softmax loss to 0, even if θ_1 is approximately equal to θ_2",
+        CONDITIONAL,
         large_norm,
         ({"sign": -1}, {"tie": (2, 1)}, {"closer": -1}),
-        "Judged of θ_1 < θ_2, as in the example from which the paper draws it; its conclusion does not repeat that, "
-        "and of other features it is not true. "
+        "Where θ_1 < θ_2, as in the example from which the paper draws it, however close the two are; its conclusion "
+        "does not repeat that. "
         "W-Softmax does the same at its own boundary, between w_c and w'_j: the problem is moved there, not solved.",
     ),
     Claim(

@@ -63,7 +63,8 @@ def min_width(
 
     def attained() -> bool:
         return all(
-            exact.rank(exact.gram(rows)) == len(rows) == width(c) for c, rows in enumerate(exact.recursion(largest), 2)
+            exact.rank([row for row, _ in rows]) == len(rows) == width(c)  # the roots of a row are not 0
+            for c, rows in enumerate(exact.recursion(largest), 2)
         )
 
     def no_less() -> bool:

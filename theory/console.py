@@ -61,12 +61,12 @@ def _discard_output() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def write_whole(path: Path, text: str) -> None:
-    """Write a text file whole or not at all, whatever was there before; what is no regular file (`/dev/stdout`)
-    directly.
+def write_whole(path: Path, content: str | bytes) -> None:
+    """Write a file whole or not at all, text as UTF-8, whatever was there before; what is no regular file
+    (`/dev/stdout`) directly.
 
     *Raises*: `OSError` naming the path; `UnicodeEncodeError` for characters that no file can hold."""
-    content = text.encode()
+    content = content.encode() if isinstance(content, str) else content
     if path.exists() and (not path.is_file() or _is_output(path)):
         path.write_bytes(content)
         return

@@ -1,9 +1,12 @@
-"""Exact arithmetic for finite checks: W_C in rationals, ranks by elimination, rational bounds of exp, sin and π."""
+"""Exact arithmetic for finite checks: W_C in rationals, ranks, rational bounds of exp, sin and π."""
 
 import math
 from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from typing import Any
+
+from sympy import QQ
+from sympy.polys.matrices import DomainMatrix
 
 Row = tuple[list[Fraction], Fraction]
 """A row of W_C: rational coefficients and the square of their common factor, so that inner products stay rational."""
@@ -66,21 +69,9 @@ def distinct_gram(rows: Sequence[Row]) -> tuple[list[Fraction], list[Fraction]]:
 
 
 def rank(matrix: Sequence[Sequence[Fraction]]) -> int:
-    """Rank by Gaussian elimination over the rationals."""
-    rows = [list(row) for row in matrix]
-    found = 0
-    for column in range(len(rows[0])):
-        pivot = next((i for i in range(found, len(rows)) if rows[i][column]), None)
-        if pivot is None:
-            continue
-        rows[found], rows[pivot] = rows[pivot], rows[found]
-        head = rows[found]
-        for i in range(found + 1, len(rows)):
-            factor = rows[i][column] / head[column]
-            if factor:
-                rows[i] = [a - factor * b for a, b in zip(rows[i], head, strict=True)]
-        found += 1
-    return found
+    """Rank over the rationals."""
+    rows = [[QQ(entry.numerator, entry.denominator) for entry in row] for row in matrix]
+    return int(DomainMatrix(rows, (len(rows), len(rows[0])), QQ).rank())
 
 
 def dot(u: Vector, v: Vector) -> Fraction:

@@ -11,6 +11,7 @@ in R^32, and 2 in the others."""
 
 import argparse
 import functools
+import io
 import math
 import sys
 from collections.abc import Sequence
@@ -27,11 +28,17 @@ FILE = Path(__file__).with_name("kept_codes.npz")
 
 def kept(C: int, M: int) -> Integers | None:
     """The C integer vectors in R^M that are kept, (C, M); None if none are."""
-    return _read(FILE).get(_name(C, M))
+    return _kept(FILE).get(_name(C, M))
 
 
 @functools.lru_cache(maxsize=4)
+def _kept(path: Path) -> dict[str, Integers]:
+    return _read(path)
+
+
 def _read(path: Path) -> dict[str, Integers]:
+    if not path.exists():
+        return {}
     with np.load(path, allow_pickle=False) as arrays:
         return {name: arrays[name].astype(np.int64) for name in arrays.files}
 
@@ -46,23 +53,28 @@ def improve(path: Path, C: int, M: int, tries: int, symmetry: int = 1) -> tuple[
 
     *Returns*: the cosines certified of the code kept before, 1 if there was none, and of the one kept now.
     """
-    arrays = dict(_read(path)) if path.exists() else {}
     name = _name(C, M)
-    before = now = code_search.certified_cosine(arrays[name]) if name in arrays else 1.0
+    before = _cosine(_read(path), name)
     tried = (code_search.search(C, M, seed, symmetry) for seed in range(tries))
     best = min(tried, key=lambda code: code_search.certified_cosine(code_search.on_a_grid(code)))
-    for each in (best, code_search.refine(best)):
-        code = code_search.on_a_grid(each)
-        cosine = code_search.certified_cosine(code)
-        if cosine < now:
-            now, arrays[name] = cosine, code
-    if now < before:
-        small: dict[str, Any] = {key: arrays[key].astype(np.int32) for key in sorted(arrays)}
-        partial = path.with_suffix(".partial.npz")
-        np.savez_compressed(partial, **small)
-        partial.replace(path)
-        _read.cache_clear()
-    return before, now
+    found = (code_search.on_a_grid(each) for each in (best, code_search.refine(best)))
+    code = min(found, key=code_search.certified_cosine)
+    cosine = code_search.certified_cosine(code)
+    arrays = _read(path)  # as it is now: another search may have written since
+    if cosine >= _cosine(arrays, name):
+        return before, _cosine(arrays, name)
+    arrays[name] = code
+    small: dict[str, Any] = {key: arrays[key].astype(np.int32) for key in sorted(arrays)}
+    written = io.BytesIO()
+    np.savez_compressed(written, **small)
+    console.write_whole(path, written.getvalue())
+    _kept.cache_clear()
+    return before, cosine
+
+
+def _cosine(arrays: dict[str, Integers], name: str) -> float:
+    """Certified of the code of that name; 1 if there is none."""
+    return code_search.certified_cosine(arrays[name]) if name in arrays else 1.0
 
 
 def main(argv: Sequence[str] | None = None) -> int:

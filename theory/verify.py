@@ -58,7 +58,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     started = time.perf_counter()
     try:
         console.check_options(argv, options)
-        if options.json is not None and options.markdown and _same(options.json, options.markdown):
+        files = [os.path.realpath(file) for file in (options.json, options.markdown) if file]
+        if len(files) > len(set(files)):
             raise ValueError(f"json and markdown are one file, {options.json}")
         judgements = verdicts(options.max_classes, options.claim)
         difference = floating_difference(options.max_classes) if options.claim is None else 0.0
@@ -82,10 +83,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     elif wrong:
         print("\nNOT AS EXPECTED")
     return 1 if wrong else 0
-
-
-def _same(one: Path, other: Path) -> bool:
-    return os.path.realpath(one) == os.path.realpath(other)
 
 
 def checked_to(max_classes: int) -> str:

@@ -680,8 +680,29 @@ def test_the_command(tmp_path, capsys):
     assert "96.3794" in said
     assert "exact: orthoplex (Rankin 1955)" in said
     rows = {row["M"]: row for row in json.loads(file.read_text())}
-    assert rows[8]["gain"] == pytest.approx(6.3794, abs=1e-4)
+    assert rows[8]["gain"] == rows[8]["gain_low"] == rows[8]["gain_high"] == pytest.approx(6.3794, abs=1e-4)
     assert rows[9]["nc2_floor"] == 0
+
+
+@pytest.mark.parametrize(
+    ("C", "M"), [(2, 1), (3, 2), (4, 3), (5, 4), (6, 5), (7, 4), (8, 4), (10, 5), (20, 9), (100, 20)]
+)
+def test_the_width_at_which_the_angle_is_near_the_simplex_s(C, M):
+    goal = 0.9 * math.acos(-1 / (C - 1))
+    assert bounds.width_of_share(C, 0.9) == M
+    assert largest_min_angle(C, M).lower >= goal > (largest_min_angle(C, M - 1).lower if M > 1 else 0)
+    assert bounds.width_of_share(C, 1.0) == C - 1
+
+
+def test_what_the_next_width_buys_is_told_as_far_as_it_is_known():
+    rows = bounds.table(100, [16, 22, 32, 50, 98])
+    for row, after in itertools.pairwise(rows):
+        ends = max(0.0, after["lower"] - row["upper"]), after["upper"] - row["lower"]
+        assert (row["gain_low"], row["gain_high"]) == pytest.approx(ends, abs=1e-9)
+        assert row["gain_low"] <= row["gain_high"]
+        assert (row["gain"] is None) == (not (row["exact"] and after["exact"]))
+    assert rows[0]["gain_low"] > 3
+    assert rows[-1]["gain_low"] is rows[-1]["gain_high"] is rows[-1]["gain"] is None
 
 
 @pytest.mark.parametrize(
@@ -705,6 +726,7 @@ def test_mistakes(arguments, message, capsys):
         (lambda: largest_min_angle(1, 1), "C must be at least 2, got C=1"),
         (lambda: largest_min_angle(10**20, 5), "C must be at most 10,000,000 for the best possible angle, got C=1000"),
         (lambda: largest_min_angle(3, 0), "M must be at least 1, got M=0"),
+        (lambda: bounds.width_of_share(10, 1.5), "share must be in 0…1, got 1.5"),
         (lambda: last_width_gain(3), "C must be at least 4, got C=3"),
         (lambda: code_bounds.levenshtein(2, 0.1), "M must be at least 3, got M=2"),
         (lambda: code_bounds.levenshtein(3, 1.0), r"the cosine must be in \[−1, 1\), got 1.0"),
