@@ -3,9 +3,9 @@
 K networks of one recipe and K seeds take the same steps, interleaved. *In turn*: by the engine's step, one network
 after the other (on CUDA recorded as a graph, each network on a stream of its own). *In turn, compiled*: the same with
 the trunk compiled by torch, which on a CPU wants a C++ compiler, and some time once, not counted here; on CUDA in place
-of the kernels of `fused`. *Stacked*: all K
-by one step whose parameters, buffers and momenta have one more dimension, of K, by `torch.func.vmap` (on CUDA recorded
-too), which makes one grouped convolution of the K. On a CPU all have one thread."""
+of the kernels of `fused`. *Stacked*: all K by one step whose parameters, buffers and momenta have one more dimension,
+of K, by `torch.func.vmap` (on CUDA recorded too), which makes one grouped convolution of the K. On a CPU all have one
+thread."""
 
 import dataclasses
 import functools

@@ -271,12 +271,12 @@ def _load_own(path: Path) -> tuple[list[Array], int]:
         if len(empty):
             hint = "; labels begin at 0" if empty.tolist() == [0] else ""
             raise ValueError(f"{path}: class {empty[0]} has no {split} image, of the classes 0…{classes - 1}{hint}")
-    if train_images.min() == train_images.max():
-        raise ValueError(f"{path}: every pixel of every train image is {train_images.max()}: there is nothing to learn")
     if train_images.shape[1:] != test_images.shape[1:]:
         raise ValueError(
             f"{path}: train images are {train_images.shape[1:]}, test images {test_images.shape[1:]} (channels, H, W)"
         )
+    if train_images.min() == train_images.max():
+        raise ValueError(f"{path}: every pixel of every train image is {train_images.max()}: there is nothing to learn")
     return [train_images, train_labels, test_images, test_labels], classes
 
 

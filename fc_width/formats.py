@@ -119,10 +119,6 @@ def read_npz(path: Path) -> list[Array]:
         raise ValueError(f"{path}: {name}: {error or type(error).__name__}") from error
     for index in (0, 2):
         found[index] = _channels_first(f"{path}: {ARRAYS[index]}", found[index])
-    if found[0].shape[1:] != found[2].shape[1:]:
-        raise ValueError(
-            f"{path}: train images are {found[0].shape[1:]}, test images {found[2].shape[1:]} (channels, H, W)"
-        )
     for index in (1, 3):
         labels, count = found[index], len(found[index - 1])
         if labels.shape != (count,) or labels.dtype.kind not in "iu":

@@ -4,7 +4,7 @@ file as whole lines."""
 import sys
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import TracebackType
 
 from tqdm import tqdm
@@ -21,12 +21,14 @@ LOG_SECONDS = 30.0
 class Progress:
     """Called with a `Status` again and again; to be used in a `with`.
 
-    *Arguments*: `runs`, all of the sweep; `store`; `images`, how many training images one epoch has."""
+    *Arguments*: `runs`, all of the sweep; `store`; `images`, how many training images one epoch has; `tell`, called
+    with where it stands now and then."""
 
-    def __init__(self, runs: Sequence[Recipe], store: Store, images: int) -> None:
+    def __init__(self, runs: Sequence[Recipe], store: Store, images: int, tell: Callable[[str], None]) -> None:
         self._runs = {run.run_id: run for run in runs}
         self._store = store
         self._images = images
+        self._tell = tell
         self._known = store.run_ids() & self._runs.keys()  # reported already
         self._todo = len(self._runs) - len(self._known)
         self._counts: Counter[str] = Counter()
@@ -36,6 +38,7 @@ class Progress:
         self._bar = tqdm(total=self._todo, bar_format="{percentage:3.0f}% |{bar}| {desc}", disable=not terminal)
 
     def __enter__(self) -> "Progress":
+        self._tell(self.line({}))
         return self
 
     def __exit__(
@@ -52,11 +55,12 @@ class Progress:
             self._known.add(run_id)
             tqdm.write(self._result(run_id), file=sys.stderr)
         running = {run_id: part for run_id, part in status.running.items() if run_id not in status.finished}
-        if self._bar.disable:
-            if time.monotonic() - self._last_line > LOG_SECONDS:
-                self._last_line = time.monotonic()
+        if time.monotonic() - self._last_line > LOG_SECONDS:
+            self._last_line = time.monotonic()
+            self._tell(self.line(running))
+            if self._bar.disable:
                 tqdm.write(self.line(running), file=sys.stderr)
-        else:
+        if not self._bar.disable:
             self._bar.n = self._done(running)
             self._bar.set_description_str(self.line(running))
 

@@ -5,6 +5,7 @@ import statistics
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from fc_width.recipes import Recipe
 from fc_width.record import Record, last_accuracy
@@ -29,10 +30,7 @@ def table(runs: Sequence[Recipe], store: Store, accuracy: Callable[[Record], flo
     for run in runs:
         column = f"{run.loss} {run.feature}" if several else run.loss
         columns.append(column)
-        try:
-            record = store.read(run.run_id)
-        except (FileNotFoundError, CorruptRecordError):  # the next sweep on the folder makes it again
-            record = {"status": "gone"}
+        record = store.whole(run.run_id) or {"status": "gone"}  # the next sweep on the folder makes it again
         if record["status"] == "done":
             cells.setdefault((run.width, column), []).append(100 * accuracy(record))
         else:
@@ -53,15 +51,16 @@ def table(runs: Sequence[Recipe], store: Store, accuracy: Callable[[Record], flo
 
 
 def status(store: Store) -> str:
-    """Where the sweeps on a folder stand: counts, what runs where and how far (`silent` if not heard of for
-    `STALE_SECONDS`, by this machine's clock), the latest results, the failures.
+    """Where the sweeps on a folder stand: counts; what each says of itself (of how many runs, how fast, how long it
+    will take); what runs where and how far (`silent` if not heard of for `STALE_SECONDS`, by this machine's clock); the
+    latest results; the failures.
 
     *Raises*: `FileNotFoundError` if there is no such folder."""
     if not store.folder.is_dir():
         raise FileNotFoundError(f"no folder {store.folder}: --status wants the folder of a sweep")
     if not (store.run_ids() or store.saved_ids() or store.claims()):
         return f"{store.folder}: no sweep has begun a run here"
-    times = {run_id: _modified(store, f"{run_id}.json") for run_id in store.run_ids()}
+    times = {run_id: _modified(store.folder / f"{run_id}.json") for run_id in store.run_ids()}
     found = {}
     for run_id in sorted(times, key=lambda each: (times[each], each)):
         try:
@@ -74,12 +73,18 @@ def status(store: Store) -> str:
     counts = Counter(record["status"] for record in found.values())
     interrupted = len(store.saved_ids() - found.keys() - running.keys())
     parts = [f"{counts[name]} {name}" for name in ("done", "diverged", "failed", "corrupt") if counts[name]]
-    heard = {run_id: _modified(store, f"{run_id}.claim") for run_id in running}
+    heard = {run_id: _modified(store.folder / f"{run_id}.claim") for run_id in running}
     words = {k: "silent" if time.time() - then > STALE_SECONDS else "running" for k, then in heard.items()}
     at_work = Counter(words.values())
     parts += [f"{at_work['running']} running", *([f"{at_work['silent']} silent"] if at_work["silent"] else [])]
     parts += [f"{interrupted} interrupted"] if interrupted else []
     lines = [f"{store.folder}: {', '.join(parts)}"]
+    lines += [
+        f"sweep of process {notice.get('pid')} on {notice.get('host')}: {notice['stands']}, said "
+        f"{_ago(_modified(path))}"
+        for path, notice in store.notices()
+        if notice.get("stands")
+    ]
     lines += [
         f"{words[run_id]:7} {claim.get('fraction', 0):4.0%}  {run_id}  process {claim.get('pid')} on "
         f"{claim.get('host')}, heard of {_ago(heard[run_id])}"
@@ -94,9 +99,9 @@ def status(store: Store) -> str:
     return "\n".join(lines)
 
 
-def _modified(store: Store, name: str) -> float:
+def _modified(path: Path) -> float:
     try:
-        return (store.folder / name).stat().st_mtime
+        return path.stat().st_mtime
     except FileNotFoundError:
         return time.time()
 

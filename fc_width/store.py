@@ -17,7 +17,7 @@ import re
 import secrets
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -142,7 +142,17 @@ class Store:
         return {path.stem for path in self.folder.glob("*.state")}
 
     def _put(self, run_id: str, path: Path, content: bytes) -> None:
-        put(path, content, self._temporary(run_id))
+        """Put a file in place, whole and on the disk, or not at all."""
+        temporary = self._temporary(run_id)
+        try:
+            with open(temporary, "wb") as stream:
+                stream.write(content)
+                stream.flush()
+                os.fsync(stream.fileno())
+            os.replace(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
+        _sync_folder(path.parent)
 
     def discard(self, run_id: str) -> None:
         """Remove a record, so that the run is made again."""
@@ -218,18 +228,23 @@ class Store:
         return released
 
     @contextlib.contextmanager
-    def notice(self, about: dict[str, Any]) -> Iterator[None]:
-        """Tell other sweeps on the folder, for the time of a `with`, what this process's is about."""
+    def notice(self, about: dict[str, Any]) -> Iterator[Callable[[str], None]]:
+        """Tell others on the folder, for the time of a `with`, what this process's sweep is about; and, by what it
+        returns, where that stands."""
         path = self.folder / f".{secrets.token_hex(4)}.sweep"
-        self._put("sweep", path, json.dumps(_owner() | {"about": about}).encode())
+
+        def tell(stands: str) -> None:
+            self._put("sweep", path, json.dumps(_owner() | {"about": about, "stands": stands}).encode())
+
+        tell("")
         try:
-            yield
+            yield tell
         finally:
             path.unlink(missing_ok=True)
 
     def notices(self) -> Iterator[tuple[Path, dict[str, Any]]]:
-        """What the sweeps at work on the folder, but this process's, are about, with the files that say so; those that
-        killed processes of this machine left are removed."""
+        """The notices of the sweeps at work on the folder, but this process's, {`host`, `pid`, `about`, `stands`, …},
+        with their files; those that killed processes of this machine left are removed."""
         for path in sorted(self.folder.glob(".*.sweep")):
             notice = _parse(self._read_claim(path) or b"")
             if _ended(notice):
@@ -239,7 +254,7 @@ class Store:
                     check_recipe(about.get("recipe"))
                 except ValueError:  # a notice that is none says nothing
                     continue
-                yield path, about
+                yield path, notice
 
     def _stale(self, run_id: str, content: bytes) -> bool:
         if _ended(_parse(content)):
@@ -301,22 +316,6 @@ class Store:
 
     def _temporary(self, run_id: str) -> Path:
         return self.folder / f".{run_id}.{secrets.token_hex(4)}~{_HOST}@{os.getpid()}.tmp"
-
-
-def put(path: Path, content: bytes, temporary: Path) -> None:
-    """Put a file in place, whole and on the disk, or not at all.
-
-    *Arguments*: `path`, `content`, of the file; `temporary`, where it is written first, in the same folder.
-    """
-    try:
-        with open(temporary, "wb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    _sync_folder(path.parent)
 
 
 def _parse(content: bytes) -> dict[str, Any]:

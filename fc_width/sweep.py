@@ -57,7 +57,7 @@ class Options:
     """Widths M (default: 1, 2, 3, 4, around C/2 and C − 1, and multiples of C − 1 up to 30)."""
     losses: Names = ()
     """softmax, w-softmax:ALPHA (as printed), w-softmax-centred:ALPHA, w-softmax-simplex:ALPHA (runs at M = C − 1 only,
-    whatever the widths); of the extra baselines hinge, l-softmax, a-softmax, cosface, arcface, center, contrastive,
+    whatever the widths), hinge; of the extra baselines l-softmax, a-softmax, cosface, arcface, center, contrastive,
     triplet, sphereface+ (default: the recipe's)."""
     features: Annotated[tuple[str, ...], tyro.conf.arg(metavar="NAME …")] = (Recipe.feature,)
     """What follows the M units: linear, bn, prelu-bn, bn-relu."""
@@ -218,7 +218,8 @@ def check_company(store: Store, about: dict[str, Any]) -> None:
     *Arguments*: `store`; `about`, of this sweep: its `recipe` as a dictionary, `data_sha256`, and `precision` or none.
 
     *Raises*: `ValueError` if one is of another recipe, other data or another precision."""
-    for path, other in store.notices():
+    for path, notice in store.notices():
+        other = notice["about"]
         told = _told(recipe_from(about["recipe"]), other["recipe"])
         for key in ("data_sha256", "precision"):
             if about[key] and other.get(key, about[key]) not in (None, about[key]):
@@ -274,7 +275,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         handler = signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second one would end the message in a traceback
         try:
-            print("\ninterrupted; the same command goes on from here", file=sys.stderr)
+            again = shlex.join(sys.argv[1:] if arguments is None else arguments)
+            print(f"\ninterrupted; it goes on with  python -m fc_width.sweep {again}".rstrip(), file=sys.stderr)
         finally:
             signal.signal(signal.SIGINT, handler)
         return console.INTERRUPTED
@@ -365,14 +367,14 @@ def _run(options: Options, base: Recipe, there: cluster.Cluster | None) -> int:
                 f"note: precision bfloat16: this {device.type} has no units for it, float32 is taken", file=sys.stderr
             )
         about = {"recipe": dataclasses.asdict(runs[0]), "data_sha256": dataset.checksum, "precision": computed}
-        with store.notice(about):
+        with store.notice(about) as tell:
             check_company(store, about)
             check_folder(store, runs)  # again: another sweep may have begun and ended since
             check_data(store, dataset, computed)
             for run_id in retried:
                 if _failed(store, run_id):  # still: another sweep on the folder may have made it since
                     store.discard(run_id)
-            with Progress(runs, store, round((1 - base.validation) * len(dataset.train_images))) as show:
+            with Progress(runs, store, round((1 - base.validation) * len(dataset.train_images)), tell) as show:
                 (there.run_all if there else run_all)(runs, dataset, store, device, workers, show)
     print("\nTest accuracy after the last epoch, %, mean ± sd over seeds\n")
     print(report.table(runs, store))

@@ -7,22 +7,23 @@ from fc_width.backbone import BACKBONES, FEATURES, Backbone, PReLU, Stage
 
 
 @pytest.mark.parametrize(
-    ("name", "shape", "inputs", "convs"),
+    ("name", "shape", "inputs", "convs", "parameters"),
     [
-        ("mnist", (1, 28, 28), 576, 10),
-        ("mnist-small", (1, 28, 28), 144, 7),
-        ("digits", (1, 8, 8), 128, 3),
-        ("cifar10", (3, 32, 32), 2048, 13),
-        ("cifar100", (3, 32, 32), 6144, 13),
-        ("cifar-small", (3, 32, 32), 512, 7),
+        ("mnist", (1, 28, 28), 576, 10, 340_132),
+        ("mnist-small", (1, 28, 28), 144, 7, 15_748),
+        ("digits", (1, 8, 8), 128, 3, 20_292),
+        ("cifar10", (3, 32, 32), 2048, 13, 1_029_604),
+        ("cifar100", (3, 32, 32), 6144, 13, 6_206_916),
+        ("cifar-small", (3, 32, 32), 512, 7, 35_092),
     ],
 )
-def test_the_tables(name, shape, inputs, convs):
+def test_the_tables(name, shape, inputs, convs, parameters):
     net = Backbone(BACKBONES[name], shape, 9)
     assert net.fc_inputs == inputs
     assert sum(isinstance(m, torch.nn.Conv2d) for m in net.modules()) == convs
     assert net(torch.zeros(3, *shape)).shape == (3, 9)
     assert net.fc_parameters() == 9 * (inputs + 1)
+    assert sum(each.numel() for each in net.parameters()) == parameters
 
 
 def test_the_paper_s_mnist_network_has_the_parameters_counted_by_hand():

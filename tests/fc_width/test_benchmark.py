@@ -135,7 +135,7 @@ def test_the_engine_may_have_more_runs_than_the_loop(monkeypatch):
 
     def in_a_process(recipes, dataset, device, way, **options):
         seen.append([recipe.seed for recipe in recipes])
-        return 10.0, [recipe.seed / 100 for recipe in recipes], 100.0
+        return 10.0, [recipe.seed / 100 for recipe in recipes], 100.0 + 7 * (recipes[0].seed == 0)
 
     monkeypatch.setattr(benchmark_sweep, "_in_a_process", in_a_process)
     monkeypatch.setattr(benchmark_sweep, "_product_rate", lambda device, dtype: 1000.0)
@@ -143,6 +143,8 @@ def test_the_engine_may_have_more_runs_than_the_loop(monkeypatch):
     loop, *engines = benchmark_sweep.measure(options, torch.device("cpu"), lambda text: None)
     assert seen == [[0, 1], [0, 1, 4, 5, 6], [0, 1, 4, 5, 6], [2, 3], [2, 3, 7, 8, 9], [2, 3, 7, 8, 9]]
     assert [each.ratio for each in engines] == pytest.approx([2.5, 2.5])
+    assert loop.images_per_second == pytest.approx(2 * 1347 * 15 / 10)
+    assert {each.peak_mib for each in (loop, *engines)} == {107.0}
     assert {loop.accuracy, *(each.accuracy for each in engines)} == {0.015}
     assert loop.way == "ordinary loop, no loader processes, one thread"
     assert "2 runs of each way, 3 more of the engine, in each of 2" in benchmark_sweep.describe(

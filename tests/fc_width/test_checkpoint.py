@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import errno
+import itertools
 import multiprocessing
 import os
 import signal
@@ -93,7 +94,34 @@ def test_the_seconds_are_those_of_all_its_parts(store, few_digits, monkeypatch):
     again = Running(RECIPE, few_digits, store=store)
     again.advance()
     now = 1007.0
-    assert end(again)["seconds"] == 99.0 + 7.0
+    until(again, 0.8)
+    now = 2000.0
+    third = Running(RECIPE, few_digits, store=store)
+    third.advance()
+    now = 2005.0
+    assert end(third)["seconds"] == 99.0 + 7.0 + 5.0
+
+
+def test_a_state_is_saved_every_so_many_seconds_at_most(store, few_digits, monkeypatch):
+    now, saves, save = 0.0, [], store.save
+    monkeypatch.setattr(train, "SAVE_SECONDS", 30.0)
+    monkeypatch.setattr(train.time, "perf_counter", lambda: now)
+    monkeypatch.setattr(store, "save", lambda *state: saves.append(now) or save(*state))
+    running = Running(RECIPE, few_digits, store=store)
+    while running.record is None:
+        running.advance()
+        now = 100 * running.fraction  # about 25 s an epoch
+    assert all(after - before > 30 for before, after in itertools.pairwise([0.0, *saves]))
+    assert 1 <= len(saves) <= 3
+
+
+def test_the_state_of_another_library_is_left(store, few_digits, monkeypatch):
+    saved_of(store, few_digits)
+    here = provenance.installed
+    monkeypatch.setattr(provenance, "installed", lambda name: "0" if name == "pytorch-metric-learning" else here(name))
+    again = Running(RECIPE, few_digits, store=store)
+    again.advance()
+    assert again.resumed == 0
 
 
 def saved_of(store, dataset, recipe=RECIPE):

@@ -344,6 +344,8 @@ def test_a_full_disk_is_not_the_archive_s_fault(tmp_path, monkeypatch):
         return str(path / fname)
 
     def full(path, content):
+        with open(path, "wb") as stream:
+            stream.write(content[:3])
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
 
     monkeypatch.setattr(pooch, "retrieve", fetched)

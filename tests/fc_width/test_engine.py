@@ -368,5 +368,15 @@ def test_no_room_in_shared_memory_is_told_with_its_remedy(store, few_digits, mon
         raise RuntimeError("unable to allocate shared memory(shm) for file </torch_1>: No space left on device (28)")
 
     monkeypatch.setattr(torch.Tensor, "share_memory_", full)
-    with pytest.raises(MemoryError, match=r"the 0 MiB of digits .*No space left.*--shm-size"):
-        engine.run_all(RUNS, few_digits, store, torch.device("cpu"), 1, lambda status: None)
+    large = dataclasses.replace(few_digits, train_images=torch.zeros(130, 3, 240, 240, dtype=torch.uint8))
+    with pytest.raises(MemoryError, match=r"the 21 MiB of digits .*No space left.*--shm-size"):
+        engine.run_all(RUNS, large, store, torch.device("cpu"), 1, lambda status: None)
+
+
+def test_a_run_finished_between_the_look_and_the_claim_is_not_made_again(scripted, store, few_digits, monkeypatch):
+    recipe, claim = dataclasses.replace(RUNS[0], width=2), store.claim
+    theirs = {"run_id": recipe.run_id, "recipe": dataclasses.asdict(recipe), "status": "diverged"}
+    monkeypatch.setattr(store, "claim", lambda run_id: store.write(theirs) or claim(run_id))
+    _Worker([recipe], few_digits, store, "cpu", 1).work()
+    assert store.read(recipe.run_id)["status"] == "diverged"
+    assert not store.claims()

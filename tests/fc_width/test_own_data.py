@@ -189,6 +189,11 @@ def pictures(folder, classes=("cat", "dog"), count=5, size=(9, 8), mode="RGB"):
             Image.new(mode, size, colour).save(folder / name / f"{n}.png")
 
 
+def test_of_few_pictures_one_of_each_class_is_held_out(tmp_path):
+    pictures(tmp_path / "few", classes=("cat", "dog", "owl"), count=3)
+    assert data.load(str(tmp_path / "few")).test_labels.bincount().tolist() == [1, 1, 1]
+
+
 def test_a_folder_of_pictures(tmp_path):
     pictures(tmp_path / "pets")
     loaded = data.load(str(tmp_path / "pets"))

@@ -26,9 +26,9 @@ def store(tmp_path):
 
 
 def test_a_log_has_every_result_once_and_a_line_now_and_then(store, capsys, monkeypatch):
-    now = 1000.0
+    now, told = 1000.0, []
     monkeypatch.setattr(module.time, "monotonic", lambda: now)
-    with Progress(RUNS, store, 1000) as show:
+    with Progress(RUNS, store, 1000, told.append) as show:
         show(Status(frozenset({RUNS[0].run_id}), {}))
         assert capsys.readouterr().err == ""
         store.write(record(RUNS[1], final={"test_accuracy": 0.9893}))
@@ -43,12 +43,13 @@ def test_a_log_has_every_result_once_and_a_line_now_and_then(store, capsys, monk
         "M = 4, softmax, prelu-bn, seed 0: failed: worker ended by SIGKILL, 3 times",
     }
     # 2.5 of 3 runs of 3 epochs of 1,000 images in a minute
-    assert lines[2:] == ["2 of 3 runs, 1 running, 1 failed, 125 images/s, 12 s left"]
+    assert lines[2:] == ["2 of 3 runs, 1 running, 1 failed, 125 images/s, 12 s left"] == told[1:]
+    assert told[0] == "0 of 3 runs, 0 running"
 
 
 def test_a_terminal_has_a_bar(store, capsys, monkeypatch):
     monkeypatch.setattr(module.sys.stderr, "isatty", lambda: True, raising=False)
-    with Progress(RUNS, store, 1000) as show:
+    with Progress(RUNS, store, 1000, lambda line: None) as show:
         store.write(record(RUNS[3], status="diverged"))
         show(Status(frozenset({RUNS[0].run_id, RUNS[3].run_id}), {}))
         assert show._bar.n == 1
@@ -58,7 +59,7 @@ def test_a_terminal_has_a_bar(store, capsys, monkeypatch):
 
 
 def test_a_record_that_goes_in_between_is_no_error(store, capsys):
-    with Progress(RUNS, store, 1000) as show:
+    with Progress(RUNS, store, 1000, lambda line: None) as show:
         show(Status(frozenset({RUNS[0].run_id, RUNS[2].run_id}), {}))
     assert "seed 0: gone" in capsys.readouterr().err
 
@@ -67,7 +68,7 @@ def test_what_was_done_before_is_not_this_sweep_s_speed(store, capsys, monkeypat
     """One run taken up at 0.8 and at 0.9 now, one new and at 0.5: 0.6 runs of 3 epochs of 1,000 images in a minute."""
     now = 1000.0
     monkeypatch.setattr(module.time, "monotonic", lambda: now)
-    with Progress(RUNS, store, 1000) as show:
+    with Progress(RUNS, store, 1000, lambda line: None) as show:
         show(Status(frozenset({RUNS[0].run_id}), {}))
         show(Status(frozenset({RUNS[0].run_id}), {RUNS[1].run_id: 0.0}))  # claimed, its state not yet read
         now += 60
@@ -81,7 +82,7 @@ def test_a_run_that_another_sweep_had_begun_is_not_this_sweep_s_speed(store, cap
     now = 1000.0
     monkeypatch.setattr(module.time, "monotonic", lambda: now)
     finished = frozenset({RUNS[0].run_id})
-    with Progress(RUNS, store, 1000) as show:
+    with Progress(RUNS, store, 1000, lambda line: None) as show:
         show(Status(finished, {RUNS[1].run_id: 0.8}, {RUNS[1].run_id: 0.0}))
         now += 60
         show(Status(finished, {RUNS[1].run_id: 0.9, RUNS[2].run_id: 0.5}, {RUNS[1].run_id: 0.0, RUNS[2].run_id: 0.0}))
@@ -93,7 +94,7 @@ def test_what_this_sweep_did_before_a_worker_died_counts(store, capsys, monkeypa
     now = 1000.0
     monkeypatch.setattr(module.time, "monotonic", lambda: now)
     finished = frozenset({RUNS[0].run_id})
-    with Progress(RUNS, store, 1000) as show:
+    with Progress(RUNS, store, 1000, lambda line: None) as show:
         show(Status(finished, {}))
         show(Status(finished, {RUNS[1].run_id: 0.45}, {RUNS[1].run_id: 0.0}))
         now += 60
@@ -102,7 +103,7 @@ def test_what_this_sweep_did_before_a_worker_died_counts(store, capsys, monkeypa
 
 
 def test_a_record_that_does_not_say_how_long_it_took(store, capsys):
-    with Progress(RUNS, store, 1000) as show:
+    with Progress(RUNS, store, 1000, lambda line: None) as show:
         made = record(RUNS[1], final={"test_accuracy": 0.9893})
         store.write({key: value for key, value in made.items() if key != "seconds"})
         show(Status(frozenset({RUNS[1].run_id}), {}))

@@ -11,8 +11,10 @@ def test_run_ids_are_readable_distinct_and_stable():
     recipe = Recipe(name="mnist-small", loss="w-softmax:0.5", width=3)
     assert recipe.run_id.startswith("mnist-small_w-softmax-0.5_M3_prelu-bn_s0_")
     assert recipe.run_id == Recipe(name="mnist-small", loss="w-softmax:0.50", width=3).run_id
-    # This id names records that exist: a change of the scheme, or of a default, would orphan them.
+    # These ids name records that exist: a change of the scheme, or of a default, would orphan them.
     assert Recipe().run_id == "custom_softmax_M9_prelu-bn_s0_44136fa355"
+    kept = dataclasses.replace(RECIPES["digits"].recipe, loss="w-softmax:1.5")
+    assert kept.run_id == "digits_w-softmax-1.5_M9_prelu-bn_s0_369961622e"
     changes = [
         {"width": 4},
         {"lr": 0.02},

@@ -1,5 +1,7 @@
 """What is said of a folder of records."""
 
+import dataclasses
+import json
 import os
 import time
 
@@ -59,6 +61,20 @@ def test_a_worker_not_heard_of_for_long_is_silent(tmp_path):
     assert lines[1].startswith("running   0%  a_s0_0123456789  process ")
     assert lines[2].startswith("silent    0%  a_s1_0123456789  process ")
     assert lines[2].endswith("heard of 10 min ago")
+
+
+def test_a_sweep_elsewhere_says_how_many_runs_it_has_how_fast_it_is_and_how_long_it_takes(tmp_path):
+    store = Store(tmp_path)
+    store.claim("a_s0_0123456789")
+    about = {"recipe": dataclasses.asdict(Recipe())}
+    stands = "16 of 18 runs, 2 running, 3,406 images/s, 3 min left"
+    notice = tmp_path / ".0.sweep"
+    for told in ("", stands):
+        notice.write_text(json.dumps({"host": "elsewhere", "pid": 7, "about": about, "stands": told}))
+        then = time.time() - 590
+        os.utime(notice, (then, then))
+        lines = [line for line in status(store).splitlines() if line.startswith("sweep")]
+        assert lines == [f"sweep of process 7 on elsewhere: {stands}, said 10 min ago"] * bool(told)
 
 
 def test_a_folder_that_is_no_sweep_s_says_so(tmp_path, capsys):

@@ -372,11 +372,14 @@ def test_what_a_process_left_half_written_goes_with_its_claims(tmp_path):
 
 def test_a_notice_is_seen_by_others_and_ends_with_its_sweep(store):
     about = {"recipe": {"lr": 0.1}}
-    with store.notice(about):
+    with store.notice(about) as tell:
         assert list(store.notices()) == []  # one's own
         path = next(store.folder.glob(".*.sweep"))
         path.write_text(json.dumps(json.loads(path.read_bytes()) | {"host": "elsewhere"}))
-        assert list(store.notices()) == [(path, about)]
+        ((found, notice),) = store.notices()
+        assert (found, notice["about"], notice["stands"]) == (path, about, "")
+        tell("7 of 9 runs")
+        assert json.loads(path.read_bytes())["stands"] == "7 of 9 runs"
         assert store.run_ids() == set() == store.saved_ids()
         assert store.claims() == {}
     assert os.listdir(store.folder) == []

@@ -6,6 +6,7 @@ import json
 import os
 import random
 import re
+import shlex
 import shutil
 import signal
 import statistics
@@ -168,13 +169,13 @@ def test_a_loss_without_its_library_is_refused_but_its_records_are_not(undisturb
     for path in out.glob("*.json"):
         (tmp_path / path.name).write_bytes(path.read_bytes())
     record = next(iter(Store(out).records()))
-    recipe = dataclasses.replace(Recipe(**record["recipe"]), loss="hinge")
+    recipe = dataclasses.replace(Recipe(**record["recipe"]), loss="a-softmax")
     Store(tmp_path).write(record | {"run_id": recipe.run_id, "recipe": dataclasses.asdict(recipe)})
     monkeypatch.setattr(loss_names.importlib.util, "find_spec", lambda name: None)
     assert main(command(tmp_path, "--dry-run")[3:]) == 0
     assert "9 done, 0 to do" in capsys.readouterr().out
-    assert main(command(tmp_path, "--dry-run", "--losses", "hinge")[3:]) == 2
-    assert "loss 'hinge' needs pytorch-metric-learning: pip install" in capsys.readouterr().err
+    assert main(command(tmp_path, "--dry-run", "--losses", "a-softmax")[3:]) == 2
+    assert "loss 'a-softmax' needs pytorch-metric-learning: pip install" in capsys.readouterr().err
 
 
 def test_folders_of_pictures_may_have_any_name(tmp_path):
@@ -193,6 +194,9 @@ def test_the_time_expected_is_by_rounds_epochs_and_classes(tmp_path):
     record = {"run_id": runs[1].run_id, "recipe": {}, "status": "diverged", "seconds": 7.0}
     store.write(record)
     assert sweep.expected_seconds(runs, store) == 7.0
+    for other, seconds in zip(runs[2:4], (9.0, 30.0), strict=True):
+        store.write(record | {"run_id": other.run_id, "seconds": seconds})
+    assert sweep.expected_seconds(runs, store) == 9.0
 
 
 def test_one_run_takes_as_long_with_two_workers(tmp_path, capsys):
@@ -511,7 +515,7 @@ def test_an_interrupt_ends_it_soon_and_cleanly(number, tmp_path):
     _, error = process.communicate(timeout=30)
     assert time.monotonic() - started < 5
     assert process.returncode == 130
-    assert "the same command goes on from here" in error
+    assert f"it goes on with  python -m fc_width.sweep {shlex.join(slow[3:])}\n" in error
     assert "Traceback" not in error
     assert list(out.iterdir()) == []
 
@@ -530,7 +534,7 @@ def test_an_interrupt_while_data_is_read_is_one_line_too(number, tmp_path):
     assert process.stdout.readline() == "reading\n"
     process.send_signal(number)
     _, error = process.communicate(timeout=30)
-    assert error.strip() == "interrupted; the same command goes on from here"
+    assert error.strip() == f"interrupted; it goes on with  python -m fc_width.sweep {shlex.join(options)}"
 
 
 SLOW = """
