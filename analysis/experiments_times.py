@@ -171,8 +171,7 @@ MARGIN_LOSSES = Experiment(
     "(Whether the reason is that it needs no multiple-angle formula, as the paper says, is not judged: that library "
     "takes longer than softmax with normalised weights even without a margin.) Stated when the benchmark had been "
     "seen; the two largest sizes were added when the others alone had been REPRODUCED (on faces the paper trains "
-    "10,575 classes), and so was Algorithm 1, beside "
-    "it and not counted.",
+    "10,575 classes), and so was Algorithm 1, beside it and not counted.",
     "benchmark",
     loss_speed(LIBRARY, 0.8, against=1.0),
     on="losses timed",

@@ -131,7 +131,9 @@ def memory_against_width(runs: pd.DataFrame) -> Drawing:
     source = pd.concat({"learned": learned, "simplex": fixed}, names=["classifier"]).droplevel(1).reset_index()
     for part in ("fc", "classifier"):
         source[f"{part}_bytes"] = 4 * source[f"{part}_parameters"]
-    figure, axes = _figure(title(runs))
+    figure = Figure(figsize=(7, 4.6), layout="constrained")
+    figure.suptitle(title(runs), fontsize=10)
+    axes = figure.subplots()
     memory_lines(axes, source, int(runs["classes"].iloc[0]))
     axes.legend(loc="upper left", fontsize=9)
     return Drawing(figure, source, f"{MEMORY} {caption(runs)}")
@@ -180,12 +182,6 @@ def memory_lines(axes: Axes, source: pd.DataFrame, classes: int) -> None:
     axes.set_axisbelow(True)
     if classes - 1 in rows.index:
         minimum(axes, classes - 1, classes)
-
-
-def _figure(heading: str) -> tuple[Figure, Axes]:
-    figure = Figure(figsize=(7, 4.6), layout="constrained")
-    figure.suptitle(heading, fontsize=10)
-    return figure, figure.subplots()
 
 
 def _from_accuracy(accuracy: npt.ArrayLike) -> npt.NDArray[np.float64]:

@@ -119,7 +119,7 @@ def angle_against_width(runs: pd.DataFrame) -> Drawing:
     looks = styles(LOSSES)
     shifts = side_by_side(axes, looks, means)
     for loss, look in looks.items():
-        series(axes, look, drawn[drawn["loss"] == loss], shifts[loss], _half_interval)
+        series(axes, look, drawn[drawn["loss"] == loss], shifts[loss], paired.half_width)
     axes.set_ylabel("Mean angle to the own class's weight,\ntest set (degrees)")
     axes.legend(loc="lower right", fontsize=9)
     counted = runs[runs["loss"].isin(LOSSES) & runs["width"].isin(widths)]
@@ -132,10 +132,6 @@ def widths_of_all(runs: pd.DataFrame) -> list[int]:
     rows = done(runs[runs["loss"].isin(LOSSES)])
     counts = rows.groupby("width")["loss"].nunique()
     return sorted(int(width) for width in counts.index[counts == len(LOSSES)])
-
-
-def _half_interval(values: pd.Series) -> float:
-    return paired.half_width(values.to_numpy(np.float64), (1 + paired.CONFIDENCE) / 2)
 
 
 def _order(means: pd.DataFrame, widths: list[int]) -> str:
@@ -190,20 +186,22 @@ def angle_against_alpha(runs: pd.DataFrame) -> Drawing:
     panels[0].set_ylim(0, max(95, 1.05 * source["test_angle"].max()))
     fullest = max(panels, key=lambda axes: len(axes.get_legend_handles_labels()[1]))
     legend_above(figure, fullest, f"{title(at)}, M = C − 1 = {int(at['width'].iloc[0])}")
-    return Drawing(figure, source, f"{MEANS} of W-Softmax. {_accuracy(source)}{caption(at)}")
+    return Drawing(figure, source, f"{MEANS}; of softmax the mean. {_accuracy(source)}{caption(at)}")
 
 
 def _accuracy(source: pd.DataFrame) -> str:
     """With which of W-Softmax's weights, and which feature, accuracy is lowest: a small angle may be that of features
     that lost a class."""
     ours = source[source["weights"].isin(VARIANTS)]
-    means = 100 * ours.groupby(["weights", "feature"])["test_accuracy"].mean().sort_values()
-    weights, feature = means.index[0]
-    if len(means) < 2:
+    table = ours.pivot_table(index=["weights", "feature"], columns="alpha", values="test_accuracy").dropna(axis=1)
+    means = 100 * table.mean(axis=1).sort_values()
+    if len(means) < 2 or table.empty:
         return ""
+    common = ", ".join(f"{alpha:g}" for alpha in table)
+    weights, feature = means.index[0]
     others = " to ".join(dict.fromkeys(f"{mean:.1f}" for mean in (means.iloc[1], means.iloc[-1])))
     return (
-        f"Test accuracy, mean over all α, is lowest with {VARIANTS[weights]}, {FEATURE_TITLES[feature]}: "
+        f"Test accuracy, mean over α = {common}, is lowest with {VARIANTS[weights]}, {FEATURE_TITLES[feature]}: "
         f"{means.iloc[0]:.1f} %; elsewhere {others} %. "
     )
 

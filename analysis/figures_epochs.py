@@ -1,6 +1,5 @@
 """How accuracy goes epoch by epoch: what stopping early, or training on, makes of a comparison of losses."""
 
-import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
@@ -60,7 +59,7 @@ def accuracy_by_epoch(runs: pd.DataFrame) -> Drawing:
             axes.plot(middle.index, middle, dash, color=colour, label=label, linewidth=1.4)
             ends = [middle.loc[warm + 1 :]]
             if (seeds := own.dropna(axis=1)).shape[1] >= ENOUGH and name in banded:
-                half = seeds.apply(lambda row: paired.half_width(row.to_numpy(np.float64), 0.975), axis=1)
+                half = seeds.apply(paired.half_width, axis=1)
                 low, high = ((middle + sign * half).loc[max(warm, 1) :] for sign in (-1, 1))
                 axes.fill_between(low.index, low, high, color=colour, alpha=0.15, linewidth=0)
                 ends += [low, high] if name == "gain" else []

@@ -17,11 +17,15 @@ from analysis import paired, plateau
 from analysis.captions import caption_of_several, dataset_place, dataset_title, title
 from analysis.drawing import Drawing, legend_above, points_axis
 from fc_width.recipes import Recipe
+from theory import bounds
 
 INK = "#000000"
 POINTS = tuple(sorted(plateau.MARGINS, reverse=True))
 WITHIN = (*(f"Within {margin:g} points" for margin in POINTS), f"At most {100 * plateau.ERRORS:g} % more errors")
 """The margins of a knee: those of so many points, and that of errors."""
+
+SHARE = 0.9
+"""Of the simplex's angle."""
 
 MARGIN_STYLES = {0.1: ("#666666", "-."), 0.5: ("#D55E00", "--")}
 """Colour and dash of each margin's line."""
@@ -39,8 +43,8 @@ SIGNS: dict[str, dict[str, Any]] = {
 
 def knee_against_classes(runs: pd.DataFrame) -> Drawing:
     """The measured knee (`plateau.knee`) against the number of classes, a column of panels for each recipe, a row for
-    each margin; over it C − 1 and ⌈C/2⌉, the width at which the best possible angle reaches 90° (Rankin 1955). Of
-    softmax.
+    each margin; over it C − 1, ⌈C/2⌉, the width at which the best possible angle reaches 90° (Rankin 1955), and the one
+    at which it is known to reach `SHARE` of the simplex's. Of softmax.
 
     *Arguments*: `runs`, rows of `records.load`, of one or more data sets.
 
@@ -130,7 +134,7 @@ def _has_plateau(sweep: pd.DataFrame) -> bool:
 
 
 def _knee_rows(runs: pd.DataFrame) -> list[dict[str, Any]]:
-    """The knees of one sweep, a row a margin, beside C − 1 and ⌈C/2⌉."""
+    """The knees of one sweep, a row a margin, beside C − 1, ⌈C/2⌉ and where the angle is near the simplex's."""
     found = []
     for within, margin in zip(WITHIN, (*POINTS, plateau.error_margin(runs)), strict=True):
         knee = plateau.knee(runs, margin)
@@ -143,6 +147,7 @@ def _knee_rows(runs: pd.DataFrame) -> list[dict[str, Any]]:
                 "top": knee.widths[-1],
                 "simplex": knee.classes - 1,
                 "half": -(-knee.classes // 2),
+                "near": bounds.width_of_share(knee.classes, SHARE),
             }
         )
     return found
@@ -153,6 +158,8 @@ def _knees(axes: Axes, rows: pd.DataFrame, top: float) -> None:
     axes.plot(rows["classes"], rows["simplex"], "-", color="#56B4E9", linewidth=3.5, label="C − 1")
     half = "⌈C/2⌉, where the best possible\nsmallest angle reaches 90°"
     axes.plot(rows["classes"], rows["half"], ":", color="#00513B", linewidth=1.8, label=half)
+    near = f"where it is known to reach\n{100 * SHARE:g} % of the simplex's"
+    axes.plot(rows["classes"], rows["near"], "--", color="#CC79A7", linewidth=1.4, label=near)
     for row in rows.to_dict("records"):
         place, widest, decided = row["classes"], row["top"], not pd.isna(row["knee"])
         if pd.isna(row["low"]):

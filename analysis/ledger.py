@@ -14,6 +14,7 @@ from analysis import contrasts, evidence, page, verdicts
 from analysis.contrasts import Finding
 from analysis.mathtext import to_html
 from analysis.records import PACK_SUFFIX
+from analysis.unjudged import UNJUDGED
 from analysis.verdicts import JUDGED, KINDS, MEANING, SECTIONS, SEEDS, STATED, Row
 from theory import console
 from theory.verify import check_max_classes
@@ -121,6 +122,8 @@ def markdown(rows: Sequence[Row], figures: Mapping[str, Sequence[str]]) -> str:
             lines += ["", f"## {section}. {title}", "", "| claim | place | verdict | the number behind it | command |"]
             lines += ["|---|---|---|---|---|", *(_line(row) for row in of_section)]
             lines += [line for row in of_section for line in _details(row, figures.get(row.id, ()), shown)]
+    lines += ["", "## What has no verdict", "", "| place | the paper | why it has none |", "|---|---|---|"]
+    lines += [f"| {' | '.join(map(to_html, each))} |" for each in UNJUDGED]
     return "\n".join(lines) + "\n"
 
 

@@ -13,6 +13,7 @@ from PIL import Image
 from analysis.contrasts import Finding
 from analysis.mathtext import to_html
 from analysis.page_style import STYLE
+from analysis.unjudged import UNJUDGED
 from analysis.verdicts import JUDGED, KINDS, MEANING, SECTIONS, SEEDS, STATED, Evidence, Row, counts
 
 WIDEST = 1100
@@ -81,6 +82,10 @@ def render(rows: Sequence[Row], pictures: Mapping[str, Sequence[Picture]]) -> st
                 f'<section aria-labelledby="section-{section}">\n<h2 id="section-{section}">{section}. '
                 f"{html.escape(SECTIONS[section])}</h2>\n{articles}\n</section>"
             )
+    unjudged = "\n".join(
+        f"<li>{place}: {text}: {why}.</li>" for place, text, why in (map(to_html, x) for x in UNJUDGED)
+    )
+    parts.append(f'<section><h2 id="unjudged">What has no verdict</h2>\n<ul>\n{unjudged}\n</ul>\n</section>')
     return "\n".join(
         [
             '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">',
@@ -97,7 +102,7 @@ def render(rows: Sequence[Row], pictures: Mapping[str, Sequence[Picture]]) -> st
 
 TITLE = "What holds of Li &amp; Wang (2020), claim by claim"
 INTRODUCTION = (
-    "Every claim of <cite>Learning discriminative features via weights-biased softmax loss</cite> (Pattern Recognition "
+    "The claims of <cite>Learning discriminative features via weights-biased softmax loss</cite> (Pattern Recognition "
     "2020), in the paper’s order: a CNN for C classes needs only M<sub>min</sub> = C − 1 units before its classifier, "
     f"and a loss, W-Softmax. {JUDGED}"
 )

@@ -99,14 +99,15 @@ def mean_interval(values: "Sequence[float] | npt.NDArray[np.float64] | pd.Series
     if not array.size:
         raise ValueError("a mean wants at least one value, got none")
     mean = float(array.mean())
-    half = half_width(array, (1 + CONFIDENCE) / 2)
+    half = half_width(array)
     return mean, mean - half, mean + half
 
 
-def half_width(values: npt.NDArray[np.float64], quantile: float) -> float:
+def half_width(values: npt.ArrayLike, quantile: float = (1 + CONFIDENCE) / 2) -> float:
     """t quantile times the standard error of the mean; infinite for one value."""
-    n = len(values)
-    return float(stats.t.ppf(quantile, n - 1) * values.std(ddof=1) / math.sqrt(n)) if n > 1 else math.inf
+    array = np.asarray(values, np.float64)
+    n = len(array)
+    return float(stats.t.ppf(quantile, n - 1) * array.std(ddof=1) / math.sqrt(n)) if n > 1 else math.inf
 
 
 def image_floor(images: int | None, seeds: int, quantile: float) -> float:

@@ -186,7 +186,7 @@ def knee(runs: pd.DataFrame, margin: float) -> Knee:
     possible = (judged["verdict"] != "below").to_numpy()
     low = widths[int(possible.argmax())] if possible.any() else None
     plateau, seeds = float(found.plateau.mean()), len(found.plateau)
-    half = paired.half_width(found.plateau.to_numpy(np.float64), CONFIDENCE)
+    half = paired.half_width(found.plateau, CONFIDENCE)
     return Knee(
         width=width if width != widths[-1] else None,
         low=low,

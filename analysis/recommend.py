@@ -204,7 +204,9 @@ def _axes(kept: Sequence[dict[str, Any]], rank: EffectiveRank) -> str:
         return ""
     margin = max(plateau.MARGINS)
     near = list(itertools.takewhile(lambda row: row["loss"] < margin, reversed(narrower)))
-    shown = list(itertools.takewhile(lambda row: _shown(row, rank.rows, margin), near))
+    shown = list(
+        itertools.takewhile(lambda row: shown_to_lose_less(margin, rank.rows, row["lost"], row["gained"]), near)
+    )
     within = f"keeps the accuracy within {margin:g} points of all {rank.width}"
     if not near:
         return f"; PCA to none of the widths tried {within}"
@@ -218,10 +220,6 @@ def _axes(kept: Sequence[dict[str, Any]], rank: EffectiveRank) -> str:
         f"; PCA to {shown[-1]['width']} {within}{wider} (paired, one-sided 95 % over {rank.rows} rows): a guide to "
         "where a sweep should look, not a trained layer"
     )
-
-
-def _shown(row: dict[str, Any], rows: int, margin: float) -> bool:
-    return shown_to_lose_less(margin, rows, row["lost"], row["gained"])
 
 
 def size(count: float) -> str:

@@ -18,7 +18,8 @@ import pandas as pd
 from fc_width.data import num_classes
 from fc_width.recipes import RECIPES, Recipe, recipe_from
 from fc_width.record import check_record, stopped_accuracy, stopped_epoch
-from fc_width.store import CorruptRecordError, Store, put
+from fc_width.store import CorruptRecordError, Store
+from theory import console
 
 PACK_SUFFIX = ".jsonl.gz"
 
@@ -108,7 +109,7 @@ def pack(folder: str | Path, file: Path) -> None:
     packed = io.BytesIO()
     with gzip.GzipFile("", "wb", 9, packed, mtime=0) as stream:
         stream.write(lines.encode())
-    put(file, packed.getvalue(), file.with_name(f".{file.name}.tmp"))
+    console.write_whole(file, packed.getvalue())
 
 
 def _check_alike(one: Mapping[str, Any], other: Mapping[str, Any], where: str) -> None:

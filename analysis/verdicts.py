@@ -5,8 +5,9 @@ feature, PReLU and batch norm, one recipe at a time. Where the paper's network h
 is the claim's; else, or if these are of so few seeds that none could decide, a small network's is, and is marked so.
 Where another recipe's runs of a small network are against what the first shows, or show all that it is against, both
 count, and the claim is INCONCLUSIVE: which of them the paper's network would follow is not known. All other recipes
-that have such runs are further evidence: shown, not counted. So is what else the same runs say of a claim, at other
-widths say. Fashion-MNIST is further evidence for MNIST; the digits, with 450 test images, are left out."""
+that have such runs are further evidence: shown, not counted. So is what else the same runs say of a claim, for
+instance at other widths. Fashion-MNIST is further evidence for MNIST; the digits, with 450 test images, are left
+out."""
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -109,8 +110,8 @@ class Evidence:
     """One recipe and feature, judged.
 
     *Attributes*: `name`, what it is, for a reader; `verdict`; `findings`; `command`, that makes its runs; `counts`,
-    whether it counts towards the claim's; `recipe`; `beside`, what else than the claim's test these runs say, another
-    width say, else ""."""
+    whether it counts towards the claim's; `recipe`; `beside`, what else than the claim's test these runs say, of
+    another width for instance, else ""."""
 
     name: str
     verdict: str

@@ -64,6 +64,8 @@ def test_without_runs_or_features_the_knees_measured_elsewhere_are_told(tmp_path
     assert "within 0.5 points is: mnist 3 (C − 1 = 9), cifar10 8 (7 to 8; C − 1 = 9); decided for 3 of 4 " in sentence
     assert "The largest, over C − 1, is 2.5 times it (mnist:5): 50 units here, 16.8 KiB of layer" in sentence
     assert round(4 * (65 * 50 + 21 * 50) / 1024, 1) == 16.8
+    _, other = advice(["--classes", 22, "--features", 64, "--knees", knees], tmp_path, capsys)
+    assert "is 2.5 times it (mnist:5): 53 units here" in other["recommendation"][1]  # of 52.5
     assert [row["knee"] for row in written["elsewhere"]] == [3, 8, 10, None, 90]
     _, written = advice(["--runs", runs], tmp_path, capsys)
     assert written["elsewhere"] == []

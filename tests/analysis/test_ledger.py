@@ -1,6 +1,7 @@
 """The ledger joins what theory and experiments say, in the paper's order, and says nothing of its own."""
 
 import gzip
+import html
 import itertools
 import re
 import shutil
@@ -11,6 +12,7 @@ import pytest
 from analysis import evidence, ledger, records, verdicts
 from analysis.experiments import all_experiments
 from analysis.mathtext import to_html
+from analysis.unjudged import UNJUDGED
 from analysis.verdicts import EXPERIMENT, MEANING, SECTIONS, Row, counts, section
 from fc_width.recipes import RECIPES
 from fc_width.store import Store
@@ -67,6 +69,19 @@ def test_the_order_is_the_papers(rows):
         assert ids == [claim.id for claim in all_claims() if section(claim.source) == number]
     places = [row.id for row in rows]
     assert places.index("gain-measured-cifar10") == places.index("gain-cifar10") + 1
+
+
+def test_what_has_no_verdict_is_told_and_the_claims_that_it_names_are_there(rows, out):
+    ids = {row.id for row in rows}
+    named = {name for _, *texts in UNJUDGED for text in texts for name in re.findall(r"`([\w-]+)`", text)}
+    assert named
+    assert named <= ids
+    ledger.write(out, CLASSES)
+    for name in ("ledger.md", "ledger.html"):
+        text = (out / name).read_text("utf-8").partition("What has no verdict")[2]
+        assert all(
+            place in text and html.escape(why.partition("`")[0], quote=False) in text for place, _, why in UNJUDGED
+        )
 
 
 def test_claims_on_the_same_sentence_name_each_other(rows):
@@ -290,6 +305,13 @@ def test_the_readme_counts_as_the_committed_ledger_does():
     assert all(bool(one) != bool(other) for one, other in zip(theory[1:], experiments[1:], strict=True))
     said = [int(one or other) for one, other in zip(theory[1:], experiments[1:], strict=True)]
     assert dict(zip(verdicts, said, strict=True)) == found
+    counts = (
+        f"Of [{sum(found.values())} claims](figures/ledger.md) {found['PROVED'] + found['VERIFIED']} are proved or "
+        f"verified, {found['CONDITIONAL'] + found['INCOMPLETE']} hold in part, on a condition or by another argument; "
+        f"{found['REPRODUCED']} are reproduced, {found['NOT REPRODUCED']} not, {found['INCONCLUSIVE']} not decided, "
+        f"{found['NOT RUN']} not run."
+    )
+    assert counts in " ".join(Path("README.md").read_text("utf-8").split())
 
 
 def test_the_readme_says_on_which_networks_claims_were_decided():

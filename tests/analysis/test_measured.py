@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from analysis import captions, committed, paired, plateau, records
+from fc_width.recipes import RECIPES
 
 README, MEASURED = (" ".join(Path(name).read_text("utf-8").split()) for name in ("README.md", "analysis/README.md"))
 PRINTED = ("w-softmax:0.5", "w-softmax:1", "w-softmax:1.5")
@@ -175,6 +176,11 @@ def widths():
     yield MEASURED, f"7 {between(*gains[7])}"
     yield MEASURED, f"45 {between(*gains[45])}"
     yield MEASURED, f"90 units have {gains[90][0]} points fewer"
+    spread = [
+        each.std() for m in (6, 7, 8, 9, 18, 27, 45, 90) if len(each := values("cifar10-small", "softmax", m)) == 15
+    ]
+    assert len(spread) == 8
+    yield MEASURED, f"(15 seeds, standard deviation {min(spread):.1f} to {max(spread):.1f} points)"
     many = {m: less("cifar100-small", ("softmax", m), ("softmax", 99)) for m in (198, 297)}
     yield MEASURED, f"198 and 297 gain {between(*many[198])} and {between(*many[297])}"
     fifty = less("cifar100-small", ("softmax", 99), ("softmax", 50))
@@ -249,6 +255,44 @@ def seconds():
     by_device = runs("mnist-small").groupby("device")["seconds"].median()
     epyc, xeon = (by_device[name] for name in ("cpu: AMD EPYC", "cpu: Intel(R) Xeon(R) Processor"))
     yield MEASURED, f"took {xeon:.0f} seconds on a core of an Intel Xeon, {epyc:.0f} on one of an AMD EPYC"
+
+
+def test_a_run_takes_about_as_long_as_its_recipe_says():
+    """Within a factor of 2.5 of the median: machines of one name differ by two and more."""
+    for pack in committed.SWEEPS:
+        table = runs(pack)
+        recipe = str(table["name"].iloc[0])
+        named = RECIPES[recipe]
+        on_it = table[table["device"].str.contains("Xeon" if "Xeon" in named.hardware else "EPYC")]
+        if len(on_it) and table["dataset"].iloc[0] == named.recipe.dataset:
+            assert 0.4 < on_it["seconds"].median() / named.seconds < 2.5, recipe
+
+
+@said
+def the_paper_s_figures():
+    gains = {
+        loss: [
+            (values("mnist-small", loss, m) - values("mnist-small", "softmax", m)).mean()
+            for m in sorted(runs("mnist-small")["width"].unique())
+            if m >= 9
+        ]
+        for loss in (PRINTED[0], PRINTED[2])
+    }
+    assert {len(each) for each in gains.values()} == {9}
+    above = [number(each, 2) for each in (min(gains[PRINTED[0]]), max(gains[PRINTED[0]]))]
+    below = [number(-each, 2) for each in (max(gains[PRINTED[2]]), min(gains[PRINTED[2]]))]
+    yield (
+        README,
+        f"from 9 units on it is {above[0]} to {above[1]} points above softmax with α = 0.5 and "
+        f"{below[0]} to {below[1]} below with α = 1.5, by the means",
+    )
+    at = pd.read_csv("figures/data/fig5-angles-paper-mnist.csv").groupby(["split", "class", "loss"])["mean_angle"]
+    means = at.mean().unstack()[["softmax", *PRINTED]]
+    assert means.shape == (20, 4)
+    assert (means.diff(axis=1).iloc[:, 1:] > 0).all(axis=None)
+    yield README, "here their means rise in every class, on the training and the test images alike"
+    apart = (at.max() - at.min()).unstack()[PRINTED[0]]
+    yield README, f"of one class by {apart.min():.0f}° to {apart.max():.0f}° with α = 0.5"
 
 
 @said

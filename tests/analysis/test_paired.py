@@ -2,6 +2,7 @@
 
 import base64
 import math
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -172,8 +173,29 @@ def test_a_run_that_gets_nothing_right_has_as_many_images_as_the_others(images):
     found = paired.compare(some, none)
     assert (found.images, found.only_other) == (images, 0)
     assert found.only_one == round(images * some["test_accuracy"].sum())
-    assert paired.images_tested(pd.concat([none, some])) == images
+    assert paired.images_tested(pd.concat([none, some])) == paired.images_tested(pd.concat([some, none])) == images
     assert paired.images_tested(some.assign(status="diverged")) is None
+
+
+def test_a_run_that_gets_nothing_right_of_another_test_set_is_not_compared():
+    none, some = runs(np.zeros((2, 40), bool)), runs(coin(2, 20), loss="hinge")
+    with pytest.raises(ValueError, match=r"different numbers of images: \[20, 40\]"):
+        paired.compare(some, none)
+
+
+def test_intervals_of_few_seeds_by_the_bootstrap_would_be_too_short():
+    """How often 95 % intervals of the mean of n normal numbers hold it: t, and percentiles of 1,000 resamples."""
+    rng = np.random.default_rng(0)
+    told = []
+    for n in (3, 5):
+        drawn = rng.standard_normal((2000, n))
+        resampled = drawn[:, rng.integers(0, n, (1000, n))].mean(2)
+        low, high = np.quantile(resampled, [0.025, 0.975], axis=1)
+        told.append(f"{100 * np.mean((low < 0) & (high > 0)):.0f} %")
+        ends = np.array([paired.mean_interval(each) for each in drawn])
+        assert np.mean((ends[:, 1] < 0) & (ends[:, 2] > 0)) == pytest.approx(0.95, abs=0.01)
+    said = f"of three its 95 % interval of a mean holds it in {told[0]} of cases, of five in {told[1]} ("
+    assert said in " ".join(Path("analysis/README.md").read_text("utf-8").split())
 
 
 def test_the_block_of_the_most_runs_where_some_are_missing():
@@ -187,6 +209,7 @@ def test_the_block_of_the_most_runs_where_some_are_missing():
     assert fullest([[1, 0, 0], [1, 0, 0]]) == ([18], [0, 1])
     assert fullest([[1, 0, 0], [1, 0, 0]], least=2) == ([], [])
     assert fullest([[1, 1, 0], [1, 0, 0]]) == ([18], [0, 1])  # of two with as many runs that of more seeds
+    assert fullest([[1, 1, 0], [0, 1, 0]]) == ([27], [0, 1])
     widths, seeds = paired.fullest(pd.DataFrame())
     assert (widths, len(seeds)) == ([], 0)
 

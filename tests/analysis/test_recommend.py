@@ -221,6 +221,9 @@ def test_axes_are_advised_where_the_rows_show_it(rows, lost, gained, said):
     one = [kept[0], kept[1] | {"lost": 0, "gained": 0}, kept[2]]
     sentence = recommendation(Advice(4, 12, [], rank=EffectiveRank(2.0, 2.5, 3, 2000, 12), kept=one))[1]
     assert f"PCA to {2 if lost < 30 else 5} keeps" in sentence
+    gap = [kept[0] | {"lost": 0, "gained": 0}, kept[1], kept[2]]
+    sentence = recommendation(Advice(4, 12, [], rank=EffectiveRank(2.0, 2.5, 3, 2000, 12), kept=gap))[1]
+    assert ("that is not shown" in sentence) == (lost >= 30)
 
 
 def test_one_axis_that_loses_more_than_the_margin_is_seldom_advised(tmp_path, capsys):

@@ -206,6 +206,18 @@ def test_more_seeds_of_what_diverges_would_decide_nothing(runs, tmp_path, capsys
     assert sentence.endswith(f" --out {runs}-lr-0.001, then --runs {runs}-lr-0.001.")
 
 
+def test_of_few_seeds_that_do_not_decide_twice_as_many_are_told(runs, tmp_path, capsys):
+    store, rng = Store(runs), np.random.default_rng(0)
+    for old in list(store.records()):
+        recipe = Recipe(**old["recipe"])
+        if recipe.seed < 4:
+            store.write(record(recipe, int(rng.integers(200, 600))))
+        else:
+            store.discard(old["run_id"])
+    _, written = advice(["--runs", runs], tmp_path, capsys)
+    assert " --seeds 8 " in written["recommendation"][1]
+
+
 def test_what_lacks_a_plateau_beside_what_has_one_is_told_without_a_command_to_fill_in(runs, tmp_path, capsys):
     store = Store(runs)
     for old in list(store.records()):

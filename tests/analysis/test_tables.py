@@ -226,12 +226,12 @@ def test_differences_to_c_minus_1_are_paired_by_seed(tmp_path, record):
 def test_a_table_tells_how_long_a_run_took_on_each_device(tmp_path, record):
     store = Store(tmp_path)
     store.create()
-    for seed, (device, seconds) in enumerate([("cpu: A", 10.0), ("cpu: A", 30.0), ("cpu: B", 7.0)]):
+    for seed, (device, seconds) in enumerate([("cpu: A", 10.0), ("cpu: A", 30.0), ("cpu: A", 12.0), ("cpu: B", 7.0)]):
         made = record(dataclasses.replace(RECIPES["mnist-small"].recipe, seed=seed), 0.9)
         store.write(made | {"seconds": seconds, "provenance": {"device": device}})
     text = tables.of_a_recipe(records.load(tmp_path), "x")
     assert (
-        "On cpu: A a run took 10 to 30 s, median 20 (2 runs). On cpu: B a run took 7 to 7 s, median 7 (one run)."
+        "On cpu: A a run took 10 to 30 s, median 12 (3 runs). On cpu: B a run took 7 to 7 s, median 7 (one run)."
         in text
     )
 
