@@ -32,6 +32,7 @@ from fc_width.backbone import PReLU
 from fc_width.benchmark_timing import wait
 from fc_width.data import Dataset, load
 from fc_width.engine import run_all
+from fc_width.loss_names import check_installed, loss_name, parse_loss
 from fc_width.options import File, Folder, Number
 from fc_width.recipes import Recipe, of_known_data
 from fc_width.step import channel_statistics, in_bfloat16, optimizer_of
@@ -54,7 +55,9 @@ class Sweep:
     """Runs per hour of an ordinary loop, of the engine with one run at a time, and of the engine."""
 
     recipe: str = "digits"
-    """Named recipe, at its own width; with softmax."""
+    """Named recipe, at its own width."""
+    loss: str = "softmax"
+    """Loss of the runs."""
     device: str = "auto"
     """cuda, cpu, or auto: CUDA where there is one."""
     runs: int = 4
@@ -111,9 +114,12 @@ def measure(options: Sweep, device: torch.device, say: Callable[[str], None]) ->
     workers = default_workers(device) if options.workers is None else options.workers
     if workers < 1:
         raise ValueError(f"workers must be at least 1, got {workers}")
-    base = dataclasses.replace(named, loss="softmax")
+    loss, alpha = parse_loss(options.loss)
+    check_installed(loss)
+    base = dataclasses.replace(named, loss=loss_name(loss, alpha))
     if options.epochs is not None:
-        base = dataclasses.replace(base, epochs=options.epochs, softmax_epochs=0)
+        first = named.softmax_epochs * options.epochs // named.epochs
+        base = dataclasses.replace(base, epochs=options.epochs, softmax_epochs=first)
     dataset = load(base.dataset, options.data_dir)
     if device.type == "cuda":
         device = torch.device("cuda", 0)  # one, of all
@@ -295,9 +301,11 @@ def _ordinary_run(recipe: Recipe, dataset: Dataset, device: torch.device, autoca
     optimizer = optimizer_of(recipe, backbone, loss)
     rate = recipe.lr_decay ** (1 / recipe.lr_decay_steps)
     schedule = torch.optim.lr_scheduler.ExponentialLR(optimizer, rate)
-    accuracy = 0.0
-    for _ in range(recipe.epochs):
+    accuracy, alpha = 0.0, parse_loss(recipe.loss)[1]
+    for epoch in range(recipe.epochs):
         backbone.train()
+        if alpha is not None:
+            loss.alpha = 0.0 if epoch < recipe.softmax_epochs else alpha
         for images, labels in train:
             if len(images) == 1:
                 continue  # batch norm has no variance to divide by
@@ -382,8 +390,8 @@ def describe(options: Sweep, device: torch.device) -> str:
     more = f", {options.more} more of the engine," if options.more else ""
     tf32 = "; float32 convolutions of the ordinary loop as torch has them, in TF32" if device.type == "cuda" else ""
     return (
-        f"{options.recipe}, softmax, {options.runs} runs of each way{more} in each of {options.rounds} interleaved "
-        f"rounds; {default_workers(torch.device('cpu'))} cores{tf32}"
+        f"{options.recipe}, {options.loss}, {options.runs} runs of each way{more} in each of {options.rounds} "
+        f"interleaved rounds; {default_workers(torch.device('cpu'))} cores{tf32}"
     )
 
 

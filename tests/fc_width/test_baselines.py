@@ -4,6 +4,9 @@ import copy
 import dataclasses
 import itertools
 import math
+import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -363,6 +366,43 @@ def test_the_library_s_reducers_miners_and_wrapper_take_w_softmax():
     assert torch.equal(wrapped.get_logits(embeddings), plain.logits(embeddings))
     wrapped(embeddings, labels).backward()
     assert torch.isfinite(plain.weight.grad).all()
+
+
+WRAPPED = """
+import sys
+import torch, torch.distributed as dist
+from pytorch_metric_learning.utils.distributed import DistributedLossWrapper
+from fc_width.baselines import MetricWSoftmaxLoss
+from fc_width.losses import WSoftmaxLoss
+
+rank = int(sys.argv[1])
+dist.init_process_group("gloo", init_method=f"file://{sys.argv[2]}", rank=rank, world_size=2)
+torch.manual_seed(0)
+plain = WSoftmaxLoss(8, 5)
+embeddings, labels = torch.randn(16, 8), torch.randint(5, (16,))
+every, own = embeddings.clone().requires_grad_(), embeddings[rank::2].clone().requires_grad_()
+expected = 2 * plain(every, labels)  # the library's factor, which averaging over two processes undoes
+expected.backward()
+found = DistributedLossWrapper(MetricWSoftmaxLoss(plain))(own, labels[rank::2])
+found.backward()
+torch.testing.assert_close(found, expected)
+torch.testing.assert_close(own.grad, every.grad[rank::2])
+dist.destroy_process_group()
+print("equal")
+"""
+
+
+def test_the_library_s_distributed_wrapper_gathers_the_batch_of_two_processes(tmp_path):
+    started = [
+        subprocess.Popen(
+            [sys.executable, "-c", WRAPPED, str(rank), str(tmp_path / "rendezvous")],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"},
+        )
+        for rank in range(2)
+    ]  # fmt: skip
+    for process in started:
+        said, complaint = process.communicate(timeout=120)
+        assert said == "equal\n", complaint
 
 
 def test_alpha_of_the_wrapper_is_the_loss_s():

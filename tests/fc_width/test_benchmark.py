@@ -18,6 +18,7 @@ from fc_width.benchmark_step import InTurn, Stacked
 from fc_width.data import load
 from fc_width.losses import WSoftmaxLoss
 from fc_width.recipes import RECIPES, of_known_data
+from fc_width.train import run
 
 
 def test_losses_are_printed_and_written(tmp_path, capsys):
@@ -97,6 +98,21 @@ def test_the_ordinary_loop_learns_what_the_engine_learns(tmp_path, capsys):
     assert found[2]["accuracy"] == found[3]["accuracy"]
     assert abs(found[2]["accuracy"] - found[0]["accuracy"]) < 0.01  # one order of the data: apart by rounding only
     assert "runs of each way in each of 1 interleaved rounds" in capsys.readouterr().out
+
+
+def test_the_ordinary_loop_takes_alpha_up_when_the_recipe_does(digits, monkeypatch):
+    recipe = dataclasses.replace(RECIPES["digits"].recipe, epochs=3, softmax_epochs=1, loss="w-softmax:1")
+    seen, forward = [], WSoftmaxLoss.forward
+
+    def watched(self, *batch):
+        seen.append(self.alpha)
+        return forward(self, *batch)
+
+    monkeypatch.setattr(WSoftmaxLoss, "forward", watched)
+    (found,) = benchmark_sweep.ordinary_runs([recipe], digits, "cpu", loaders=0)
+    steps = len(seen) // 3
+    assert seen == [0.0] * steps + [1.0] * 2 * steps
+    assert found == pytest.approx(run(recipe, digits)["final"]["test_accuracy"], abs=0.01)
 
 
 @pytest.mark.parametrize("bfloat16", [False, True])
@@ -445,6 +461,8 @@ def test_where_the_time_of_a_run_goes(tmp_path, capsys):
         (["training", "--recipes", "digits", "best"], "unknown recipe 'best': expected one of digits, "),
         (["training", "--seconds", "inf"], "seconds must be finite and above 0, got inf"),
         (["training", "--rounds", "0"], "rounds must be at least 1, got 0"),
+        (["cost", "--recipe", "cifar10-small-validated"], "unknown recipe 'cifar10-small-validated'"),
+        (["sweep", "--loss", "w-softmax:x"], "loss 'w-softmax:x': alpha must be a number, got 'x'"),
         (["cost", "--recipe", "best"], "unknown recipe 'best': expected one of digits, "),
         (["cost", "--runs", "4", "0"], "runs must be at least 1, got (4, 0)"),
         (["cost", "--classes", "0"], "classes must be at least 2, got (0,)"),

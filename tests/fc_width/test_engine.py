@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections import Counter
 from contextlib import nullcontext
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -361,6 +362,34 @@ def test_a_worker_at_work_ignores_interrupts_and_blocks_none():
         "assert signal.getsignal(signal.SIGINT) == signal.SIG_IGN"
     )
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+class _Seen(Exception):
+    """Enough of a sweep."""
+
+
+@pytest.mark.skipif(not Path("/proc/self/smaps_rollup").exists(), reason="Linux tells what memory is shared")
+def test_workers_share_one_data_set(store, few_digits):
+    """Of 200 MiB of images, all of which it looks at for their mean, no worker has a copy."""
+    peaks = []
+    for repeats in (1, 25_000):
+        images, labels = few_digits.train_images.repeat(repeats, 1, 1, 1), few_digits.train_labels.repeat(repeats)
+        dataset = dataclasses.replace(few_digits, train_images=images, train_labels=labels)
+        own = []
+
+        def look(status, own=own):
+            for child in multiprocessing.active_children() if len(status.running) == 2 else ():
+                lines = Path(f"/proc/{child.pid}/smaps_rollup").read_text().splitlines()[1:]
+                own.append(sum(int(line.split()[1]) for line in lines if line.startswith("Private_")) / 1024)
+            if len(own) > 20:
+                raise _Seen
+
+        recipes = [dataclasses.replace(RUNS[0], epochs=400, seed=seed) for seed in range(2)]
+        with pytest.raises(_Seen):
+            engine.run_all(recipes, dataset, store, torch.device("cpu"), 2, look, poll_seconds=0.1)
+        peaks.append(max(own))
+    assert dataset.train_images.nbytes > 190 * 2**20
+    assert peaks[1] < peaks[0] + 60
 
 
 def test_no_room_in_shared_memory_is_told_with_its_remedy(store, few_digits, monkeypatch):
