@@ -142,6 +142,15 @@ def test_what_the_losses_cost():
     memory = {(row["N, M, C"], row["loss"]): float(row["peak, MiB"]) for row in rows}
     more = [memory[size, "W-Softmax α = 1, printed"] / memory[size, "softmax"] for size in sizes[3:]]
     assert f"Memory beyond the inputs is {more[0]:.1f} and {more[1]:.1f} times plain softmax's" in COSTS
+    centred = [memory[size, "W-Softmax α = 1, centred"] / memory[size, "softmax"] for size in sizes[3:]]
+    assert centred == pytest.approx(more, abs=0.02)
+    small = [
+        memory[size, f"W-Softmax α = 1, {kind}"] / memory[size, "softmax"]
+        for size in sizes[:3]
+        for kind in ("printed", "centred")
+    ]
+    assert f"and {min(small):.1f} to {max(small):.1f} times at the three smaller ones (of 0.3 MiB at most)" in COSTS
+    assert max(memory[size, "softmax"] for size in sizes[:3]) < 0.35
 
 
 def test_what_a_wide_layer_and_w_softmax_cost_in_training():
