@@ -284,6 +284,14 @@ def kept_apart(
             r"features the cosine $(t^2 - 1/3)/(t^2 + 1)$, which tends to 1.",
             free_direction,
             "counterexample",
+            {
+                "kind": "free-direction",
+                "inner": exact.text(Fraction(between)),
+                "alpha": "2/3",
+                "logits": ["1", exact.text(Fraction(2, 3) + between)],
+                "lengths": ["2", "10"],
+                "cosines": [exact.text((t * t + between) / (t * t + 1)) for t in (2, 10)],
+            },
         ),
         equal(
             r"**By no large angle on the simplex itself, where classes are many.** With $k = C - 1$ and $b = n - "

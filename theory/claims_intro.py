@@ -237,7 +237,8 @@ def efficiency(
         ),
         positive(
             r"Numbers held, beyond the weights and their normalised copy of $CM$: $NC$ logits, and $kC \le NC$ norms "
-            r"more: at most $2NC$ (less than $2NC + 1$).",
+            r"more: at most $2NC$ (less than $2NC + 1$), of 4 bytes each, or of 8 where weights near antipodes want "
+            r"float64; softmax holds $4NC$ bytes.",
             (2 * n * c + 1 - (n * c + norms * k * c)).subs(n, k + more),
             (k, 1),
             (c, 2),

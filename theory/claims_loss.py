@@ -84,6 +84,13 @@ def alpha_0(max_classes: int, norm: Any = 2, bias: Any = 2) -> list[Step]:
             r"(0, 1)$, $x = (1, 1)$ have the logits 2 and 1 there, and normalised 1 and 1.",
             differs,
             "counterexample",
+            {
+                "kind": "norms",
+                "w_c": exact.texts(long),
+                "w_j": exact.texts(other),
+                "x": ["1", "1"],
+                "logits": ["2", "1"],
+            },
         ),
         Step(
             r"And which has a bias: with $x = 0$ and $b = (\log 2, 0)$ it gives $p_1 = 2/3$, and W-Softmax 1/2 "

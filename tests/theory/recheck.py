@@ -227,6 +227,28 @@ def bias(e):
     assert odds / (odds + 1) == share != F(1, 2)
 
 
+def norms(e):
+    """Weights whose logits differ, and those of their directions do not."""
+    w_c, w_j, x, told = (vector(e[name]) for name in ("w_c", "w_j", "x", "logits"))
+    logits = [dot(w, x) for w in (w_c, w_j)]
+    assert logits == told
+    assert logits[0] != logits[1]
+    one, other = (logit / rational_root(dot(w, w)) for logit, w in zip(logits, (w_c, w_j), strict=True))
+    assert one == other
+
+
+def free_direction(e):
+    """x_c = w_c + tu, u at right angles to the four weights of a simplex: right in training, and ever closer."""
+    inner, alpha, told = F(e["inner"]), F(e["alpha"]), vector(e["logits"])
+    assert inner == F(-1, 3)
+    assert 1 + alpha * alpha + 2 * alpha * inner == 1  # n²
+    assert told == [1, alpha + inner]
+    assert told[1] < told[0]
+    lengths, cosines = vector(e["lengths"]), vector(e["cosines"])
+    assert cosines == [(t * t + inner) / (t * t + 1) for t in lengths]
+    assert F(1, 2) < cosines[0] < cosines[1] < 1
+
+
 def accuracies(e):
     """`one` above `other` by more than two standard errors, or the two within them."""
     p, q = F(e["one"], 10_000), F(e["other"], 10_000)
@@ -257,6 +279,8 @@ KINDS = {
     "close-on-the-simplex": close_on_the_simplex,
     "compact": compact,
     "bias": bias,
+    "norms": norms,
+    "free-direction": free_direction,
     "accuracies": accuracies,
 }
 
