@@ -54,7 +54,7 @@ SWEEPS: dict[str, tuple[str, ...]] = {
         "--dataset cifar10 --widths 1 5 8 9 18 27 45 --losses softmax w-softmax:1 --seeds 3",
         "--dataset cifar10 --widths 9 --losses hinge l-softmax w-softmax:{0.5,1.5} --seeds 10",
         "--dataset cifar10 --widths 9 --losses w-softmax:0 w-softmax-{centred,simplex}:{0,0.5,1} --seeds 10",
-        "--dataset cifar10 --widths 2 3 --losses softmax --seeds 3",
+        "--dataset cifar10 --widths 2 3 4 --losses softmax --seeds 3",
         "--dataset cifar10 --widths 270 --losses w-softmax:1 --seeds 3",
         "--dataset cifar10 --widths 5 6 7 8 9 18 27 45 90 270 --losses softmax --seeds 15",
         "--dataset cifar10 --widths 5 8 9 18 27 45 --losses w-softmax:1 --seeds 15",
@@ -86,8 +86,10 @@ SWEEPS: dict[str, tuple[str, ...]] = {
         "--dataset cifar100 --widths 99 --losses l-softmax --seeds 4",
         "--dataset cifar100 --widths 50 98 99 198 297 495 --losses softmax --seeds 20",
         "--dataset cifar100 --widths 25 35 --losses softmax --seeds 5",
+        "--dataset cifar100 --widths 2 3 4 22 990 1980 --losses softmax --seeds 3",
     ),
     "cifar100-small-long": ("--recipe cifar100-small-long --widths 99 --losses softmax w-softmax:1 --seeds 8",),
+    "cifar100-small-10": ("--dataset cifar100:10 --widths 1 2 3 4 5 8 9 18 27 45 --losses softmax --seeds 5",),
     "cifar100-small-50": ("--dataset cifar100:50 --widths 12 25 48 49 98 147 245 --losses softmax --seeds 10",),
 }
 """The packs that the committed figures and tables rest on, each with the options of the sweeps that make its records.
