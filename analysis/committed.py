@@ -45,6 +45,7 @@ SWEEPS: dict[str, tuple[str, ...]] = {
     "mnist-small-9": ("--dataset mnist:9 --widths 8 --losses softmax w-softmax",),
     "fashion-mnist-small": (
         "--dataset fashion-mnist --widths 1 2 3 4 5 8 9 18 27 45 90 270 --losses softmax --seeds 5",
+        "--dataset fashion-mnist --widths 9 90 270 --losses w-softmax:{0.5,1,1.5} --seeds 3",
     ),
     "fashion-mnist-small-2": ("--dataset fashion-mnist:2 --widths 1 2 3 5 --losses softmax --seeds 5",),
     "fashion-mnist-small-3": ("--dataset fashion-mnist:3 --widths 1 2 3 4 6 10 --losses softmax --seeds 5",),
@@ -90,6 +91,7 @@ SWEEPS: dict[str, tuple[str, ...]] = {
     ),
     "cifar100-small-long": ("--recipe cifar100-small-long --widths 99 --losses softmax w-softmax:1 --seeds 8",),
     "cifar100-small-10": ("--dataset cifar100:10 --widths 1 2 3 4 5 8 9 18 27 45 --losses softmax --seeds 5",),
+    "cifar100-small-20": ("--dataset cifar100:20 --widths 3 5 10 18 19 38 57 95 --losses softmax --seeds 3",),
     "cifar100-small-50": ("--dataset cifar100:50 --widths 12 25 48 49 98 147 245 --losses softmax --seeds 10",),
 }
 """The packs that the committed figures and tables rest on, each with the options of the sweeps that make its records.

@@ -85,6 +85,7 @@ def render(rows: Sequence[Row], pictures: Mapping[str, Sequence[Picture]]) -> st
     unjudged = "\n".join(
         f"<li>{place}: {text}: {why}.</li>" for place, text, why in (map(to_html, x) for x in UNJUDGED)
     )
+    unjudged = re.sub("`([^`]+)`", r"<code>\1</code>", unjudged)
     parts.append(f'<section><h2 id="unjudged">What has no verdict</h2>\n<ul>\n{unjudged}\n</ul>\n</section>')
     return "\n".join(
         [

@@ -1,6 +1,8 @@
 """What a sweep shows while it runs: every result as it comes, and where it stands; on a terminal with a bar, in a log
 file as whole lines."""
 
+import contextlib
+import math
 import sys
 import time
 from collections import Counter
@@ -34,11 +36,11 @@ class Progress:
         self._counts: Counter[str] = Counter()
         self._before: dict[str, float] | None = None  # what was done of runs that this sweep found begun
         self._started = self._last_line = time.monotonic()
+        self._last_told = -math.inf
         terminal = sys.stderr.isatty()
         self._bar = tqdm(total=self._todo, bar_format="{percentage:3.0f}% |{bar}| {desc}", disable=not terminal)
 
     def __enter__(self) -> "Progress":
-        self._tell(self.line({}))
         return self
 
     def __exit__(
@@ -55,11 +57,13 @@ class Progress:
             self._known.add(run_id)
             tqdm.write(self._result(run_id), file=sys.stderr)
         running = {run_id: part for run_id, part in status.running.items() if run_id not in status.finished}
-        if time.monotonic() - self._last_line > LOG_SECONDS:
+        if time.monotonic() - self._last_told > LOG_SECONDS:
+            self._last_told = time.monotonic()
+            with contextlib.suppress(OSError):  # a word to others is not worth a sweep
+                self._tell(self.line(running))
+        if self._bar.disable and time.monotonic() - self._last_line > LOG_SECONDS:
             self._last_line = time.monotonic()
-            self._tell(self.line(running))
-            if self._bar.disable:
-                tqdm.write(self.line(running), file=sys.stderr)
+            tqdm.write(self.line(running), file=sys.stderr)
         if not self._bar.disable:
             self._bar.n = self._done(running)
             self._bar.set_description_str(self.line(running))

@@ -58,7 +58,8 @@ def status(store: Store) -> str:
     *Raises*: `FileNotFoundError` if there is no such folder."""
     if not store.folder.is_dir():
         raise FileNotFoundError(f"no folder {store.folder}: --status wants the folder of a sweep")
-    if not (store.run_ids() or store.saved_ids() or store.claims()):
+    notices = [(path, notice) for path, notice in store.notices() if notice.get("stands")]
+    if not (store.run_ids() or store.saved_ids() or store.claims() or notices):
         return f"{store.folder}: no sweep has begun a run here"
     times = {run_id: _modified(store.folder / f"{run_id}.json") for run_id in store.run_ids()}
     found = {}
@@ -79,12 +80,13 @@ def status(store: Store) -> str:
     parts += [f"{at_work['running']} running", *([f"{at_work['silent']} silent"] if at_work["silent"] else [])]
     parts += [f"{interrupted} interrupted"] if interrupted else []
     lines = [f"{store.folder}: {', '.join(parts)}"]
-    lines += [
-        f"sweep of process {notice.get('pid')} on {notice.get('host')}: {notice['stands']}, said "
-        f"{_ago(_modified(path))}"
-        for path, notice in store.notices()
-        if notice.get("stands")
-    ]
+    for path, notice in notices:
+        then = _modified(path)
+        stands = (
+            notice["stands"] if time.time() - then <= STALE_SECONDS else f"silent (if it was killed, remove {path})"
+        )
+        whose = f"process {notice.get('pid')} on {notice.get('host')}"
+        lines.append(f"sweep of {whose}: {stands}, heard of {_ago(then)}")
     lines += [
         f"{words[run_id]:7} {claim.get('fraction', 0):4.0%}  {run_id}  process {claim.get('pid')} on "
         f"{claim.get('host')}, heard of {_ago(heard[run_id])}"

@@ -58,8 +58,8 @@ def w_softmax_logits(
     unseen = not embeddings.is_cpu or torch.compiler.is_compiling() or transforming() or dispatched()
     with full_precision(embeddings.device.type):
         if not (near and unseen):
-            logits, least = _logits(embeddings.to(wide), weight.to(wide), labels, alpha, center)
-            if not near or float(least) >= CLOSE:
+            logits, square = _logits(embeddings.to(wide), weight.to(wide), labels, alpha, center)
+            if not near or float(square.detach().amin()) >= CLOSE:
                 return logits
         return _logits(embeddings.double(), weight.double(), labels, alpha, center)[0].to(wide)
 
@@ -67,16 +67,16 @@ def w_softmax_logits(
 def _logits(
     x: torch.Tensor, w: torch.Tensor, labels: torch.Tensor, alpha: float, center: bool
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """The training logits, and the least n_cj², which says whether they are precise."""
+    """The training logits, and n_cj², the least of which says whether they are precise."""
     unit = F.normalize(w - w.mean(0) if center else w, eps=EPS)
     z = x @ unit.T
     if not alpha:
-        return z, z.new_ones(())
+        return z, z
     rows = unit[labels] @ unit.T if len(w) > len(labels) else (unit @ unit.T)[labels]
     square = 1 + alpha * alpha + 2 * alpha * rows
     vanishing = square < VANISHING
     over = torch.where(vanishing, 0.0, torch.where(vanishing, 1.0, square).rsqrt())
-    return biased_logits(z, labels, alpha, over), square.detach().amin()
+    return biased_logits(z, labels, alpha, over), square
 
 
 def biased_logits(z: torch.Tensor, labels: torch.Tensor, alpha: float, over: torch.Tensor | float) -> torch.Tensor:

@@ -159,12 +159,11 @@ def width_of_share(C: int, share: float) -> int:
         raise ValueError(f"share must be in 0…1, got {share}")
     goal = share * math.acos(-1 / (C - 1)) - TINY
 
-    def reaches(M: int) -> bool:
-        if 3 <= M < C / 2 and _upper(C, M)[0] < goal:  # without looking for a code
-            return False
-        return largest_min_angle(C, M).lower >= goal
+    def may_reach(M: int) -> bool:
+        return (_upper(C, M)[0] if 3 <= M < C / 2 else largest_min_angle(C, M).upper) >= goal
 
-    return bisect.bisect_left(range(1, C), True, key=reaches) + 1
+    first = bisect.bisect_left(range(1, C), True, key=may_reach) + 1  # before it no code need be looked for
+    return next(M for M in range(first, C) if largest_min_angle(C, M).lower >= goal)
 
 
 def last_width_gain(C: int) -> float:

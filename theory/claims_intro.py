@@ -59,11 +59,11 @@ def large_norm(max_classes: int, sign: int = 1, tie: Any = (1, 1), closer: int =
             lambda: sympy.limit(sympy.log(1 + others * sympy.exp(-sign * r * d)), r, sympy.oo) == 0,
         ),
         Step(
-            r"Only then: if one $d_j < 0$, its term alone makes the loss tend to infinity,",
+            r"Only then: if one $d_j < 0$, its term alone makes the loss tend to infinity.",
             lambda: sympy.limit(sympy.log(1 + sympy.exp(sign * r * d)), r, sympy.oo) is sympy.oo,
         ),
         Step(
-            r"and at a tie it stays at $\log 2$ or above: $w_c = (1, 0)$, $w_j = (0, 1)$, $x = r(1, 1)$ has $d = 0$ "
+            r"Against it at a tie, $\theta_1 = \theta_2$: $w_c = (1, 0)$, $w_j = (0, 1)$, $x = r(1, 1)$ has $d = 0$ "
             r"and the loss $\log 2$ at every norm.",
             lambda: exact.dot(EAST, x) == exact.dot((Fraction(0), Fraction(1)), x),
             "counterexample",
@@ -237,8 +237,9 @@ def efficiency(
         ),
         positive(
             r"Numbers held, beyond the weights and their normalised copy of $CM$: $NC$ logits, and $kC \le NC$ norms "
-            r"more: at most $2NC$ (less than $2NC + 1$), of 4 bytes each, or of 8 where weights near antipodes want "
-            r"float64; softmax holds $4NC$ bytes.",
+            r"more: at most $2NC$ (less than $2NC + 1$), of 4 bytes each, where softmax holds $4NC$ bytes. Where the "
+            r"loss takes float64, for weights near antipodes, and for any at $\alpha$ near 1 where it may not look, of "
+            r"8, with copies of its inputs, $8(NM + CM)$.",
             (2 * n * c + 1 - (n * c + norms * k * c)).subs(n, k + more),
             (k, 1),
             (c, 2),

@@ -147,7 +147,7 @@ def test_the_signs_of_the_knees_are_told_and_a_short_bar_has_a_cap():
     drawing = figures_width.knee_against_classes(frame)
     (legend,) = drawing.figure.legends
     labels = [text.get_text() for text in legend.get_texts()]
-    assert labels[2:] == [*figures_width.SIGNS]
+    assert labels[3:] == [*figures_width.SIGNS]
     source = drawing.source.sort_values("margin", ascending=False)
     lines = [line for axes in drawing.figure.axes for line in axes.lines]
     assert [line.get_ydata()[0] for line in lines if line.get_marker() == "_"] == source["low"].tolist()

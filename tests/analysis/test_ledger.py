@@ -79,9 +79,10 @@ def test_what_has_no_verdict_is_told_and_the_claims_that_it_names_are_there(rows
     ledger.write(out, CLASSES)
     for name in ("ledger.md", "ledger.html"):
         text = (out / name).read_text("utf-8").partition("What has no verdict")[2]
-        assert all(
-            place in text and html.escape(why.partition("`")[0], quote=False) in text for place, _, why in UNJUDGED
-        )
+        for row in UNJUDGED:
+            for told in row:
+                plain = html.escape(told, quote=False)
+                assert (re.sub("`([^`]+)`", r"<code>\1</code>", plain) if name.endswith("html") else plain) in text
 
 
 def test_claims_on_the_same_sentence_name_each_other(rows):

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from analysis import captions, committed, paired, plateau, records
-from fc_width.recipes import RECIPES
+from fc_width.recipes import RECIPES, sweep_widths
 
 README, MEASURED = (" ".join(Path(name).read_text("utf-8").split()) for name in ("README.md", "analysis/README.md"))
 PRINTED = ("w-softmax:0.5", "w-softmax:1", "w-softmax:1.5")
@@ -259,6 +259,7 @@ def seconds():
 
 def test_a_run_takes_about_as_long_as_its_recipe_says():
     """Within a factor of 2.5 of the median: machines of one name differ by two and more."""
+    timed = set()
     for pack in committed.SWEEPS:
         table = runs(pack)
         recipe = str(table["name"].iloc[0])
@@ -266,6 +267,43 @@ def test_a_run_takes_about_as_long_as_its_recipe_says():
         on_it = table[table["device"].str.contains("Xeon" if "Xeon" in named.hardware else "EPYC")]
         if len(on_it) and table["dataset"].iloc[0] == named.recipe.dataset:
             assert 0.4 < on_it["seconds"].median() / named.seconds < 2.5, recipe
+            timed.add(recipe)
+    small = {f"{name}-small" for name in ("mnist", "cifar10", "cifar100")}
+    assert timed >= {"digits", "paper-mnist", "cifar10-small-long", "cifar100-small-long", *small}
+
+
+@said
+def limits():
+    """Which widths of a sweep's own were not run."""
+    tables = {name: swept(f"{name}-small") for name in ("cifar10", "fashion-mnist", "cifar100")}
+    missing = {
+        (name, loss): [
+            f"{width:,}"
+            for width in sweep_widths(int(table["classes"].iloc[0]))
+            if width not in set(swept(f"{name}-small", loss)["width"])
+        ]
+        for name, table in tables.items()
+        for loss in ("softmax", "w-softmax:1")
+    }
+    assert missing["cifar10", "softmax"] == missing["fashion-mnist", "softmax"]
+    ten, hundred = (missing[name, "softmax"] for name in ("cifar10", "cifar100"))
+    yield (
+        README,
+        f"softmax was not run at {listed(ten)} on CIFAR10 and Fashion-MNIST, nor at {listed(hundred)} on CIFAR100",
+    )
+    more = [
+        listed([width for width in missing[name, "w-softmax:1"] if width not in missing[name, "softmax"]])
+        for name in ("cifar10", "cifar100")
+    ]
+    yield README, f"moreover not at {more[0]} on CIFAR10 and {more[1]} on CIFAR100;"
+    for name in ("cifar10", "cifar100"):
+        table = runs(f"{name}-small")
+        others = table[~table["loss"].isin(["softmax", "w-softmax:1"])]
+        assert set(others["width"]) == {int(table["classes"].iloc[0]) - 1}
+    fashion = runs("fashion-mnist-small")
+    assert set(fashion["loss"]) == {"softmax", *PRINTED}
+    at = sorted(fashion.loc[fashion["loss"] != "softmax", "width"].unique())
+    yield README, f"and on Fashion-MNIST at {listed(list(map(str, at)))}, as printed, only."
 
 
 @said
@@ -621,7 +659,7 @@ def knees_by_errors():
         yield MEASURED, row
     rows = MEASURED.partition("| more errors than on the plateau, at most |")[2].partition("The others")[0]
     assert len(re.findall(r"\| [A-Z][^|]+ \|", rows)) == len(decided)
-    numbers = ("two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven")
+    numbers = ("two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
     yield MEASURED, f"on {numbers[few - 2]} of those {numbers[undecided - 2]} that is two images at most"
     fashion, ten, hundred = (swept(f"{name}-small") for name in ("fashion-mnist", "cifar10", "cifar100"))
     texts = [by_errors(own).text() for own in (fashion, ten, hundred)]

@@ -46,6 +46,16 @@ def test_the_sweep_against_the_loops(name, seeds):
         assert f"the sweep reaches {engine['of matmul'].removesuffix('%')} % of what large matrix products" in COSTS
 
 
+def test_the_sweep_learns_what_the_loop_learns_with_w_softmax_too():
+    rows, above = table("sweep-w-softmax")
+    assert above.startswith("digits, w-softmax:1, 4 runs of each way in each of 3 ")
+    found = rows[-1]["difference (95 %)"]
+    mean, low, high = map(minus, re.fullmatch(r"([-+][\d.]+) \(([-+][\d.]+) to ([-+][\d.]+)\)", found).groups())
+    assert f"α = 1 | [{mean} ({low} to {high})](../figures/benchmark-sweep-w-softmax.md), 12 seeds" in COSTS
+    assert low.startswith("−")
+    assert not high.startswith("−")
+
+
 @pytest.mark.parametrize(("name", "seeds"), [("sweep-fast", 12), ("sweep-mnist-small-fast", 8)])
 def test_the_sweep_with_numba(name, seeds):
     rows, above = table(name)

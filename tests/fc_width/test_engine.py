@@ -1,14 +1,15 @@
 """One worker with several runs in turns: the same records, and what it does when there is no room."""
 
+import contextlib
 import dataclasses
 import itertools
 import multiprocessing
 import os
+import shutil
 import signal
 import subprocess
 import sys
 from collections import Counter
-from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -173,7 +174,7 @@ def test_where_the_gpu_is_lost_the_worker_ends_and_blames_a_run_only_if_it_was_a
     for packed, among in ((3, [good, bad, dataclasses.replace(good, seed=1)]), (1, [bad])):
         expected = code if packed == 3 else alone
         told = pytest.warns(UserWarning, match="as they are.*: CaptureError: no graph.*operation not permitted")
-        with told if expected == CAPTURE else nullcontext(), pytest.raises(SystemExit) as ended:
+        with told if expected == CAPTURE else contextlib.nullcontext(), pytest.raises(SystemExit) as ended:
             _Worker(among, few_digits, store, "cpu", packed).work()
         assert ended.value.code == expected
         assert (bad.run_id in store.run_ids()) is (recorded and packed == 1)
@@ -370,26 +371,34 @@ class _Seen(Exception):
 
 @pytest.mark.skipif(not Path("/proc/self/smaps_rollup").exists(), reason="Linux tells what memory is shared")
 def test_workers_share_one_data_set(store, few_digits):
-    """Of 200 MiB of images, all of which it looks at for their mean, no worker has a copy."""
+    """Of 190 MiB of images, all of which a worker looks at for their mean before it trains, none has a copy."""
+    if shutil.disk_usage("/dev/shm").free < 300 * 2**20:
+        pytest.skip("the images want room in /dev/shm")
     peaks = []
-    for repeats in (1, 25_000):
-        images, labels = few_digits.train_images.repeat(repeats, 1, 1, 1), few_digits.train_labels.repeat(repeats)
-        dataset = dataclasses.replace(few_digits, train_images=images, train_labels=labels)
+    for repeats, epochs in ((1, 400), (1500, 1)):
+        dataset = dataclasses.replace(
+            few_digits,
+            train_images=few_digits.train_images.repeat(repeats, 16, 1, 1),
+            train_labels=few_digits.train_labels.repeat(repeats),
+            test_images=few_digits.test_images.repeat(1, 16, 1, 1),
+        )
         own = []
 
         def look(status, own=own):
-            for child in multiprocessing.active_children() if len(status.running) == 2 else ():
-                lines = Path(f"/proc/{child.pid}/smaps_rollup").read_text().splitlines()[1:]
-                own.append(sum(int(line.split()[1]) for line in lines if line.startswith("Private_")) / 1024)
-            if len(own) > 20:
+            if len(status.running) == 2 and min(status.running.values()) > 0:
+                for child in multiprocessing.active_children():
+                    with contextlib.suppress(OSError):  # it may have ended
+                        lines = Path(f"/proc/{child.pid}/smaps_rollup").read_text().splitlines()[1:]
+                        own.append(sum(int(line.split()[1]) for line in lines if line.startswith("Private_")) / 1024)
+            if len(own) > 6:
                 raise _Seen
 
-        recipes = [dataclasses.replace(RUNS[0], epochs=400, seed=seed) for seed in range(2)]
+        recipes = [dataclasses.replace(RUNS[0], epochs=epochs, softmax_epochs=0, seed=seed) for seed in range(2)]
         with pytest.raises(_Seen):
             engine.run_all(recipes, dataset, store, torch.device("cpu"), 2, look, poll_seconds=0.1)
         peaks.append(max(own))
     assert dataset.train_images.nbytes > 190 * 2**20
-    assert peaks[1] < peaks[0] + 60
+    assert peaks[1] < peaks[0] + 90
 
 
 def test_no_room_in_shared_memory_is_told_with_its_remedy(store, few_digits, monkeypatch):

@@ -1,6 +1,8 @@
 """What a sweep shows: every result once, and where it stands."""
 
 import dataclasses
+import errno
+import os
 
 import pytest
 
@@ -45,6 +47,14 @@ def test_a_log_has_every_result_once_and_a_line_now_and_then(store, capsys, monk
     # 2.5 of 3 runs of 3 epochs of 1,000 images in a minute
     assert lines[2:] == ["2 of 3 runs, 1 running, 1 failed, 125 images/s, 12 s left"] == told[1:]
     assert told[0] == "0 of 3 runs, 0 running"
+
+
+def test_a_full_disk_keeps_no_sweep_from_going_on(store, monkeypatch):
+    def full(line):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with Progress(RUNS, store, 1000, full) as show:
+        show(Status(frozenset(), {}))
 
 
 def test_a_terminal_has_a_bar(store, capsys, monkeypatch):

@@ -1,16 +1,18 @@
 """What is said of a folder of records."""
 
 import dataclasses
+import errno
 import json
 import os
 import time
+from pathlib import Path
 
 import pytest
 
 from fc_width.recipes import Recipe
 from fc_width.record import stopped_accuracy
 from fc_width.report import duration, status, table
-from fc_width.store import Store
+from fc_width.store import _HOST, Store
 from fc_width.sweep import main
 
 
@@ -69,12 +71,32 @@ def test_a_sweep_elsewhere_says_how_many_runs_it_has_how_fast_it_is_and_how_long
     about = {"recipe": dataclasses.asdict(Recipe())}
     stands = "16 of 18 runs, 2 running, 3,406 images/s, 3 min left"
     notice = tmp_path / ".0.sweep"
-    for told in ("", stands):
+    for told, age, said in [
+        ("", 5, None),
+        (stands, 5, stands),
+        (stands, 590, f"silent (if it was killed, remove {notice})"),
+    ]:
         notice.write_text(json.dumps({"host": "elsewhere", "pid": 7, "about": about, "stands": told}))
-        then = time.time() - 590
+        then = time.time() - age
         os.utime(notice, (then, then))
         lines = [line for line in status(store).splitlines() if line.startswith("sweep")]
-        assert lines == [f"sweep of process 7 on elsewhere: {stands}, said 10 min ago"] * bool(told)
+        assert len(lines) == bool(told)
+        assert all(line.startswith(f"sweep of process 7 on elsewhere: {said}, heard of ") for line in lines)
+    store.release("a_s0_0123456789")
+    assert "sweep of process 7 on elsewhere" in status(store)  # before it has begun a run
+
+
+def test_whoever_looks_removes_nothing_that_he_may_not(tmp_path, monkeypatch):
+    store = Store(tmp_path)
+    store.claim("a_s0_0123456789")
+    notice = {"host": _HOST, "pid": 2**22, "about": {"recipe": dataclasses.asdict(Recipe())}, "stands": "1 of 2"}
+    (tmp_path / ".0.sweep").write_text(json.dumps(notice))
+
+    def refuse(path, missing_ok=False):
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    monkeypatch.setattr(Path, "unlink", refuse)
+    assert "sweep of" not in status(store)
 
 
 def test_a_folder_that_is_no_sweep_s_says_so(tmp_path, capsys):

@@ -18,7 +18,7 @@ from fc_width.step import Step, batches
 from fc_width.train import _evaluate, build, run, split
 
 QUICK = Recipe(epochs=2, softmax_epochs=1, lr=0.05)
-LOSSES = ("softmax", "w-softmax:1", "w-softmax-centred:0.5", "w-softmax-simplex:1")
+LOSSES = ("softmax", "hinge", "w-softmax:1", "w-softmax-centred:0.5", "w-softmax-simplex:1")
 
 
 def trained(dataset, device, recipe, rehearse):

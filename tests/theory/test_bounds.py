@@ -694,6 +694,16 @@ def test_the_width_at_which_the_angle_is_near_the_simplex_s(C, M):
     assert bounds.width_of_share(C, 1.0) == C - 1
 
 
+@pytest.mark.parametrize("degrees", [20, 60, 75, 81.25, 82, 89])
+def test_no_narrower_width_is_known_to_reach_it(degrees):
+    """Of the codes kept for 50 vectors the one in R^12 is better than that in R^13."""
+    found = bounds.width_of_share(50, math.radians(degrees) / math.acos(-1 / 49))
+    angles = {M: math.degrees(largest_min_angle(50, M).lower) for M in [1, 2, 3, 12, 13, 14, 15, 21, 25]}
+    assert angles[12] > angles[13]
+    assert found <= min(M for M, angle in angles.items() if angle >= degrees)
+    assert math.degrees(largest_min_angle(50, found).lower) >= degrees
+
+
 def test_what_the_next_width_buys_is_told_as_far_as_it_is_known():
     rows = bounds.table(100, [16, 22, 32, 50, 98])
     for row, after in itertools.pairwise(rows):
