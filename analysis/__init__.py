@@ -11,8 +11,8 @@ Its modules:
 - Claims of measurements: `experiments` has all of them, from `experiments_width`, `experiments_loss`,
   `experiments_geometry`, `experiments_times` and `experiments_tables`; `experiment` says what one is, `evidence` what
   it is judged on.
-- The ledger: `verdicts` joins those and the claims of `theory`; `ledger` writes them, `page` (with `page_style`,
-  `mathtext`) as HTML.
+- The ledger: `verdicts` joins those and the claims of `theory`; `unjudged` has what is none; `ledger` writes them,
+  `page` (with `page_style`, `mathtext`) as HTML.
 - Advice: `advise`, with `widths`, `embeddings`, `remedy` and `recommend`.
 - Command lines: `__main__` (``python -m analysis``), `ledger`, `advise`.
 

@@ -648,7 +648,7 @@ def test_runs_of_two_recipes_under_one_name_are_refused():
     with pytest.raises(ValueError, match="expected one run a width and seed"):
         paper.runs(table, table.assign(run_id=table["run_id"] + "x"))
     assert judge_experiment(CLAIMS["better-mnist"], paper.runs(table, table)).verdict == REPRODUCED
-    table = paper.needed(CLAIMS["warm-start-mnist"])
+    table = paper.needed(CLAIMS["warm-start"])
     table.loc[table["name"].str.endswith("-cold"), "epochs"] += 1
     with pytest.raises(ValueError, match="one epochs"):
         paper.runs(table)

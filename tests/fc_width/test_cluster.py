@@ -261,7 +261,8 @@ def test_an_interrupt_ends_it_soon_and_cleanly(number, machines, tmp_path):
     _, error = process.communicate(timeout=30)
     assert time.monotonic() - started < 8
     assert process.returncode == 130
-    assert f"interrupted; it goes on with  python -m fc_width.sweep --cluster {machines.address} " in error
+    assert "interrupted; it goes on with  python -m fc_width.sweep --device cpu " in error
+    assert f" --cluster {machines.address}\n" in error
     assert "Traceback" not in error
     assert list(out.iterdir()) == []
     wait_for(lambda: not machines.runs(), 20)
