@@ -59,7 +59,7 @@ def w_softmax_logits(
     with full_precision(embeddings.device.type):
         if not (near and unseen):
             logits, square = _logits(embeddings.to(wide), weight.to(wide), labels, alpha, center)
-            if not near or float(square.detach().amin()) >= CLOSE:
+            if not near or wide == torch.float64 or float(square.detach().amin()) >= CLOSE:
                 return logits
         return _logits(embeddings.double(), weight.double(), labels, alpha, center)[0].to(wide)
 

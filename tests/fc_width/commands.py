@@ -1,5 +1,6 @@
 """Commands for tests, and what they leave."""
 
+import os
 import subprocess
 import sys
 
@@ -41,3 +42,17 @@ def parent_of(pid):
             return int(stream.read().rpartition(")")[2].split()[1])
     except OSError:
         return None
+
+
+def as_two_processes(script, folder):
+    """Run a script as the ranks 0 and 1, which meet at a file; see that both end by saying that all was equal."""
+    started = [
+        subprocess.Popen(
+            [sys.executable, "-c", script, str(rank), str(folder / "rendezvous")],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"},
+        )
+        for rank in range(2)
+    ]  # fmt: skip
+    for process in started:
+        said, complaint = process.communicate(timeout=120)
+        assert said == "equal\n", complaint

@@ -4,10 +4,8 @@ import copy
 import dataclasses
 import itertools
 import math
-import os
-import subprocess
-import sys
 
+import commands
 import numpy as np
 import pytest
 import torch
@@ -393,16 +391,7 @@ print("equal")
 
 
 def test_the_library_s_distributed_wrapper_gathers_the_batch_of_two_processes(tmp_path):
-    started = [
-        subprocess.Popen(
-            [sys.executable, "-c", WRAPPED, str(rank), str(tmp_path / "rendezvous")],
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"},
-        )
-        for rank in range(2)
-    ]  # fmt: skip
-    for process in started:
-        said, complaint = process.communicate(timeout=120)
-        assert said == "equal\n", complaint
+    commands.as_two_processes(WRAPPED, tmp_path)
 
 
 def test_alpha_of_the_wrapper_is_the_loss_s():

@@ -1,9 +1,6 @@
 """Gradients of gradients, and torch.func, against the loss written out: Eq. 1 with every biased weight in memory."""
 
-import os
-import subprocess
-import sys
-
+import commands
 import pytest
 import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
@@ -334,13 +331,4 @@ print("equal")
     not hasattr(torch.cpu.current_stream(), "record_event"), reason="fully_shard on a CPU wants a later torch than 2.6"
 )
 def test_sharded_and_data_parallel_training_have_the_gradients_of_one_process(tmp_path):
-    started = [
-        subprocess.Popen(
-            [sys.executable, "-c", SHARDED, str(rank), str(tmp_path / "rendezvous")],
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"},
-        )
-        for rank in range(2)
-    ]  # fmt: skip
-    for process in started:
-        said, complaint = process.communicate(timeout=120)
-        assert said == "equal\n", complaint
+    commands.as_two_processes(SHARDED, tmp_path)
