@@ -5,8 +5,8 @@ Its modules:
 - What is trained: `data` (with `formats`), `backbone`, `losses` (with `w_softmax`, `simplex_head`, `checks`),
   `baselines`, `loss_names`; `recipes` say all of a run.
 - One run: `train` takes the steps of `step` (on CUDA with `fused`, `fused_layer`, `fused_convolution`, on a CPU with
-  `fused_norm`), measures `geometry`, and makes a `record` with its `provenance`; `checkpoint` has the state of an
-  unfinished one.
+  `fused_norm`; on images that `augment` has moved, if the recipe says so), measures `geometry`, and makes a `record`
+  with its `provenance`; `checkpoint` has the state of an unfinished one.
 - Many: `engine` runs them on this machine, `cluster` on Ray, both with `worker`; `store` keeps the records;
   `gpu_errors` tells what went wrong.
 - Command lines: `sweep` (with `options`, `progress`, `report`) and `benchmark`, with `benchmark_losses`,

@@ -18,6 +18,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from fc_width import augment
 from fc_width.backbone import Backbone
 from fc_width.checks import check_range, labels_checked
 from fc_width.data import Dataset
@@ -181,6 +182,9 @@ class Step:
         self.rates = torch.tensor(rates, dtype=numbers, device=self.device)
         self.step = torch.zeros(1, dtype=torch.int64, device=self.device)
         self.order = self.trained.to(self.device, copy=True)
+        self.shift = recipe.shift
+        self.drawn = torch.zeros((count, 3), dtype=torch.int64, device=self.device) if recipe.augments else None
+        self.each = torch.arange(self.batch_size, device=self.device)
         self.place = torch.arange(self.batch_size, device=self.device)  # of the batch in the epoch's order
         self.right = torch.zeros(self.batch_size, device=self.device)  # how often, at each place of a batch
         self.total = torch.zeros((), device=self.device)
@@ -191,14 +195,17 @@ class Step:
             for parameter in group["params"]:  # from the start, so that every step is the same one
                 self.optimizer.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
 
-    def epoch(self, order: torch.Tensor, alpha: float) -> Iterator[None]:
-        """Train on the samples in an order (N,), at α where the loss has one; yields after every step.
+    def epoch(self, order: torch.Tensor, alpha: float, drawn: torch.Tensor | None = None) -> Iterator[None]:
+        """Train on the samples in an order (N,), at α where the loss has one, where the recipe augments them as `drawn`
+        (N, 3) in that order; yields after every step.
 
         *Raises*: `NonFiniteError` on a CPU if a feature is not finite."""
         if isinstance(self.loss, WSoftmaxLoss | SimplexWSoftmaxLoss) and alpha != self.loss.alpha:
             self.loss.alpha, self.graph = alpha, None  # α is a constant of the graph
         self.backbone.train()
         self.order.copy_(order)
+        if self.drawn is not None and drawn is not None:
+            self.drawn.copy_(drawn)
         self.place.copy_(torch.arange(self.batch_size, device=self.device))
         self.right.zero_()
         self.total.zero_()
@@ -242,10 +249,14 @@ class Step:
 
     @_no_file_of_ours()
     def _batch(self, size: int) -> None:
-        chosen = self.order[self.place[:size]]
+        places = self.place[:size]
+        chosen = self.order[places]
         labels = self.labels[chosen]
+        images = self.data.train[0]
+        if self.drawn is not None:
+            images, chosen = augment.augmented(images, chosen, self.drawn[places], self.shift), self.each[:size]
         torch.index_select(self.rates, 0, self.step, out=self.rate)
-        embeddings = self.embed(self.data.train[0], chosen)
+        embeddings = self.embed(images, chosen)
         with labels_checked():
             value = self.loss(embeddings, labels)
         self.optimizer.zero_grad()

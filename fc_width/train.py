@@ -15,7 +15,7 @@ from dataclasses import asdict
 import numpy as np
 import torch
 
-from fc_width import checkpoint, geometry, provenance
+from fc_width import augment, checkpoint, geometry, provenance
 from fc_width.backbone import BACKBONES, Backbone
 from fc_width.data import Dataset
 from fc_width.loss_names import Loss, make_loss, parse_loss
@@ -39,11 +39,12 @@ def run(recipe: Recipe, dataset: Dataset, device: torch.device | str = "cpu") ->
     *Arguments*: `recipe`; `dataset`, the one that the recipe names; `device`.
 
     *Returns*: a record with the keys `run_id`, `recipe`, `classes` (C), `status` (`done`, or `diverged` if the loss
-    of an epoch, a feature or a weight was not finite), `train_accuracy` (per epoch, a running mean while training)
-    and `test_accuracy` (per epoch), both in 0…1 and at the test-time weights; where the recipe has some of the training
-    images held out, `validation_accuracy` likewise, of these (what is of `train` is of the others); `batch_inverted`
-    and `batch_angle` (the loss's `health` on the last batch of each epoch); `final` (accuracies, mean angles in degrees
-    and the inverted share, on train and test); `class_angles` (Eq. 14, degrees, per class, on train and test);
+    of an epoch, a feature or a weight was not finite), `train_accuracy` (per epoch, a running mean while training, of
+    augmented images where the recipe has them) and `test_accuracy` (per epoch), both in 0…1 and at the test-time
+    weights; where the recipe has some of the training images held out, `validation_accuracy` likewise, of these (what
+    is of `train` is of the others); `batch_inverted` and `batch_angle` (the loss's `health` on the last batch of each
+    epoch); `final` (accuracies, mean angles in degrees and the inverted share, on train and test, of images as they
+    are); `class_angles` (Eq. 14, degrees, per class, on train and test);
     `geometry` (smallest angle of the weights, NC1–NC3, norm of the weights' sum); where M ≤ 3, `features` (the first
     test embeddings, their labels, and the classifier); `correct` (the test predictions' correctness, packed bits in
     base64); `largest_class` (the share of the test images that are of their largest class: what naming it every
@@ -118,6 +119,7 @@ def _pieces(
     backbone = backbone.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     loss = loss.to(device)
     trained, validation = split(recipe, dataset)
+    augment.check_shift(recipe.shift, dataset.image_shape)
     step = Step(recipe, backbone, loss, batches(dataset, device), trained)
     order = torch.Generator().manual_seed(derived_seed(recipe.seed, "order"))
     history: dict[str, list[float]] = {key: [] for key in (*HISTORY, *([VALIDATION] if len(validation) else []))}
@@ -183,6 +185,7 @@ def check_fit(recipe: Recipe, dataset: Dataset) -> None:
             raise
         raise MemoryError(f"no memory for a network of M={recipe.width} units") from None
     split(recipe, dataset)
+    augment.check_shift(recipe.shift, dataset.image_shape)
 
 
 def split(recipe: Recipe, dataset: Dataset) -> tuple[torch.Tensor, torch.Tensor]:
@@ -233,8 +236,13 @@ def _train(
     done = steps // recipe.epochs * first
     for epoch in range(first, recipe.epochs):
         bias = 0.0 if alpha is None or epoch < recipe.softmax_epochs else alpha
+        met = step.trained[torch.randperm(samples, generator=order)]
+        drawn = None
+        if recipe.augments:  # by a seed for each epoch, so that a run that goes on needs no state
+            seed = derived_seed(recipe.seed, f"augmentation in epoch {epoch}")
+            drawn = augment.draw(samples, recipe.flip, recipe.shift, seed)
         try:
-            for _ in step.epoch(step.trained[torch.randperm(samples, generator=order)], bias):
+            for _ in step.epoch(met, bias, drawn):
                 done += 1
                 yield done / steps  # after the last one others hand work to their devices before this one is waited for
         except NonFiniteError:

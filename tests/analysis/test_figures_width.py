@@ -43,6 +43,8 @@ def runs(classes=10, loss="softmax", seeds=3, good_from=4, name="mnist-small", w
                     "epochs": 4,
                     "softmax_epochs": 1,
                     "validation": 0.0,
+                    "flip": 0.0,
+                    "shift": 0,
                     "fc_parameters": 145 * width,
                     "classifier_parameters": classes * width,
                     "epoch_accuracy": {split: [0.9] for split in ("train", "test")},

@@ -47,19 +47,20 @@ def end(running):
 
 @pytest.mark.parametrize("epochs", [1, 2, 3, 4])
 @pytest.mark.parametrize(
-    ("loss", "validation"),
+    ("loss", "changes"),
     [
-        ("softmax", 0.0),
-        ("w-softmax:1", 0.0),
-        ("w-softmax:1", 0.2),
-        ("w-softmax-simplex:1", 0.0),
-        ("center", 0.0),
-        ("l-softmax", 0.0),
+        ("softmax", {}),
+        ("w-softmax:1", {}),
+        ("w-softmax:1", {"validation": 0.2}),
+        ("w-softmax:1", {"flip": 0.5, "shift": 1}),
+        ("w-softmax-simplex:1", {}),
+        ("center", {}),
+        ("l-softmax", {}),
     ],
 )
-def test_a_run_goes_on_from_its_last_epoch_to_the_same_record(loss, validation, epochs, store, few_digits):
+def test_a_run_goes_on_from_its_last_epoch_to_the_same_record(loss, changes, epochs, store, few_digits):
     """In the softmax phase, at its end, after it, and while it is measured."""
-    recipe = dataclasses.replace(RECIPE, loss=loss, validation=validation)
+    recipe = dataclasses.replace(RECIPE, loss=loss, **changes)
     killed = Running(recipe, few_digits, store=store)
     saved = set()
     while len(saved) < epochs:

@@ -322,7 +322,7 @@ def test_places(monkeypatch):
 @pytest.mark.parametrize("precision", ["auto", "float32"])
 def test_runs_in_turns_on_a_gpu_learn_what_they_learn_alone(precision, store, few_digits, monkeypatch):
     recipes = [dataclasses.replace(each, epochs=8, softmax_epochs=2, precision=precision) for each in RUNS]
-    recipes[-1] = dataclasses.replace(recipes[-1], validation=0.2)
+    recipes[-1] = dataclasses.replace(recipes[-1], validation=0.2, flip=0.5, shift=1)
     engine.run_all(recipes, few_digits, store, torch.device("cuda"), 3, lambda status: None)
     monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", False)
     for recipe in recipes:

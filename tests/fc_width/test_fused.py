@@ -13,6 +13,7 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from fc_width import augment
 from fc_width import step as module
 from fc_width.backbone import BACKBONES, FEATURES, Backbone, Stage
 from fc_width.benchmark_profile import _kind
@@ -194,9 +195,10 @@ def test_several_tiles_and_a_rest(monkeypatch):
     assert apart(case.fused_gradients(network), exact) < 1e-4 + 3 * apart(case.gradients(torch.float32), exact)
 
 
-@pytest.mark.parametrize("loss", ["softmax", "w-softmax:1"])
-def test_a_step_trains_the_same_network(loss, few_digits, monkeypatch):
-    recipe = Recipe(epochs=2, softmax_epochs=1, lr=0.05, loss=loss, precision="float32")
+@pytest.mark.parametrize(("loss", "shift"), [("softmax", 0), ("w-softmax:1", 0), ("softmax", 1)])
+def test_a_step_trains_the_same_network(loss, shift, few_digits, monkeypatch):
+    """Of images as they are, and moved."""
+    recipe = Recipe(epochs=2, softmax_epochs=1, lr=0.05, loss=loss, precision="float32", flip=shift / 2, shift=shift)
     states, hits = [], []
     for network in (lambda *_: None, lambda backbone, *_: fused.FusedBackbone(backbone, torch.float32)):
         monkeypatch.setattr(module, "_fused", network)
@@ -206,7 +208,8 @@ def test_a_step_trains_the_same_network(loss, few_digits, monkeypatch):
             backbone = backbone.to(DEVICE).to(memory_format=torch.channels_last)
             step = Step(recipe, backbone, head.to(DEVICE), batches(few, DEVICE))
             for epoch in range(2):  # with a batch that is not whole
-                list(step.epoch(torch.arange(len(few.train_labels)), float(epoch)))
+                drawn = augment.draw(len(few.train_labels), recipe.flip, shift, seed=epoch) if shift else None
+                list(step.epoch(torch.arange(len(few.train_labels)), float(epoch), drawn))
         if DEVICE.type == "cuda":
             torch.cuda.synchronize()
         states.append(backbone.state_dict() | head.state_dict() | {"total": step.total})

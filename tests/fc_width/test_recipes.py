@@ -23,6 +23,8 @@ def test_run_ids_are_readable_distinct_and_stable():
         {"loss": "softmax"},
         {"momentum": 0.8},
         {"validation": 0.1},
+        {"flip": 0.5},
+        {"shift": 1},
     ]
     ids = {dataclasses.replace(recipe, **change).run_id for change in changes}
     assert len(ids | {recipe.run_id}) == len(changes) + 1
@@ -31,10 +33,10 @@ def test_run_ids_are_readable_distinct_and_stable():
 def test_a_field_added_at_its_default_does_not_change_the_id():
     @dataclasses.dataclass(frozen=True)
     class Later(Recipe):
-        augment: str = "none"
+        dropout: float = 0.0
 
     assert Later(name="x", width=3).run_id == Recipe(name="x", width=3).run_id
-    assert Later(name="x", width=3, augment="mirror").run_id != Recipe(name="x", width=3).run_id
+    assert Later(name="x", width=3, dropout=0.5).run_id != Recipe(name="x", width=3).run_id
 
 
 @pytest.mark.parametrize(
@@ -65,6 +67,10 @@ def test_widths(classes, widths):
         ({"lr": float("nan")}, "lr must be finite and above 0, got nan"),
         ({"validation": 1.0}, "validation must be in 0…1, and below 1, got 1.0"),
         ({"validation": float("nan")}, "validation must be in 0…1, and below 1, got nan"),
+        ({"flip": 1.5}, r"flip must be in 0…1, got 1\.5"),
+        ({"flip": float("nan")}, "flip must be in 0…1, got nan"),
+        ({"shift": -1}, "shift must be finite and at least 0, got -1"),
+        ({"shift": 1.0}, r"shift must be an integer, got 1\.0"),
         ({"weight_decay": -1.0}, "weight_decay must be finite and at least 0, got -1.0"),
     ],
 )
@@ -85,7 +91,7 @@ def test_named_recipes_are_whole():
     assert default_recipe("own-photos") == "own-small"
 
 
-def test_long_cold_and_validated_change_nothing_else():
+def test_long_cold_validated_and_augmented_change_nothing_else():
     """Three times as long: the same learning rates at the same shares of the training, and nothing else changed."""
     short, long = RECIPES["cifar10-small"].recipe, RECIPES["cifar10-small-long"].recipe
     assert short.differences(long) == {
@@ -97,6 +103,9 @@ def test_long_cold_and_validated_change_nothing_else():
     validated = RECIPES["cifar10-small-validated"].recipe
     told = long.differences(validated)
     assert told == {"name": (long.name, validated.name), "validation": (0.0, 0.1)}
+    augmented = RECIPES["cifar10-small-augmented"].recipe
+    told = long.differences(augmented)
+    assert told == {"name": (long.name, augmented.name), "flip": (0.0, 0.5), "shift": (0, 4)}
     warm, cold = RECIPES["mnist-small"].recipe, RECIPES["mnist-small-cold"].recipe
     assert warm.differences(cold) == {"name": ("mnist-small", "mnist-small-cold"), "softmax_epochs": (1, 0)}
 

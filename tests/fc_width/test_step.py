@@ -9,6 +9,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from fc_width import augment
 from fc_width import step as module
 from fc_width.backbone import BACKBONES, Backbone
 from fc_width.benchmark_losses import _peak
@@ -163,8 +164,10 @@ def step_without_data(recipe, dataset, trained=None):
 
 @pytest.mark.parametrize("batch_size", [50, 5])  # more samples than classes, and fewer
 @pytest.mark.parametrize("name", [*LOSSES, "w-softmax:0", "w-softmax-centred:1", "w-softmax:0.5"])
-def test_a_step_asks_the_host_nothing(name, batch_size, few_digits, without_a_gpu):
-    step = step_without_data(dataclasses.replace(QUICK, loss=name, batch_size=batch_size), few_digits)
+@pytest.mark.parametrize("shift", [0, 2])
+def test_a_step_asks_the_host_nothing(shift, name, batch_size, few_digits, without_a_gpu):
+    recipe = dataclasses.replace(QUICK, loss=name, batch_size=batch_size, flip=shift / 4, shift=shift)
+    step = step_without_data(recipe, few_digits)
     with OnTheDevice() as seen:
         step._batch(batch_size)
     assert seen.updated == sum(1 for each in (step.backbone, step.loss) for _ in each.parameters())
@@ -209,17 +212,20 @@ class HandedOver(TorchDispatchMode):
         return found
 
 
-def test_an_epoch_and_an_evaluation_are_handed_one_list_of_indices_each(few_digits, without_a_gpu):
-    recipe = dataclasses.replace(QUICK, loss="w-softmax:1", validation=0.2)
+@pytest.mark.parametrize("shift", [0, 1])
+def test_an_epoch_and_an_evaluation_are_handed_one_list_of_indices_each(shift, few_digits, without_a_gpu):
+    """And an epoch what is drawn of its images, where they are moved."""
+    recipe = dataclasses.replace(QUICK, loss="w-softmax:1", validation=0.2, shift=shift)
     kept, held_out = split(recipe, few_digits)
     step = step_without_data(recipe, few_digits, kept)
     with HandedOver() as epoch:
-        assert len(list(step.epoch(kept[torch.randperm(len(kept))], 1.0))) == 3  # of 104 images the last four too
+        drawn = augment.draw(len(kept), 0.0, shift, 0) if shift else None
+        assert len(list(step.epoch(kept[torch.randperm(len(kept))], 1.0, drawn))) == 3  # of 104 images the last 4 too
     with HandedOver() as validation:
         list(_evaluate(step, step.data.train, held_out))
     with HandedOver() as test:
         list(_evaluate(step, step.data.test))
-    assert [len(each.copies) for each in (epoch, validation, test)] == [1, 1, 0]
+    assert [len(each.copies) for each in (epoch, validation, test)] == [1 + shift, 1, 0]
 
 
 def test_two_data_sets_of_the_same_tensors_are_two(few_digits):

@@ -248,8 +248,9 @@ def test_the_data_order_does_not_depend_on_the_network(few_digits, monkeypatch):
 
 def test_seeds_for_different_purposes_differ():
     assert derived_seed(0, "order") == 40874676933668353  # as the records that exist were made with
-    found = {derived_seed(seed, purpose) for seed in range(50) for purpose in ("initialisation", "order", "validation")}
-    assert len(found) == 150
+    purposes = "initialisation", "order", "validation", "augmentation in epoch 0", "augmentation in epoch 1"
+    found = {derived_seed(seed, purpose) for seed in range(50) for purpose in purposes}
+    assert len(found) == 250
 
 
 def test_building_a_network_leaves_the_global_generator_alone(few_digits):
