@@ -35,7 +35,7 @@ from fc_width.engine import run_all
 from fc_width.loss_names import check_installed, loss_name, parse_loss
 from fc_width.options import File, Folder, Number
 from fc_width.recipes import Recipe, of_known_data
-from fc_width.step import channel_statistics, in_bfloat16, optimizer_of
+from fc_width.step import channel_statistics, in_bfloat16, parameter_groups
 from fc_width.store import Store
 from fc_width.train import build, derived_seed
 from fc_width.worker import default_workers, described
@@ -298,7 +298,8 @@ def _ordinary_run(recipe: Recipe, dataset: Dataset, device: torch.device, autoca
     backbone, loss = build(recipe, dataset)
     of_torch_alone(backbone).to(device)
     loss.to(device)
-    optimizer = optimizer_of(recipe, backbone, loss)
+    groups = parameter_groups(recipe, backbone, loss)
+    optimizer = torch.optim.SGD(groups, lr=recipe.lr, momentum=recipe.momentum, fused=True)
     rate = recipe.lr_decay ** (1 / recipe.lr_decay_steps)
     schedule = torch.optim.lr_scheduler.ExponentialLR(optimizer, rate)
     accuracy, alpha = 0.0, parse_loss(recipe.loss)[1]

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import torch
 from torch import nn
+from torch.optim.sgd import sgd
 
 from fc_width import augment
 from fc_width.backbone import Backbone
@@ -174,7 +175,9 @@ class Step:
         self.fused = _fused(backbone, self.precision, self.device)
         self.trunk = _fused_trunk(backbone, self.precision, self.device)
         self.kernels = "triton" if self.fused is not None else "numba" if self.trunk is not None else ""
-        self.optimizer = optimizer_of(recipe, backbone, loss)
+        self.groups = parameter_groups(recipe, backbone, loss)
+        self.momentum = recipe.momentum
+        self.buffers = {each: torch.zeros_like(each) for group in self.groups for each in group["params"]}
         numbers = torch.float64 if self.device.type == "cpu" else torch.float32  # what the fused SGD reads
         self.rate = torch.zeros(1, dtype=numbers, device=self.device)
         steps = recipe.epochs * -(-count // recipe.batch_size)
@@ -188,12 +191,9 @@ class Step:
         self.place = torch.arange(self.batch_size, device=self.device)  # of the batch in the epoch's order
         self.right = torch.zeros(self.batch_size, device=self.device)  # how often, at each place of a batch
         self.total = torch.zeros((), device=self.device)
-        self.one = torch.ones((), device=self.device)
+        # what a step need not make anew; a CPU hardly notices, and torch imports sympy where it is given
+        self.one = None if self.device.type == "cpu" else torch.ones((), device=self.device)
         self.graph: torch.cuda.CUDAGraph | None = None
-        for group in self.optimizer.param_groups:
-            group["lr"] = self.rate
-            for parameter in group["params"]:  # from the start, so that every step is the same one
-                self.optimizer.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
 
     def epoch(self, order: torch.Tensor, alpha: float, drawn: torch.Tensor | None = None) -> Iterator[None]:
         """Train on the samples in an order (N,), at α where the loss has one, where the recipe augments them as `drawn`
@@ -245,7 +245,7 @@ class Step:
             self._batch(self.batch_size)
             for tensor, value in zip(changed, before, strict=True):
                 tensor.copy_(value)
-        self.optimizer.zero_grad()
+        self._zero_grad()
 
     @_no_file_of_ours()
     def _batch(self, size: int) -> None:
@@ -259,15 +259,37 @@ class Step:
         embeddings = self.embed(images, chosen)
         with labels_checked():
             value = self.loss(embeddings, labels)
-        self.optimizer.zero_grad()
+        self._zero_grad()
         value.backward(self.one)
         if self.fused is not None:
             self.fused.hand_over()
-        self.optimizer.step()
         with torch.no_grad():
+            self._update()
             self.right[:size].add_(self.loss.logits(embeddings).argmax(1) == labels)  # `+=` would copy it to itself
             self.total += value
         torch._foreach_add_([self.place, self.step], [self.batch_size, 1])
+
+    def _zero_grad(self) -> None:
+        self.backbone.zero_grad()
+        self.loss.zero_grad()
+
+    def _update(self) -> None:
+        """What `torch.optim.SGD(fused=True)` does in a step, by the function that it is made of: the class itself
+        imports torch's compiler, which takes two seconds of the start of every worker."""
+        for group in self.groups:
+            moved = [each for each in group["params"] if each.grad is not None]
+            sgd(
+                moved,
+                [each.grad for each in moved],
+                [self.buffers[each] for each in moved],
+                fused=True,
+                weight_decay=group["weight_decay"],
+                momentum=self.momentum,
+                lr=self.rate,  # type: ignore[arg-type]  # a tensor, which a fused step reads on its device
+                dampening=0.0,
+                nesterov=False,
+                maximize=False,
+            )
 
     @_no_file_of_ours()
     def embed(self, images: torch.Tensor, chosen: torch.Tensor) -> torch.Tensor:
@@ -284,7 +306,7 @@ class Step:
         modules = (self.backbone, self.loss)
         return [
             *(each.detach() for module in modules for each in (*module.parameters(), *module.buffers())),
-            *(state["momentum_buffer"] for state in self.optimizer.state.values()),
+            *self.buffers.values(),
             *(self.step, self.place, self.right, self.total),
         ]
 
@@ -330,11 +352,10 @@ def numba_is_off() -> bool:
     return os.environ.get("NUMBA_DISABLE_JIT", "0") not in ("", "0")
 
 
-def optimizer_of(recipe: Recipe, backbone: Backbone, loss: Loss) -> torch.optim.Optimizer:
-    """SGD with momentum; weight decay on matrices and kernels, not on biases, PReLU and batch norm."""
+def parameter_groups(recipe: Recipe, backbone: Backbone, loss: Loss) -> list[dict[str, Any]]:
+    """As `torch.optim` takes them: weight decay on matrices and kernels, not on biases, PReLU and batch norm."""
     parameters = [*backbone.parameters(), *loss.parameters()]
-    groups = [
+    return [
         {"params": [p for p in parameters if p.ndim > 1], "weight_decay": recipe.weight_decay},
         {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
     ]
-    return torch.optim.SGD(groups, lr=recipe.lr, momentum=recipe.momentum, fused=True)

@@ -6,7 +6,6 @@ from collections.abc import Collection
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-import joblib
 import threadpoolctl
 import torch
 
@@ -54,6 +53,8 @@ def default_workers(device: torch.device) -> int:
     `PACKED` on a GPU."""
     if device.type != "cpu":
         return PACKED
+    import joblib  # which a worker need not wait for
+
     return int(joblib.cpu_count())
 
 

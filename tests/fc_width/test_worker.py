@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 
+import joblib
 import pytest
 import torch
 
@@ -32,7 +33,7 @@ def test_where_a_sweep_stands_is_read_from_its_store(store, few_digits):
 
 def test_a_worker_a_core_and_many_runs_on_a_gpu(monkeypatch):
     assert worker.default_workers(torch.device("cuda")) == worker.PACKED
-    monkeypatch.setattr(worker.joblib, "cpu_count", lambda: 3)
+    monkeypatch.setattr(joblib, "cpu_count", lambda: 3)
     assert worker.default_workers(torch.device("cpu")) == 3
 
 
@@ -68,3 +69,20 @@ def test_an_error_of_many_lines_is_told_by_its_first():
     except RuntimeError as error:
         said = worker.described(error)
     assert said.startswith("RuntimeError: the size of tensor a must match (test_worker.py:")
+
+
+def test_a_worker_does_not_wait_for_torch_s_compiler():
+    """Some two seconds of every worker's start, which `torch.optim` and a gradient that is given import."""
+    script = (
+        "import sys, torch\n"
+        "import dataclasses\n"
+        "from fc_width.data import load\n"
+        "from fc_width.recipes import RECIPES\n"
+        "from fc_width.train import run\n"
+        "recipe = dataclasses.replace(RECIPES['digits'].recipe, epochs=2, softmax_epochs=1, loss='w-softmax:1')\n"
+        "assert run(recipe, load('digits'))['status'] == 'done'\n"
+        "print(*sorted({'torch._dynamo', 'sympy'} & sys.modules.keys()))\n"
+    )
+    environment = os.environ | {"NUMBA_DISABLE_JIT": "1"}
+    ended = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True)
+    assert ended.stdout == "\n", ended.stdout + ended.stderr
