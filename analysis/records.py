@@ -8,15 +8,16 @@ import json
 import math
 import shlex
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
 import pandas as pd
 
+from fc_width import company
 from fc_width.data import num_classes
-from fc_width.recipes import RECIPES, Recipe, recipe_from
+from fc_width.recipes import RECIPES, Recipe
 from fc_width.record import check_record, stopped_accuracy, stopped_epoch
 from fc_width.store import CorruptRecordError, Store
 from theory import console
@@ -103,26 +104,17 @@ def pack(folder: str | Path, file: Path) -> None:
     together = kept | {k: record for k, record in own.items() if record["status"] == "done" or k not in done}
     first = next(iter(own.values()))
     for record in together.values():
-        _check_alike(record, first, f"{file} and {folder}")
+        if apart := company.apart(company.of_record(record), company.of_record(first)):
+            told = ", ".join(f"{name} {values[0]!r} and {values[1]!r}" for name, values in apart.items())
+            raise ValueError(
+                f"{file} and {folder} hold runs that do not belong in one table ({told}): choose another --out"
+            )
     lines = "".join(f"{json.dumps(together[run_id])}\n" for run_id in sorted(together))
     file.parent.mkdir(parents=True, exist_ok=True)
     packed = io.BytesIO()
     with gzip.GzipFile("", "wb", 9, packed, mtime=0) as stream:
         stream.write(lines.encode())
     console.write_whole(file, packed.getvalue())
-
-
-def _check_alike(one: Mapping[str, Any], other: Mapping[str, Any], where: str) -> None:
-    """See that two records may stand in one table; `ValueError` naming what differs."""
-    recipes = [recipe_from(record["recipe"]) for record in (one, other)]
-    told = recipes[0].differences(recipes[1])
-    for key in ("data_sha256", "precision"):
-        values = [record.get("provenance", {}).get(key) for record in (one, other)]
-        if None not in values and values[0] != values[1]:
-            told[key] = (values[0], values[1])
-    if told:
-        differences = ", ".join(f"{name} {values[0]!r} and {values[1]!r}" for name, values in told.items())
-        raise ValueError(f"{where} hold runs that do not belong in one table ({differences}): choose another --out")
 
 
 def recipe_of(run: "pd.Series[Any]") -> Recipe:

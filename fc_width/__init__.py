@@ -8,7 +8,7 @@ Its modules:
   `fused_norm`; on images that `augment` has moved, if the recipe says so), measures `geometry`, and makes a `record`
   with its `provenance`; `checkpoint` has the state of an unfinished one.
 - Many: `engine` runs them on this machine, `cluster` on Ray, both with `worker`; `store` keeps the records;
-  `gpu_errors` tells what went wrong.
+  `company` says which belong together; `gpu_errors` tells what went wrong.
 - Command lines: `sweep` (with `options`, `progress`, `report`) and `benchmark`, with `benchmark_losses`,
   `benchmark_sweep`, `benchmark_cost`, `benchmark_profile`, `benchmark_step`, `benchmark_training` and
   `benchmark_timing`.

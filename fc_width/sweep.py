@@ -19,17 +19,17 @@ from typing import Annotated, Any, Literal
 import torch
 import tyro
 
-from fc_width import cluster, report
+from fc_width import cluster, company, report
 from fc_width.backbone import BACKBONES
 from fc_width.data import CLASSES, Dataset, canonical_name, load, num_classes
 from fc_width.engine import run_all
 from fc_width.loss_names import check_installed, loss_name, parse_loss
 from fc_width.options import Folder, Name, Names, Number, Numbers
 from fc_width.progress import Progress
-from fc_width.recipes import RECIPES, SWEPT, Recipe, default_recipe, recipe_from, sweep_widths
+from fc_width.recipes import RECIPES, SWEPT, Recipe, default_recipe, sweep_widths
 from fc_width.record import stopped_accuracy
 from fc_width.step import computed_in
-from fc_width.store import CorruptRecordError, Store
+from fc_width.store import Store
 from fc_width.train import check_fit
 from fc_width.worker import default_workers, set_convolutions
 from theory import console
@@ -168,69 +168,6 @@ def plan(options: Options, classes: int) -> list[Recipe]:
     return list(dict.fromkeys(sorted(runs, key=lambda run: (run.seed, run.width))))
 
 
-def check_folder(store: Store, runs: Sequence[Recipe]) -> list[str]:
-    """See that a folder's records are of these runs' recipe.
-
-    *Returns*: the ids of corrupt records.
-
-    *Raises*: `ValueError` if a record was made with another recipe.
-    """
-    corrupt = []
-    for run_id in sorted(store.run_ids()):
-        try:
-            record = store.read(run_id)
-        except FileNotFoundError:  # another sweep on the folder makes it again
-            continue
-        except CorruptRecordError:
-            corrupt.append(run_id)
-            continue
-        if told := _told(runs[0], record["recipe"]):
-            raise ValueError(f"{store.folder} holds records of another recipe ({told}): choose another --out")
-    return corrupt
-
-
-def _told(run: Recipe, other: dict[str, Any]) -> str:
-    """The fields, but the swept ones, in which another's recipe is not this run's."""
-    differences = run.differences(recipe_from(other))
-    return ", ".join(f"{name} {old!r}, not {new!r}" for name, (new, old) in differences.items())
-
-
-def check_data(store: Store, dataset: Dataset, computed: str | None = None) -> None:
-    """See that a folder's records were made from the same data, and computed in the same precision, unless that is not
-    known here; `ValueError` if one was not."""
-    for run_id in sorted(store.run_ids()):
-        made = (store.whole(run_id) or {}).get("provenance", {})
-        if made.get("data_sha256", dataset.checksum) != dataset.checksum:
-            raise ValueError(
-                f"{store.folder}: {run_id} was made from other data of the name {dataset.name} "
-                f"(SHA-256 {made['data_sha256']}, now {dataset.checksum}): choose another --out"
-            )
-        if computed and made.get("precision", computed) != computed:
-            raise ValueError(
-                f"{store.folder}: {run_id} was computed in {made['precision']}, here it would be {computed}: "
-                "choose another --out"
-            )
-
-
-def check_company(store: Store, about: dict[str, Any]) -> None:
-    """See that the sweeps at work on a folder belong together, also those that have no record yet.
-
-    *Arguments*: `store`; `about`, of this sweep: its `recipe` as a dictionary, `data_sha256`, and `precision` or none.
-
-    *Raises*: `ValueError` if one is of another recipe, other data or another precision."""
-    for path, notice in store.notices():
-        other = notice["about"]
-        told = _told(recipe_from(about["recipe"]), other["recipe"])
-        for key in ("data_sha256", "precision"):
-            if about[key] and other.get(key, about[key]) not in (None, about[key]):
-                told += f"{', ' if told else ''}{key} {other[key]}, not {about[key]}"
-        if told:
-            raise ValueError(
-                f"{store.folder}: another sweep is at work there that does not belong with this one ({told}): choose "
-                f"another --out (or, if it was killed on another machine, remove {path})"
-            )
-
-
 def _described(recipe: Recipe) -> str:
     named = RECIPES[recipe.name]
     lines = [f"{field.name} = {getattr(recipe, field.name)!r}" for field in dataclasses.fields(recipe)]
@@ -321,8 +258,9 @@ def _run(options: Options, base: Recipe, there: cluster.Cluster | None) -> int:
     runs = plan(options, classes)
     subset = base.dataset.partition(":")[2]
     store = Store(options.out or Path("runs") / (f"{base.name}-{subset}" if subset else base.name))
+    about: dict[str, Any] = {"recipe": dataclasses.asdict(runs[0]), "data_sha256": None, "precision": None}
     if dataset is not None:
-        check_data(store, dataset)  # also where nothing is left to do
+        about["data_sha256"] = dataset.checksum
         check_fit(runs[0], dataset)
     if there is not None:
         device = there.device(options.device)
@@ -332,7 +270,7 @@ def _run(options: Options, base: Recipe, there: cluster.Cluster | None) -> int:
         workers = default_workers(device) if options.workers is None else options.workers
     if workers < 1:
         raise ValueError(f"workers must be at least 1, got {workers}")
-    corrupt = check_folder(store, runs)
+    corrupt = company.check_folder(store, about)  # also where nothing is left to do
     wanted = {run.run_id for run in runs}
     done = (store.run_ids() & wanted) - set(corrupt)
     retried = [run_id for run_id in done if _failed(store, run_id)]
@@ -366,11 +304,10 @@ def _run(options: Options, base: Recipe, there: cluster.Cluster | None) -> int:
             print(
                 f"note: precision bfloat16: this {device.type} has no units for it, float32 is taken", file=sys.stderr
             )
-        about = {"recipe": dataclasses.asdict(runs[0]), "data_sha256": dataset.checksum, "precision": computed}
+        about |= {"data_sha256": dataset.checksum, "precision": computed}
         with store.notice(about) as tell:
-            check_company(store, about)
-            check_folder(store, runs)  # again: another sweep may have begun and ended since
-            check_data(store, dataset, computed)
+            company.check_others(store, about)
+            company.check_folder(store, about)  # again: another sweep may have begun and ended since
             for run_id in retried:
                 if _failed(store, run_id):  # still: another sweep on the folder may have made it since
                     store.discard(run_id)

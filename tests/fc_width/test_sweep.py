@@ -21,7 +21,7 @@ import pytest
 import torch
 from commands import parent_of, quiet, records
 
-from fc_width import loss_names, report, sweep
+from fc_width import company, loss_names, report, sweep
 from fc_width.data import canonical_name, num_classes
 from fc_width.recipes import RECIPES, Recipe
 from fc_width.store import Store
@@ -218,11 +218,14 @@ def test_what_fits_no_run_is_said_once(tmp_path, capsys):
     assert not Store(tmp_path / "runs").run_ids()
 
 
-def test_records_of_another_precision_are_refused(undisturbed, digits):
+def test_records_of_another_precision_are_refused(undisturbed):
     _, _, out = undisturbed
-    sweep.check_data(Store(out), digits, "float32")
-    with pytest.raises(ValueError, match="was computed in float32, here it would be bfloat16 autocast: choose another"):
-        sweep.check_data(Store(out), digits, "bfloat16 autocast")
+    about = company.of_record(next(Store(out).records()))
+    for here in (None, "float32"):
+        assert not company.check_folder(Store(out), about | {"precision": here})
+    message = r"holds records of another precision \(precision 'float32', not 'bfloat16 autocast'\): choose another"
+    with pytest.raises(ValueError, match=message):
+        company.check_folder(Store(out), about | {"precision": "bfloat16 autocast"})
 
 
 def test_a_sweep_in_float32_on_a_gpu_goes_on(tmp_path, monkeypatch):
@@ -236,7 +239,7 @@ def test_a_sweep_in_float32_on_a_gpu_goes_on(tmp_path, monkeypatch):
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (9, 0))
     told, ran = [], []
-    monkeypatch.setattr(sweep, "check_company", lambda store, about: told.append(about["precision"]))
+    monkeypatch.setattr(company, "check_others", lambda store, about: told.append(about["precision"]))
     monkeypatch.setattr(sweep, "run_all", lambda recipes, *others: ran.append(len(recipes)))
     assert main([*options, "--seeds", "2", "--device", "cuda"]) == 1  # as one run has no record
     assert (told, ran) == (["float32"], [2])
@@ -284,10 +287,12 @@ def test_the_first_classes_of_a_data_set(tmp_path, capsys):
     assert {run.dataset for run in runs} == {"digits:3"}
 
 
-def test_other_data_of_the_same_name_is_refused(undisturbed, few_digits, tmp_path):
+def test_other_data_of_the_same_name_is_refused(undisturbed, few_digits):
     _, _, out = undisturbed
-    with pytest.raises(ValueError, match="was made from other data of the name digits"):
-        sweep.check_data(Store(out), few_digits)
+    about = company.of_record(next(Store(out).records())) | {"data_sha256": few_digits.checksum}
+    wanted = rf"holds records of other data \(data_sha256 '\w+', not '{few_digits.checksum}'\): choose another --out"
+    with pytest.raises(ValueError, match=wanted):
+        company.check_folder(Store(out), about)
 
 
 def test_a_dry_run_says_how_much_and_writes_nothing(tmp_path, capsys):
@@ -365,8 +370,8 @@ def begun_elsewhere(folder, options, classes, **changes):
     ("options", "changes", "told"),
     [
         ({"set": ("lr=0.5",)}, {}, "(lr 0.5, not 0.05)"),
-        ({}, {"data_sha256": "0123"}, "(data_sha256 0123, not "),
-        ({}, {"precision": "bfloat16 autocast"}, "(precision bfloat16 autocast, not float32)"),
+        ({}, {"data_sha256": "0123"}, "(data_sha256 '0123', not '"),
+        ({}, {"precision": "bfloat16 autocast"}, "(precision 'bfloat16 autocast', not 'float32')"),
     ],
 )
 def test_sweeps_that_do_not_belong_together_find_out_before_a_record_is_there(options, changes, told, tmp_path, capsys):
@@ -628,7 +633,7 @@ def test_a_sweep_with_nothing_left_to_do_refuses_other_data_of_the_same_name(mor
     assert main([*own(tmp_path / "a" / "mine.npz"), *out]) == 0
     assert "own-mine: 2 classes, 8 training and 8 test images of 1×16×16" in capsys.readouterr().out
     assert main([*own(tmp_path / "b" / "mine.npz", seed=1), *out, *more]) == 2
-    assert "was made from other data of the name own-mine" in capsys.readouterr().err
+    assert "holds records of other data (data_sha256 '" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
