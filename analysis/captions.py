@@ -76,8 +76,8 @@ def caption(runs: pd.DataFrame) -> str:
         epochs += f", {100 * first['validation']:g} % of the training images held out"
     if first["flip"]:
         epochs += f", images mirrored with probability {first['flip']:g}"
-    if first["shift"]:
-        epochs += f", images moved by up to {first['shift']:g} pixel{'s' * (first['shift'] != 1)}"
+    if shift := int(first["shift"]):
+        epochs += f", images moved by up to {shift} pixel{'s' * (shift != 1)}"
     changes = CHANGES.get(first["backbone"])
     return (
         f"{first['name']}: {first['dataset']}, backbone {first['backbone']}"

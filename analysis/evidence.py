@@ -54,7 +54,9 @@ def of_recipes(table: pd.DataFrame) -> Iterator[Runs]:
             for _, of_loss in frame.groupby("loss"):
                 paired.single_seeds(of_loss)
         changes = CHANGES.get(group["backbone"].iloc[0], "")
-        yield Runs(str(name), str(dataset), str(feature), frames, CLASSES[str(dataset)], changes)
+        augmented = bool((group["flip"] > 0).any() or (group["shift"] > 0).any())
+        whole = CLASSES[str(dataset)]
+        yield Runs(str(name), str(dataset), str(feature), frames, whole, changes, augmented=augmented)
 
 
 def _losses(file: Path) -> pd.DataFrame:

@@ -23,7 +23,8 @@ class Runs:
 
     *Attributes*: `recipe`; `dataset`, without its `:K`; `feature`; `frames`, number of classes → rows of
     `records.load`; `classes`, C, whose rows are those of all classes; `changes`, what differs from the paper's
-    network, else ""; `kind`, what it is that `frames` hold; `machine`, of times, where it is known.
+    network, else ""; `kind`, what it is that `frames` hold; `machine`, of times, where it is known; `augmented`,
+    whether training images were mirrored or moved, which the paper does not say of its own.
     """
 
     recipe: str
@@ -34,6 +35,7 @@ class Runs:
     changes: str = ""
     kind: Kind = "runs"
     machine: str = ""
+    augmented: bool = False
 
     @property
     def margin(self) -> float:

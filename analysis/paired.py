@@ -17,6 +17,7 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import optimize, stats
 
+from fc_width.company import MADE
 from fc_width.recipes import SWEPT, Recipe
 
 CONFIDENCE = 0.95
@@ -25,7 +26,7 @@ CONFIDENCE = 0.95
 MIN_SEEDS = 3
 """Below so many seeds nothing is shown: two may well be equal, and their interval of no width says nothing."""
 
-SAME = (*(field.name for field in fields(Recipe) if field.name not in SWEPT), "classes", "data_sha256", "computed_in")
+SAME = (*(field.name for field in fields(Recipe) if field.name not in SWEPT), "classes", *MADE)
 """What runs must share to be compared."""
 
 

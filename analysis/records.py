@@ -40,15 +40,15 @@ def load(source: str | Path) -> pd.DataFrame:
     *Returns*: a DataFrame with the columns `run_id`, `status`, every field of the recipe, `classes` (C), `chance` (the
     share of the test images that are of their largest class; where a run does not say, 1/C), the final measurements
     (`test_accuracy` and the like, accuracies and shares in 0…1, angles in degrees), `met_accuracy` (the share of all
-    samples met in training that were right when met: the features from before the step on them, the classifier from
-    after it), `best_accuracy` (the test accuracy of the epoch that has the highest), `stopped_epoch` (from 1 on: the
-    one that is best on the validation images; NaN where none were held out) and `stopped_accuracy` (the test accuracy
-    after it), `later_met_accuracy` and `later_test_accuracy` (the means of those over the epochs after the softmax
-    phase), the geometry (`nc1`, …), `fc_parameters`, `classifier_parameters`, `seconds`, `error` (why a run failed),
-    the provenance (its precision as `computed_in`), and, as objects, `class_angles` (split → list of degrees),
-    `epoch_accuracy` (split → list of 0…1, on `train` of the images when met), `correct` (base64 of packed bits) and
-    `features` (M ≤ 3). What a run does not have (a diverged one, say) is NaN or None; the columns of `MEASURED` are
-    there though no run has them.
+    samples met in training, augmented where the recipe says so, that were right when met: the features from before the
+    step on them, the classifier from after it), `best_accuracy` (the test accuracy of the epoch that has the highest),
+    `stopped_epoch` (from 1 on: the one that is best on the validation images; NaN where none were held out) and
+    `stopped_accuracy` (the test accuracy after it), `later_met_accuracy` and `later_test_accuracy` (the means of those
+    over the epochs after the softmax phase), the geometry (`nc1`, …), `fc_parameters`, `classifier_parameters`,
+    `seconds`, `error` (why a run failed), the provenance (its precision as `computed_in`), and, as objects,
+    `class_angles` (split → list of degrees), `epoch_accuracy` (split → list of 0…1, on `train` of the images when met),
+    `correct` (base64 of packed bits) and `features` (M ≤ 3). What a run does not have (a diverged one, say) is NaN or
+    None; the columns of `MEASURED` are there though no run has them.
 
     *Raises*: `FileNotFoundError` if there is no record, naming the command that makes them; `ValueError` if a
     record or the file is corrupt."""
@@ -102,13 +102,15 @@ def pack(folder: str | Path, file: Path) -> None:
     kept = {record["run_id"]: record for record in _records(file)} if file.exists() else {}
     done = {run_id for run_id, record in kept.items() if record["status"] == "done"}
     together = kept | {k: record for k, record in own.items() if record["status"] == "done" or k not in done}
-    first = next(iter(own.values()))
+    known = company.of_record(next(iter(own.values())))
     for record in together.values():
-        if apart := company.apart(company.of_record(record), company.of_record(first)):
-            told = ", ".join(f"{name} {values[0]!r} and {values[1]!r}" for name, values in apart.items())
+        about = company.of_record(record)
+        if apart := company.apart(about, known):
+            told = company.told(apart, " and ")
             raise ValueError(
                 f"{file} and {folder} hold runs that do not belong in one table ({told}): choose another --out"
             )
+        known |= {key: value for key, value in about.items() if value is not None}  # a failed run knows less
     lines = "".join(f"{json.dumps(together[run_id])}\n" for run_id in sorted(together))
     file.parent.mkdir(parents=True, exist_ok=True)
     packed = io.BytesIO()

@@ -6,8 +6,8 @@ is the claim's; else, or if these are of so few seeds that none could decide, a 
 Where another recipe's runs of a small network are against what the first shows, or show all that it is against, both
 count, and the claim is INCONCLUSIVE: which of them the paper's network would follow is not known. All other recipes
 that have such runs are further evidence: shown, not counted. So is what else the same runs say of a claim, for
-instance at other widths. Fashion-MNIST is further evidence for MNIST; the digits, with 450 test images, are left
-out."""
+instance at other widths, and what runs on augmented images say, as the paper names no augmentation. Fashion-MNIST is
+further evidence for MNIST; the digits, with 450 test images, are left out."""
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -260,7 +260,7 @@ def _evidence(claim: Experiment, runs: Sequence[Runs]) -> tuple[Evidence, ...]:
             seeds = max(paired.MIN_SEEDS, *(finding.seeds for finding in findings))
             command = claim.command or _sweeps(claim, each.recipe, each.feature, seeds, each)
             found.append(Evidence(_name(each), verdict, findings, command, False, each.recipe))
-            if each.feature == FEATURE and each.dataset == claim.dataset:
+            if each.feature == FEATURE and each.dataset == claim.dataset and not each.augmented:
                 own.append((each, found[-1]))
         found += _beside(claim, each)
     if own:
@@ -327,8 +327,9 @@ def _decides(finding: Finding) -> bool:
 
 
 def _rank(claim: Experiment, runs: Runs) -> tuple[bool, bool, bool, str, str]:
-    """What counts first: the paper's data, the trunk's feature, the paper's network."""
-    return (runs.dataset != claim.dataset, runs.feature != FEATURE, bool(runs.changes), runs.recipe, runs.feature)
+    """What counts first: the paper's data, the trunk's feature, the paper's network; what is augmented, last."""
+    other = runs.dataset != claim.dataset or runs.augmented
+    return (other, runs.feature != FEATURE, bool(runs.changes), runs.recipe, runs.feature)
 
 
 def _name(runs: Runs) -> str:

@@ -29,7 +29,6 @@ KINDS = {  # part of the name of an operator, or of what called it: what it is
     "_PReLU": "PReLU, both ways",
     "batch_norm": "batch norm, both ways",
     "max_pool2d": "pools, both ways",
-    "SGD": "optimiser",
     "_fused_sgd": "optimiser",
     "mm": "matrix products: FC layer, classifier, geometry",
     "_Patches": "batches from the data set",

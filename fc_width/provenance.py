@@ -14,19 +14,8 @@ from fc_width.step import computed_in
 
 TRAINS = (
     *("augment", "backbone", "baselines", "checkpoint", "checks", "data", "formats", "fused", "fused_convolution"),
-    *(
-        "fused_layer",
-        "fused_norm",
-        "geometry",
-        "gpu_errors",
-        "loss_names",
-        "losses",
-        "provenance",
-        "recipes",
-        "simplex_head",
-        "step",
-    ),
-    *("train", "w_softmax"),
+    *("fused_layer", "fused_norm", "geometry", "gpu_errors", "loss_names", "losses", "provenance", "recipes"),
+    *("simplex_head", "step", "train", "w_softmax"),
 )
 """The modules that a record depends on."""
 

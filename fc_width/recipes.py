@@ -267,8 +267,8 @@ _name(dataclasses.replace(
     _long, recipe=dataclasses.replace(_long.recipe, name="cifar10-small-validated", validation=0.1),
 ))  # fmt: skip
 
-# Does W-Softmax gain where augmentation keeps softmax from overfitting? Fixed before any run: five seeds, the test
-# accuracy after the last epoch, α = 1 against softmax first.
+# Does W-Softmax gain where augmentation keeps softmax from overfitting? Fixed before any run: of five seeds, paired,
+# the test accuracy after the last epoch with α = 1 minus softmax's; another α, if any, later.
 #     python -m fc_width.sweep --recipe cifar10-small-augmented --widths 9 --losses softmax w-softmax:1 --seeds 5
 _name(dataclasses.replace(
     _long, recipe=dataclasses.replace(_long.recipe, name="cifar10-small-augmented", flip=0.5, shift=4),

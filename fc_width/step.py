@@ -191,15 +191,20 @@ class Step:
         self.place = torch.arange(self.batch_size, device=self.device)  # of the batch in the epoch's order
         self.right = torch.zeros(self.batch_size, device=self.device)  # how often, at each place of a batch
         self.total = torch.zeros((), device=self.device)
-        # what a step need not make anew; a CPU hardly notices, and torch imports sympy where it is given
+        # a launch less on a GPU; a CPU would not notice, and torch imports sympy where a gradient is given
         self.one = None if self.device.type == "cpu" else torch.ones((), device=self.device)
         self.graph: torch.cuda.CUDAGraph | None = None
 
     def epoch(self, order: torch.Tensor, alpha: float, drawn: torch.Tensor | None = None) -> Iterator[None]:
-        """Train on the samples in an order (N,), at α where the loss has one, where the recipe augments them as `drawn`
-        (N, 3) in that order; yields after every step.
+        """Train on the samples in an order (N,), at α where the loss has one; yields after every step.
 
-        *Raises*: `NonFiniteError` on a CPU if a feature is not finite."""
+        *Arguments*: `order`; `alpha`; `drawn` (N, 3), of a recipe that augments, and of no other: what is done to each
+        sample, in that order, as `augment.draw` has it.
+
+        *Raises*: `ValueError` if `drawn` is missing, or given and not wanted; `NonFiniteError` on a CPU if a feature is
+        not finite."""
+        if (drawn is None) != (self.drawn is None):
+            raise ValueError(f"drawn must be given if the recipe augments, and only then, got drawn={drawn}")
         if isinstance(self.loss, WSoftmaxLoss | SimplexWSoftmaxLoss) and alpha != self.loss.alpha:
             self.loss.alpha, self.graph = alpha, None  # α is a constant of the graph
         self.backbone.train()
@@ -263,16 +268,17 @@ class Step:
         value.backward(self.one)
         if self.fused is not None:
             self.fused.hand_over()
+        self._update()
         with torch.no_grad():
-            self._update()
             self.right[:size].add_(self.loss.logits(embeddings).argmax(1) == labels)  # `+=` would copy it to itself
             self.total += value
         torch._foreach_add_([self.place, self.step], [self.batch_size, 1])
 
     def _zero_grad(self) -> None:
-        self.backbone.zero_grad()
-        self.loss.zero_grad()
+        for each in self.buffers:
+            each.grad = None
 
+    @torch.no_grad()
     def _update(self) -> None:
         """What `torch.optim.SGD(fused=True)` does in a step, by the function that it is made of: the class itself
         imports torch's compiler, which takes two seconds of the start of every worker."""

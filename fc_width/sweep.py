@@ -52,7 +52,7 @@ class Options:
     """Named recipe (default: the small one of the data set): digits, mnist-small, fashion-mnist-small, cifar10-small,
     cifar100-small, own-small, paper-mnist, paper-cifar10, paper-cifar100; without the softmax phase mnist-small-cold,
     paper-mnist-cold; three times as long cifar10-small-long, cifar100-small-long, and with a tenth of the training
-    images held out cifar10-small-validated."""
+    images held out cifar10-small-validated, with all of them mirrored and moved cifar10-small-augmented."""
     widths: Numbers = ()
     """Widths M (default: 1, 2, 3, 4, around C/2 and C − 1, and multiples of C − 1 up to 30)."""
     losses: Names = ()
@@ -258,7 +258,7 @@ def _run(options: Options, base: Recipe, there: cluster.Cluster | None) -> int:
     runs = plan(options, classes)
     subset = base.dataset.partition(":")[2]
     store = Store(options.out or Path("runs") / (f"{base.name}-{subset}" if subset else base.name))
-    about: dict[str, Any] = {"recipe": dataclasses.asdict(runs[0]), "data_sha256": None, "precision": None}
+    about: dict[str, Any] = {"recipe": dataclasses.asdict(runs[0]), "data_sha256": None, "computed_in": None}
     if dataset is not None:
         about["data_sha256"] = dataset.checksum
         check_fit(runs[0], dataset)
@@ -304,7 +304,7 @@ def _run(options: Options, base: Recipe, there: cluster.Cluster | None) -> int:
             print(
                 f"note: precision bfloat16: this {device.type} has no units for it, float32 is taken", file=sys.stderr
             )
-        about |= {"data_sha256": dataset.checksum, "precision": computed}
+        about |= {"data_sha256": dataset.checksum, "computed_in": computed}
         with store.notice(about) as tell:
             company.check_others(store, about)
             company.check_folder(store, about)  # again: another sweep may have begun and ended since

@@ -42,6 +42,7 @@ def run(name, dataset, loss, width, classes, seed, feature="prelu-bn"):
         "run_id": f"{name}-{dataset}{subset}-{loss}-{width}-{feature}-{seed}",
         "status": "done",
         **{field: getattr(base, field) for field in ("backbone", "epochs", "softmax_epochs", "batch_size", "lr")},
+        **{field: getattr(base, field) for field in ("flip", "shift")},
         "name": name,
         "dataset": dataset + subset,
         "classes": classes,

@@ -438,6 +438,18 @@ def test_small_networks_contradict_each_other_number_by_number():
     assert (row.verdict, own_evidence(row)) == (NOT_REPRODUCED, [(NOT_REPRODUCED, True), (INCONCLUSIVE, False)])
 
 
+def test_augmented_runs_are_shown_and_never_count():
+    """The paper names no augmentation: they come last, contradict nothing and decide nothing."""
+    claim = CLAIMS["better-cifar10"]
+    short = paper.needed(claim, add("test_accuracy", -4, W), name="cifar10-small")
+    augmented = paper.needed(claim, name="cifar10-small-augmented")
+    row = judge_experiment(claim, paper.runs(short, augmented))
+    assert (row.verdict, own_evidence(row)) == (NOT_REPRODUCED, [(NOT_REPRODUCED, True), (REPRODUCED, False)])
+    assert "augmented" not in row.on + row.command
+    row = judge_experiment(claim, paper.runs(augmented))
+    assert (row.verdict, own_evidence(row)) == (NOT_RUN, [(REPRODUCED, False)])
+
+
 def test_of_a_number_between_two_bounds_each_bound_is_its_own():
     """Networks that are against the same bound agree, though each shows the other bound."""
     claim = CLAIMS["maximum-cifar10"]

@@ -623,6 +623,17 @@ def test_runs_that_do_not_belong_in_one_table_are_never_packed_together(change, 
     assert file.read_bytes() == before
 
 
+def test_a_run_that_does_not_say_its_data_does_not_let_others_mix(tmp_path, record):
+    store = Store(tmp_path / "runs")
+    store.create()
+    for seed, status, checksum in ((0, "failed", None), (1, "done", "this"), (2, "done", "other")):
+        made = record(Recipe(name="digits", seed=seed), 0.9)
+        says = {"provenance": {"data_sha256": checksum}} if checksum else {"provenance": {}, "error": "lost"}
+        store.write(made | {"status": status, **says})
+    with pytest.raises(ValueError, match=r"do not belong in one table .*data_sha256 'other' and 'this'"):
+        records.pack(tmp_path / "runs", tmp_path / "digits.jsonl.gz")
+
+
 def test_the_commands_of_all_runs_are_printed(capsys):
     assert main(["--commands"]) == 0
     lines = capsys.readouterr().out.splitlines()

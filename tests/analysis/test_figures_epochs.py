@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from analysis import figures_epochs, records
+from analysis import captions, figures_epochs, records
 from fc_width.recipes import Recipe
 from fc_width.store import Store
 
@@ -105,6 +105,20 @@ def test_a_dot_is_where_the_validation_images_stop_a_loss(runs):
     plain = figures_epochs.accuracy_by_epoch(runs).caption
     assert "dots" not in plain
     assert "held out" not in plain
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"flip": 0.5}, "24 epochs, images mirrored with probability 0.5;"),
+        ({"shift": 4}, "24 epochs, images moved by up to 4 pixels;"),
+        ({"flip": 1.0, "shift": 1}, "24 epochs, images mirrored with probability 1, images moved by up to 1 pixel;"),
+    ],
+)
+def test_a_caption_says_what_is_augmented(changes, told, runs):
+    rows = runs.assign(epochs=24)[runs["loss"] == "softmax"]
+    assert told in captions.caption(rows.assign(**changes))
+    assert "images" not in captions.caption(rows)
 
 
 def test_few_seeds_have_no_band(runs):

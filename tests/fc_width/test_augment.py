@@ -9,7 +9,7 @@ import torch
 from fc_width import augment, train
 from fc_width.recipes import Recipe
 from fc_width.step import Step, batches
-from fc_width.train import build, check_fit, run
+from fc_width.train import build, check_fit, run, split
 
 QUICK = Recipe(epochs=2, softmax_epochs=1, lr=0.05, flip=0.5, shift=2)
 
@@ -88,36 +88,50 @@ def test_every_epoch_draws_anew_and_every_width_and_loss_the_same(few_digits, se
     assert all((epoch[:, 2:].abs().amax(0) == 2).all() for epoch in by_image)
 
 
-def test_the_network_trains_on_what_was_drawn(few_digits, seen):
-    """As on a data set that holds those images, each batch as it was drawn."""
-    recipe = dataclasses.replace(QUICK, epochs=1, softmax_epochs=0)
+@pytest.mark.parametrize("validation", [0.0, 0.2])
+def test_the_network_trains_on_what_is_drawn(validation, few_digits):
+    """As on a data set that holds those images: the one that an epoch meets in a place, as it was drawn for it."""
+    moving = dataclasses.replace(QUICK, epochs=1, softmax_epochs=0, validation=validation)
+    trained, _ = split(moving, few_digits)
+    order = trained[torch.randperm(len(trained), generator=torch.Generator().manual_seed(0))]
+    drawn = augment.draw(len(order), 0.5, 2, seed=5)
+    images = few_digits.train_images.clone()
+    for index, how in zip(order.tolist(), drawn.tolist(), strict=True):
+        images[index] = torch.from_numpy(literally(few_digits.train_images[index].numpy(), *how))
     states = []
-    for made in ("on the way", "before"):
-        if made == "before":
-            images = few_digits.train_images.clone()
-            for chosen, drawn, _ in seen.copy():
-                for index, how in zip(chosen.tolist(), drawn.tolist(), strict=True):
-                    images[index] = torch.from_numpy(literally(few_digits.train_images[index].numpy(), *how))
-            recipe = dataclasses.replace(recipe, flip=0.0, shift=0)
+    for recipe in (moving, dataclasses.replace(moving, flip=0.0, shift=0)):
         backbone, loss = build(recipe, few_digits)
         data = batches(dataclasses.replace(few_digits), torch.device("cpu"))
-        if made == "before":  # normalised by the same numbers
+        if not recipe.augments:  # normalised by the same numbers
             data.train = images, data.train[1]
-        step = Step(recipe, backbone, loss, data)
-        drawn = augment.draw(130, 0.5, 2, seed=5) if made == "on the way" else None
-        list(step.epoch(torch.randperm(130, generator=torch.Generator().manual_seed(0)), 0.0, drawn))
+        step = Step(recipe, backbone, loss, data, trained)
+        list(step.epoch(order, 0.0, drawn if recipe.augments else None))
         states.append([*backbone.state_dict().values(), *loss.state_dict().values(), step.total, step.hits])
     assert all(torch.equal(one, two) for one, two in zip(*states, strict=True))
 
 
-def test_the_accuracies_of_a_trained_network_are_those_of_the_images_as_they_are(few_digits):
-    """The network does not move, so what it answers to the training images is the same with and without."""
-    still = dataclasses.replace(QUICK, epochs=1, softmax_epochs=0, lr=1e-30)
-    moved, kept = (run(recipe, few_digits) for recipe in (still, dataclasses.replace(still, flip=0.0, shift=0)))
-    assert moved["train_accuracy"] != kept["train_accuracy"]  # of the images as they are met
-    # the running statistics of batch norm are of the images that were met
-    assert moved["final"].keys() == kept["final"].keys()
-    assert run(still, few_digits)["final"] == moved["final"]
+def test_what_is_drawn_is_given_if_it_is_wanted_and_only_then(few_digits):
+    for recipe, drawn in ((QUICK, None), (Recipe(), augment.draw(130, 0.5, 2, 0))):
+        backbone, loss = build(recipe, few_digits)
+        step = Step(recipe, backbone, loss, batches(few_digits, torch.device("cpu")))
+        with pytest.raises(ValueError, match="drawn must be given if the recipe augments, and only then, got drawn="):
+            next(step.epoch(torch.arange(130), 0.0, drawn))
+
+
+def test_a_trained_network_is_measured_on_the_images_as_they_are(few_digits, monkeypatch):
+    steps = []
+    made = Step.__init__
+    monkeypatch.setattr(Step, "__init__", lambda self, *args: (steps.append(self), made(self, *args))[1])
+    record = run(QUICK, few_digits)
+    (step,) = steps
+    step.backbone.eval()
+    for split_, images, labels in (
+        ("train", few_digits.train_images, few_digits.train_labels),
+        ("test", few_digits.test_images, few_digits.test_labels),
+    ):
+        with torch.no_grad():
+            right = step.loss.logits(step.embed(images, torch.arange(len(images)))).argmax(1) == labels
+        assert record["final"][f"{split_}_accuracy"] == pytest.approx(right.double().mean().item())
 
 
 def test_a_recipe_that_asks_for_nothing_draws_nothing(few_digits, seen, monkeypatch):
@@ -134,10 +148,16 @@ def test_each_alone(flip, shift, few_digits, seen):
     assert bool(drawn[:, 1:].any()) == bool(shift)
 
 
-def test_a_shift_leaves_something_of_every_image(few_digits):
-    check_fit(dataclasses.replace(QUICK, shift=7), few_digits)
-    wanted = r"^shift must be below the height and the width of the images, 8×8, got 8$"
+@pytest.mark.parametrize("shape", [(1, 8, 8), (3, 8, 11), (3, 11, 8)])
+def test_a_shift_leaves_something_of_every_image(shape):
+    augment.check_shift(7, shape)
+    _, height, width = shape
+    wanted = rf"^shift must be below the height and the width of the images, {height}×{width}, got 8$"
     with pytest.raises(ValueError, match=wanted):
-        check_fit(dataclasses.replace(QUICK, shift=8), few_digits)
-    with pytest.raises(ValueError, match=wanted):
-        train.run(dataclasses.replace(QUICK, shift=8), few_digits)
+        augment.check_shift(8, shape)
+
+
+@pytest.mark.parametrize("begin", [check_fit, train.run])
+def test_a_run_that_would_shift_too_far_does_not_begin(begin, few_digits):
+    with pytest.raises(ValueError, match="shift must be below the height and the width of the images, 8×8, got 8"):
+        begin(dataclasses.replace(QUICK, shift=8), few_digits)

@@ -462,6 +462,7 @@ def test_where_the_time_of_a_run_goes(tmp_path, capsys):
         (["training", "--seconds", "inf"], "seconds must be finite and above 0, got inf"),
         (["training", "--rounds", "0"], "rounds must be at least 1, got 0"),
         (["cost", "--recipe", "cifar10-small-validated"], "unknown recipe 'cifar10-small-validated'"),
+        (["cost", "--recipe", "cifar10-small-augmented"], "unknown recipe 'cifar10-small-augmented'"),
         (["sweep", "--loss", "w-softmax:x"], "loss 'w-softmax:x': alpha must be a number, got 'x'"),
         (["cost", "--recipe", "best"], "unknown recipe 'best': expected one of digits, "),
         (["cost", "--runs", "4", "0"], "runs must be at least 1, got (4, 0)"),

@@ -52,7 +52,7 @@ def end(running):
         ("softmax", {}),
         ("w-softmax:1", {}),
         ("w-softmax:1", {"validation": 0.2}),
-        ("w-softmax:1", {"flip": 0.5, "shift": 1}),
+        ("w-softmax:1", {"flip": 0.5, "shift": 1, "validation": 0.2}),
         ("w-softmax-simplex:1", {}),
         ("center", {}),
         ("l-softmax", {}),

@@ -7,23 +7,27 @@ import pytest
 from fc_width import company
 from fc_width.recipes import SWEPT, Recipe
 
-HERE = {"recipe": dataclasses.asdict(Recipe()), "data_sha256": "aa", "precision": "float32"}
+HERE = {"recipe": dataclasses.asdict(Recipe()), "data_sha256": "aa", "computed_in": "float32"}
 
 
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
         ({}, {}),
-        ({"data_sha256": None, "precision": None}, {}),
+        ({"data_sha256": None, "computed_in": None}, {}),
         ({"data_sha256": "bb"}, {"data_sha256": ("aa", "bb")}),
-        ({"precision": "TF32"}, {"precision": ("float32", "TF32")}),
+        ({"computed_in": "TF32"}, {"computed_in": ("float32", "TF32")}),
         ({"lr": 0.5, "flip": 0.5}, {"lr": (0.01, 0.5), "flip": (0.0, 0.5)}),
         ({"width": 3, "loss": "w-softmax:1", "feature": "linear", "seed": 7}, {}),
-        ({"shift": 1, "precision": "TF32"}, {"shift": (0, 1), "precision": ("float32", "TF32")}),
+        ({"shift": 1, "computed_in": "TF32"}, {"shift": (0, 1), "computed_in": ("float32", "TF32")}),
+        (
+            {"precision": "bfloat16", "computed_in": "bfloat16 autocast"},
+            {"precision": ("auto", "bfloat16"), "computed_in": ("float32", "bfloat16 autocast")},
+        ),
     ],
 )
 def test_what_must_be_the_same(changes, expected):
-    fields = {name: value for name, value in changes.items() if name in HERE["recipe"] and name != "precision"}
+    fields = {name: value for name, value in changes.items() if name in HERE["recipe"]}
     made = {name: value for name, value in changes.items() if name not in fields}
     there = HERE | made | {"recipe": HERE["recipe"] | fields}
     assert company.apart(HERE, there) == expected
@@ -42,5 +46,11 @@ def test_every_field_but_the_swept_ones_must_be_the_same():
 
 def test_a_record_without_its_provenance_differs_from_nothing():
     of_a_failed_one = company.of_record({"recipe": HERE["recipe"], "status": "failed", "error": "lost"})
-    assert of_a_failed_one == {"recipe": HERE["recipe"], "data_sha256": None, "precision": None}
+    assert of_a_failed_one == {"recipe": HERE["recipe"], "data_sha256": None, "computed_in": None}
     assert not company.apart(HERE, of_a_failed_one)
+
+
+def test_what_is_told_names_both():
+    told = company.apart(HERE, HERE | {"recipe": HERE["recipe"] | {"lr": 0.5}, "data_sha256": "bb"})
+    assert company.told(told) == "lr 0.01, not 0.5, data_sha256 'aa', not 'bb'"
+    assert company.told(told, " and ") == "lr 0.01 and 0.5, data_sha256 'aa' and 'bb'"

@@ -30,17 +30,18 @@ def trained(dataset, device, recipe, rehearse):
     step = Step(recipe, backbone, loss.to(device), batches(dataset, torch.device(device)))
     order = torch.Generator().manual_seed(0)
     for epoch in range(2):
-        for number, _ in enumerate(
-            step.epoch(torch.randperm(len(dataset.train_labels), generator=order), float(epoch))
-        ):
+        met = torch.randperm(len(dataset.train_labels), generator=order)
+        drawn = augment.draw(len(met), recipe.flip, recipe.shift, epoch) if recipe.augments else None
+        for number, _ in enumerate(step.epoch(met, float(epoch), drawn)):
             if rehearse and number == 0:
                 step.rehearse()
     return {**backbone.state_dict(), **loss.state_dict(), "hits": step.hits, "total": step.total}
 
 
+@pytest.mark.parametrize("shift", [0, 2])
 @pytest.mark.parametrize("loss", LOSSES)
-def test_a_rehearsal_changes_nothing(loss, few_digits):
-    recipe = dataclasses.replace(QUICK, loss=loss)
+def test_a_rehearsal_changes_nothing(loss, shift, few_digits):
+    recipe = dataclasses.replace(QUICK, loss=loss, flip=shift / 4, shift=shift)
     once, twice = (trained(few_digits, "cpu", recipe, rehearse) for rehearse in (False, True))
     assert once.keys() == twice.keys()
     assert all(torch.equal(once[name], twice[name]) for name in once)
@@ -299,11 +300,11 @@ def test_under_autocast_the_trunk_alone_is_in_less():
 
 @pytest.mark.cuda
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
-@pytest.mark.parametrize("loss", LOSSES)
-def test_a_replayed_step_is_the_step(loss, few_digits, monkeypatch):
+@pytest.mark.parametrize(("loss", "shift"), [*((loss, 0) for loss in LOSSES), ("softmax", 2)])
+def test_a_replayed_step_is_the_step(loss, shift, few_digits, monkeypatch):
     """In float32: of bfloat16 two trainings that are both launched are as far apart as a launched and a replayed one,
     as sums come in another order each time."""
-    recipe = dataclasses.replace(QUICK, loss=loss, precision="float32")
+    recipe = dataclasses.replace(QUICK, loss=loss, precision="float32", flip=shift / 4, shift=shift)
     monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", False)
     replays, replay = [], torch.cuda.CUDAGraph.replay
     monkeypatch.setattr(torch.cuda.CUDAGraph, "replay", lambda graph: replays.append(1) or replay(graph))

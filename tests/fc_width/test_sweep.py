@@ -222,10 +222,10 @@ def test_records_of_another_precision_are_refused(undisturbed):
     _, _, out = undisturbed
     about = company.of_record(next(Store(out).records()))
     for here in (None, "float32"):
-        assert not company.check_folder(Store(out), about | {"precision": here})
-    message = r"holds records of another precision \(precision 'float32', not 'bfloat16 autocast'\): choose another"
+        assert not company.check_folder(Store(out), about | {"computed_in": here})
+    message = r"holds records of another precision \(computed_in 'float32', not 'bfloat16 autocast'\), \w.* for one: "
     with pytest.raises(ValueError, match=message):
-        company.check_folder(Store(out), about | {"precision": "bfloat16 autocast"})
+        company.check_folder(Store(out), about | {"computed_in": "bfloat16 autocast"})
 
 
 def test_a_sweep_in_float32_on_a_gpu_goes_on(tmp_path, monkeypatch):
@@ -239,7 +239,7 @@ def test_a_sweep_in_float32_on_a_gpu_goes_on(tmp_path, monkeypatch):
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (9, 0))
     told, ran = [], []
-    monkeypatch.setattr(company, "check_others", lambda store, about: told.append(about["precision"]))
+    monkeypatch.setattr(company, "check_others", lambda store, about: told.append(about["computed_in"]))
     monkeypatch.setattr(sweep, "run_all", lambda recipes, *others: ran.append(len(recipes)))
     assert main([*options, "--seeds", "2", "--device", "cuda"]) == 1  # as one run has no record
     assert (told, ran) == (["float32"], [2])
@@ -290,7 +290,7 @@ def test_the_first_classes_of_a_data_set(tmp_path, capsys):
 def test_other_data_of_the_same_name_is_refused(undisturbed, few_digits):
     _, _, out = undisturbed
     about = company.of_record(next(Store(out).records())) | {"data_sha256": few_digits.checksum}
-    wanted = rf"holds records of other data \(data_sha256 '\w+', not '{few_digits.checksum}'\): choose another --out"
+    wanted = rf"holds records of other data \(data_sha256 '\w+', not '{few_digits.checksum}'\), \S+ for one: choose"
     with pytest.raises(ValueError, match=wanted):
         company.check_folder(Store(out), about)
 
@@ -359,7 +359,7 @@ def begun_elsewhere(folder, options, classes, **changes):
     """The notice of a sweep on another machine that has no record yet, about the same as one with these options but for
     `changes`."""
     run = plan(sweep.Options(device="cpu", **options), classes)[0]
-    about = {"recipe": dataclasses.asdict(run), "data_sha256": None, "precision": None} | changes
+    about = {"recipe": dataclasses.asdict(run), "data_sha256": None, "computed_in": None} | changes
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / ".0.sweep"
     path.write_text(json.dumps({"host": "elsewhere", "pid": 1, "about": about}))
@@ -371,7 +371,7 @@ def begun_elsewhere(folder, options, classes, **changes):
     [
         ({"set": ("lr=0.5",)}, {}, "(lr 0.5, not 0.05)"),
         ({}, {"data_sha256": "0123"}, "(data_sha256 '0123', not '"),
-        ({}, {"precision": "bfloat16 autocast"}, "(precision 'bfloat16 autocast', not 'float32')"),
+        ({}, {"computed_in": "bfloat16 autocast"}, "(computed_in 'bfloat16 autocast', not 'float32')"),
     ],
 )
 def test_sweeps_that_do_not_belong_together_find_out_before_a_record_is_there(options, changes, told, tmp_path, capsys):

@@ -71,10 +71,14 @@ def test_an_error_of_many_lines_is_told_by_its_first():
     assert said.startswith("RuntimeError: the size of tensor a must match (test_worker.py:")
 
 
-def test_a_worker_does_not_wait_for_torch_s_compiler():
-    """Some two seconds of every worker's start, which `torch.optim` and a gradient that is given import."""
+@pytest.mark.parametrize("numba", ["0", "1"])
+def test_a_worker_does_not_wait_for_torch_s_compiler(numba):
+    """Some two seconds of every worker's start, which `torch.optim` and a gradient that is given import; and what the
+    engine imports before it has data is all that a worker does."""
     script = (
-        "import sys, torch\n"
+        "import sys\n"
+        "import fc_width.engine\n"
+        "assert not {'joblib', 'sklearn', 'scipy', 'pandas'} & sys.modules.keys(), sorted(sys.modules)\n"
         "import dataclasses\n"
         "from fc_width.data import load\n"
         "from fc_width.recipes import RECIPES\n"
@@ -83,6 +87,6 @@ def test_a_worker_does_not_wait_for_torch_s_compiler():
         "assert run(recipe, load('digits'))['status'] == 'done'\n"
         "print(*sorted({'torch._dynamo', 'sympy'} & sys.modules.keys()))\n"
     )
-    environment = os.environ | {"NUMBA_DISABLE_JIT": "1"}
+    environment = os.environ | {"NUMBA_DISABLE_JIT": numba}
     ended = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True)
     assert ended.stdout == "\n", ended.stdout + ended.stderr
