@@ -65,7 +65,7 @@ SWEEPS: dict[str, tuple[str, ...]] = {
         "--recipe cifar10-small-long --widths 9 --losses w-softmax:{0,0.5,1,1.5} --seeds 8",
     ),
     "cifar10-small-augmented": (
-        "--recipe cifar10-small-augmented --widths 9 --losses softmax w-softmax:1 --seeds 5",
+        "--recipe cifar10-small-augmented --widths 9 --losses softmax w-softmax:{0.5,1} --seeds 5",
     ),
     "cifar10-small-validated": (
         "--recipe cifar10-small-validated --widths 9 --losses softmax w-softmax:{0.5,1,1.5} --seeds 5",
