@@ -625,7 +625,7 @@ def augmented():
     curve = pd.DataFrame([curves["test"] for curves in runs(pack).query("loss == 'softmax'")["epoch_accuracy"]]).mean()
     assert curve.idxmax() == 23
     kept = [told(values(pack, loss) - values("cifar10-small-long", loss)) for loss in PRINTED[:2]]
-    yield MEASURED, f"With α = 0.5 and 1 it gains {kept[0].replace(' (', ' points (')} and {kept[1]}"
+    yield MEASURED, f"With α = 0.5 and 1 augmentation gains {kept[0].replace(' (', ' points (')} and {kept[1]}"
     means = [mean for mean, *_ in below]
     yield README, f"of augmented images | {' and '.join(means)} with α = 0.5 and 1, the only ones tried, each shown |"
     yield README, f"on augmented images, which gains {more.partition(' ')[0]} points over 24 epochs on CIFAR10"
