@@ -13,6 +13,7 @@ import time
 
 import pytest
 import torch
+from commands import as_own_data
 from safetensors.torch import save
 
 from fc_width import checkpoint, engine, provenance, train, worker
@@ -254,11 +255,12 @@ if __name__ == "__main__":
 """
 
 
-def test_a_sweep_killed_as_often_as_it_has_epochs_comes_to_the_same_records(tmp_path):
+def test_a_sweep_killed_as_often_as_it_has_epochs_comes_to_the_same_records(tmp_path, digits):
     """For real: SIGKILL of all as soon as an epoch more is saved. Begun anew every time, it would never end."""
     script = tmp_path / "swept.py"
     script.write_text(SWEEP)
     options = ["--widths", "3", "--losses", "softmax", "w-softmax-centred:1", "--epochs", "5", "--seeds", "1"]
+    options += as_own_data(digits, tmp_path / "digits.npz")
     command = [sys.executable, str(script), *options, "--device", "cpu", "--workers", "2"]
     subprocess.run([*command, "--out", str(tmp_path / "undisturbed")], check=True, timeout=300, capture_output=True)
     store = Store(tmp_path / "runs")
@@ -270,7 +272,7 @@ def test_a_sweep_killed_as_often_as_it_has_epochs_comes_to_the_same_records(tmp_
             [*command, "--out", str(store.folder)], start_new_session=True, stdout=subprocess.PIPE, text=True
         )
         while process.poll() is None and not further(store, before):
-            time.sleep(0.002)
+            time.sleep(0.02)
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         said = process.communicate()[0]

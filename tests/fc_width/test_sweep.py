@@ -420,11 +420,11 @@ def test_a_sweep_that_began_and_ended_meanwhile_is_seen_by_its_records(undisturb
     assert len(os.listdir(tmp_path)) == 1
 
 
-def test_killed_thirty_times_it_finds_every_record_once(tmp_path):
+def test_killed_thirty_times_it_finds_every_record_once(tmp_path, digits):
     """SIGKILL of everything, of the parent alone or of a worker, at random moments from a sweep's first instruction on,
     ten of the thirty when it has ended a run and is at others; and in the end the records of a sweep that nothing
     happened to."""
-    more = ["--seeds", "30", "--workers", "2"]
+    more = [*commands.as_own_data(digits, tmp_path / "digits.npz"), "--seeds", "30", "--workers", "2"]
     subprocess.run(command(tmp_path / "undisturbed", *more), check=True, timeout=300, **quiet())
     out = tmp_path / "runs"
     rng = random.Random(0)
