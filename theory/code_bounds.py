@@ -64,6 +64,8 @@ def levenshtein(M: int, cosine: float) -> float:
 @functools.lru_cache(maxsize=4096)
 def _largest_zero(degree: int, a: float, b: float) -> float:
     """The largest zero of the Jacobi polynomial, by the eigenvalues of its recurrence."""
+    if degree == 1:  # a matrix of one entry, which older versions of scipy refuse
+        return (b - a) / (a + b + 2)
     n = np.arange(degree, dtype=np.float64)
     with np.errstate(invalid="ignore", divide="ignore"):
         diagonal = np.where(a * a == b * b, 0.0, (b * b - a * a) / ((2 * n + a + b) * (2 * n + a + b + 2)))
