@@ -40,11 +40,12 @@ class Options:
     runs: Folder = None
     """Folder of records of your own data, by python -m fc_width.sweep, or a packed file: the knee is measured."""
     embeddings: File = None
-    """.npy of features (N, D) of an existing model, on data that it was not trained on: their effective rank."""
+    """.npy of features (N, D) of an existing model, on data that it was not trained on, a row a picture, no two of one
+    (copies, crops): their effective rank."""
     labels: File = None
     """.npy of their labels (N,): what accuracy PCA to each width keeps, cross-validated."""
     classifier: Classifier = "nearest-mean"
-    """What is fitted on the principal axes."""
+    """What is fitted on the principal axes; nearest-mean takes all classes for equally frequent."""
     knees: File = None
     """Without --runs and --embeddings: .csv of knees measured elsewhere (default: figures/data/knee.csv, if there)."""
     json: File = None
@@ -146,6 +147,8 @@ def _feature_lines(advice: Advice) -> list[str]:
         f"Features used: {rank.rows} × {rank.width}; effective rank {rank.participation:.1f} (participation ratio), "
         f"{rank.entropy:.1f} (entropy), {rank.at_99} axes for 99 % of the variance",
     ]
+    if advice.kept:
+        lines.append(f"  right by the {advice.kept[0]['classifier']} classifier, cross-validated:")
     for row in advice.kept:
         what = "all" if row["width"] == rank.width else "PCA to"
         lines.append(f"  {what} {row['width']:>5}: {100 * row['accuracy']:.2f} %, {row['loss']:+.2f} points lost")

@@ -166,7 +166,7 @@ def _predict(scores: Array, labels: Array, train: Array, test: Array, classifier
         found = classes[pairwise_distances_argmin(scores[test], means)]
         return found
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # 300 steps are enough for a count of hits
+        warnings.simplefilter("ignore", ConvergenceWarning)  # a fit cut short is a classifier too
         found = LogisticRegression(max_iter=300).fit(scores[train], labels[train]).predict(scores[test])
     return found
 

@@ -74,7 +74,7 @@ def _elsewhere(advice: Advice) -> str:
     taken = size(at["fc_bytes"] + at["classifier_bytes"])
     return (
         f"In the small CNNs measured elsewhere the knee of softmax within {margin:g} points is: {', '.join(told)}; "
-        f"decided for {len(decided)} of {len(rows)} data sets and parts of such. The largest, over C − 1, is "
+        f"decided for {len(decided)} of {len(rows)} data sets and parts of such. The largest of these, over C − 1, is "
         f"{factor:g} times it ({largest['dataset']}): {width} units here, {taken} of layer and classifier; a guess. "
     )
 
@@ -194,11 +194,13 @@ def _axes(kept: Sequence[dict[str, Any]], rank: EffectiveRank) -> str:
     accuracy, chance = whole["accuracy"], whole["chance"]
     hits = round(accuracy * rank.rows)
     if stats.binomtest(hits, rank.rows, chance, alternative="greater").pvalue >= 1 - plateau.CONFIDENCE:
-        verb = "do not" if accuracy <= chance else "are not shown to"
+        verb = "is no" if accuracy <= chance else "is not shown to be"
+        nearest = whole["classifier"] == "nearest-mean"
+        other = ": it takes all classes for equally frequent; see what --classifier logistic says" if nearest else ""
         return (
-            f"; by the {whole['classifier']} classifier on all {rank.width}, these features {verb} tell the classes "
-            f"apart ({100 * accuracy:.2f} % of {rank.rows} rows right, {100 * chance:.2f} % by naming the largest "
-            "class every time), so no PCA is recommended"
+            f"; the {whole['classifier']} classifier on all {rank.width} {verb} better than naming the largest class "
+            f"every time ({100 * accuracy:.2f} % of {rank.rows} rows right, {100 * chance:.2f} %), so no PCA is "
+            f"recommended{other}"
         )
     if not narrower:
         return ""
@@ -207,7 +209,8 @@ def _axes(kept: Sequence[dict[str, Any]], rank: EffectiveRank) -> str:
     shown = list(
         itertools.takewhile(lambda row: shown_to_lose_less(margin, rank.rows, row["lost"], row["gained"]), near)
     )
-    within = f"keeps the accuracy within {margin:g} points of all {rank.width}"
+    right = f"the {100 * accuracy:.2f} % that the {whole['classifier']} classifier has on all {rank.width}"
+    within = f"keeps the accuracy within {margin:g} points of {right}"
     if not near:
         return f"; PCA to none of the widths tried {within}"
     wider = ", as does every wider one tried" if len(shown or near) > 1 else ""
@@ -218,7 +221,7 @@ def _axes(kept: Sequence[dict[str, Any]], rank: EffectiveRank) -> str:
         )
     return (
         f"; PCA to {shown[-1]['width']} {within}{wider} (paired, one-sided 95 % over {rank.rows} rows): a guide to "
-        "where a sweep should look, not a trained layer"
+        "where a sweep should look, not a trained layer, which may use what this classifier does not"
     )
 
 

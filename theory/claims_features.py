@@ -471,8 +471,9 @@ CLAIMS = (
             {"widest": lambda b: 1 + K * b**2 + (1 + (K - 1) * b) ** 2},
         ),
         "Kept apart, for α > 0, on the simplex in C − 1 dimensions (C ≥ 3), and in the plane of two weights on their "
-        "side; but on the simplex by an angle that falls as 1/C or faster: features of two of ten classes can be 15.6° "
-        "apart at α = 1. With other weights the printed loss can go to 0 on one and the same feature for every image.",
+        "side; but on the simplex, at a given α, by an angle that falls as 1/C or faster: features of two of ten "
+        "classes can be 15.6° apart at α = 1. With other weights the printed loss can go to 0 on one and the same "
+        "feature for every image.",
     ),
     Claim(
         "mean-angle",

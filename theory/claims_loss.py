@@ -52,9 +52,9 @@ def algorithm_1(max_classes: int, batch: int = 50, divided: int = 1, decay: Any 
             "against",
         ),
         Step(
-            r"With Sec. 5.1's numbers as printed, $B = 50$, $\eta = 1/100$, $\lambda = 1/2000$, the weight $w = 1$ and "
-            r"the mean gradient $g = 1$: $1 - (50 + 1/2000)/100 = 99999/200000$, half the weight; by Eq. 13 $1 - (1 + "
-            r"1/2000)/100 = 197999/200000$.",
+            r"With the numbers of Sec. 5.1 and 5.3 as printed, $B = 50$, $\eta = 1/100$, $\lambda = 1/2000$, the "
+            r"weight $w = 1$ and the mean gradient $g = 1$: $1 - (50 + 1/2000)/100 = 99999/200000$, half the weight; "
+            r"by Eq. 13 $1 - (1 + 1/2000)/100 = 197999/200000$.",
             lambda: (moved(batch), moved(1)) == (Fraction(99_999, 200_000), Fraction(197_999, 200_000)),
             "counterexample",
         ),

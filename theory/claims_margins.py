@@ -1,6 +1,6 @@
 """Section 2.2: what the paper says of L-Softmax [23] and A-Softmax [24].
 
-Both put ψ(θ) for cos θ_c in the logit of the sample's class: with m > 0 and k = 0, 1, …,
+Both put ψ(θ) for cos θ_c in the logit of the sample's class, with an integer m; here with any m > 0 and k = 0, 1, …,
 
     ψ(θ) = (−1)^k cos mθ − 2k  for kπ/m ≤ θ ≤ (k+1)π/m,
 
@@ -120,12 +120,12 @@ CLAIMS = (
     Claim(
         "integer-m",
         "Sec. 2.2, 4.3",
-        "The parameter m of L-Softmax and A-Softmax must be a positive integer",
+        "Limited by the multiple-angle formula, m of L-Softmax and A-Softmax should be a positive integer",
         CONDITIONAL,
         integer_m,
         ({"shift": 1}, {"twice": 1}, {"other": 2}),
-        "Where cos mθ is computed by the multiple-angle formula. The losses themselves are defined, continuous and "
-        "falling in θ for every real m > 0, by an arccosine.",
+        "Where cos mθ is computed by the multiple-angle formula, as the paper says. Nothing asks for it: by an "
+        "arccosine the same losses make sense, continuous and falling in θ, for every real m > 0.",
     ),
     Claim(
         "positive-focused",

@@ -62,7 +62,7 @@ def test_without_runs_or_features_the_knees_measured_elsewhere_are_told(tmp_path
     _, written = advice(["--classes", 21, "--features", 64, "--knees", knees], tmp_path, capsys)
     sentence = written["recommendation"][1]
     assert "within 0.5 points is: mnist 3 (C − 1 = 9), cifar10 8 (7 to 8; C − 1 = 9); decided for 3 of 4 " in sentence
-    assert "The largest, over C − 1, is 2.5 times it (mnist:5): 50 units here, 16.8 KiB of layer" in sentence
+    assert "The largest of these, over C − 1, is 2.5 times it (mnist:5): 50 units here, 16.8 KiB of layer" in sentence
     assert round(4 * (65 * 50 + 21 * 50) / 1024, 1) == 16.8
     _, other = advice(["--classes", 22, "--features", 64, "--knees", knees], tmp_path, capsys)
     assert "is 2.5 times it (mnist:5): 53 units here" in other["recommendation"][1]  # of 52.5
@@ -172,7 +172,8 @@ def test_the_features_of_an_existing_model(tmp_path, capsys):
     assert kept[3] == kept[32] == 1
     assert kept[1] < 0.95
     near = min(width for width, accuracy in kept.items() if accuracy >= 0.995)
-    assert f"PCA to {near} keeps the accuracy within 0.5 points of all 32" in said
+    assert f"PCA to {near} keeps the accuracy within 0.5 points of the 100.00 % that the nearest-mean" in said
+    assert "\n  right by the nearest-mean classifier, cross-validated:\n" in said
     said, written = advice(["--classes", 4, "--embeddings", tmp_path / "x.npy"], tmp_path, capsys)
     assert written["kept"] == []
     assert f"effective rank {written['rank']['participation']:.1f} (participation ratio)" in said

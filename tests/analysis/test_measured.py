@@ -77,6 +77,33 @@ def later_gains():
 
 
 @said
+def kinds_of_weights_on_mnist():
+    """Each minus softmax with the same feature."""
+    kinds = [f"w-softmax-{kind}:{alpha}" for kind in ("centred", "simplex") for alpha in ("0", "0.5", "1", "1.5")]
+    found = {
+        (feature, kind): [
+            float(each.replace("−", "-")) for each in less("mnist-small", kind, "softmax", 3, feature=feature)
+        ]
+        for feature in ("linear", "prelu-bn", "bn-relu")
+        for kind in kinds
+    }
+    assert max(low for _, low, _ in found.values()) < 0
+    assert {len(values("mnist-small", kind, feature="linear")) for kind in kinds} == {3}
+    most = max(mean for mean, *_ in found.values())
+    best = [key for key in found if found[key][0] == most]
+    assert ("linear", "w-softmax-simplex:1") in best
+    mean, low, high = (number(each, 1) for each in found["linear", "w-softmax-simplex:1"])
+    yield MEASURED, f"is the simplex's with linear features, {mean} points ({low} to {high})"
+    in_vain = {("bn-relu", kind) for kind in kinds if "simplex" in kind}
+    lost = [(feature, "w-softmax-centred:1.5") for feature in ("prelu-bn", "bn-relu")]
+    assert {key for key in found if found[key][2] < 0} == {*lost, *in_vain}
+    (one, other) = ([number(-found[key][part], 1) for part in (0, 2, 1)] for key in lost)
+    yield MEASURED, f"lose, {one[0]} points ({one[1]} to {one[2]}) after batch norm and {between(*other)} after a ReLU"
+    (points,) = {round(-found[key][0]) for key in in_vain}
+    yield MEASURED, f"where the simplex loses {points} at every α"
+
+
+@said
 def best_gains():
     means = [less("paper-mnist", loss, "softmax", 2, column="best_accuracy")[0] for loss in PRINTED]
     later = [less("paper-mnist", loss, "softmax", 2, column=LATER)[0] for loss in PRINTED]

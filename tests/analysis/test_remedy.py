@@ -182,7 +182,9 @@ def test_runs_that_do_not_decide_get_the_sweep_that_may(runs, tmp_path, capsys):
         " Run more seeds: python -m fc_width.sweep --recipe digits --widths 1 2 4 9 18 27 45 --losses softmax "
         in sentence
     )
-    assert sentence.endswith(f" --out {runs}, then --runs {runs}.")
+    assert sentence.endswith(
+        f" --out {runs}, then --runs {runs}; with such a second look 5 % of errors become some 8 to 12 %."
+    )
     command = shlex.split(re.search(r"fc_width\.sweep (.*), then", sentence)[1])
     assert sweep.main([*command, "--dry-run"]) == 0
     assert "35 runs of digits" in (shown := capsys.readouterr().out)
