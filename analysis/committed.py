@@ -68,7 +68,7 @@ SWEEPS: dict[str, tuple[str, ...]] = {
         "--recipe cifar10-small-augmented --widths 9 --losses softmax w-softmax:{0.5,1} --seeds 5",
     ),
     "cifar10-small-validated": (
-        "--recipe cifar10-small-validated --widths 9 --losses softmax w-softmax:{0.5,1,1.5} --seeds 5",
+        "--recipe cifar10-small-validated --widths 9 --losses softmax w-softmax:{0.5,1,1.5} --seeds 8",
     ),
     "cifar10-small-2": ("--dataset cifar10:2 --widths 1 2 3 5 --losses softmax --seeds 5",),
     "cifar10-small-3": ("--dataset cifar10:3 --widths 1 2 3 4 6 10 --losses softmax --seeds 5",),
