@@ -92,7 +92,10 @@ SWEEPS: dict[str, tuple[str, ...]] = {
         "--dataset cifar100 --widths 25 35 --losses softmax --seeds 5",
         "--dataset cifar100 --widths 2 3 4 22 990 1980 --losses softmax --seeds 3",
     ),
-    "cifar100-small-long": ("--recipe cifar100-small-long --widths 99 --losses softmax w-softmax:1 --seeds 8",),
+    "cifar100-small-long": (
+        "--recipe cifar100-small-long --widths 99 --losses softmax w-softmax:1 --seeds 8",
+        "--recipe cifar100-small-long --widths 297 --losses softmax --seeds 6",
+    ),
     "cifar100-small-10": ("--dataset cifar100:10 --widths 1 2 3 4 5 8 9 18 27 45 --losses softmax --seeds 5",),
     "cifar100-small-20": ("--dataset cifar100:20 --widths 3 5 10 18 19 38 57 95 --losses softmax --seeds 3",),
     "cifar100-small-50": ("--dataset cifar100:50 --widths 12 25 48 49 98 147 245 --losses softmax --seeds 10",),

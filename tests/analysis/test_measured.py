@@ -637,6 +637,26 @@ def stopped_in_time():
 
 
 @said
+def wide_on_cifar100_trained_longer():
+    pack, wide, narrow = "cifar100-small-long", ("softmax", 297), ("softmax", 99)
+    ends, best = less(pack, wide, narrow, sign=-1), less(pack, wide, narrow, column="best_accuracy")
+    assert float(ends[1]) > 0
+    yield README, f"297 units end {ends[0]} points ({ends[1]} to {ends[2]}) below 99"
+    yield README, f"are not shown to differ ({best[0]} above, {best[1]} to {best[2]})"
+    right = [f"{values(pack, *each, column='train_accuracy').mean():.0f} %" for each in (wide, narrow)]
+    yield README, f"{right[0]} of the training images are right, with 99 units {right[1]}, and {ends[0]} points fewer"
+    curves = runs(pack).query("loss == 'softmax'").set_index(["width", "seed"])["epoch_accuracy"]
+    early, middle = (
+        told((curves[297].map(at) - curves[99].map(at)).dropna())
+        for at in (lambda each: 100 * each["test"][3], lambda each: 100 * each["test"][11])
+    )
+    assert "(−" in middle
+    yield MEASURED, f"are {early.replace(' (', ' points (')} above 99 after epoch 4, not shown to differ after epoch 12"
+    yield MEASURED, f"and {between(*ends)} below after the last: with 297, {right[0]} of the training images are right"
+    yield MEASURED, f"they are {best[0]} above ({best[1]} to {best[2]})"
+
+
+@said
 def augmented():
     pack, losses = "cifar10-small-augmented", ("softmax", *PRINTED[:2])
     for text, cells in long_rows(pack, losses, 5):
@@ -723,7 +743,7 @@ def knees_by_errors():
         f"against wide layers are {mnist.text()} on MNIST, {three[0].text()} on Fashion-MNIST, {three[1].text()}",
     )
     yield README, f"on CIFAR10, or {longer} trained longer, where C − 1 = 9; and {three[2].text()} on CIFAR100"
-    yield README, "where C − 1 = 99 are too few"
+    yield README, "where C − 1 = 99 are too few after eight epochs"
     tried = sorted(swept("cifar100-small-50")["width"].unique())
     yield (
         MEASURED,
