@@ -40,8 +40,8 @@ class Options:
     runs: Folder = None
     """Folder of records of your own data, by python -m fc_width.sweep, or a packed file: the knee is measured."""
     embeddings: File = None
-    """.npy of features (N, D) of an existing model, on data that it was not trained on, a row a picture, no two of one
-    (copies, crops): their effective rank."""
+    """.npy of features (N, D) of an existing model, on data that it was not trained on, one row a picture, without
+    copies or crops of it: their effective rank."""
     labels: File = None
     """.npy of their labels (N,): what accuracy PCA to each width keeps, cross-validated."""
     classifier: Classifier = "nearest-mean"

@@ -348,7 +348,7 @@ def _gain_claimed(dataset: str, points: float, words: str) -> Experiment:
         f"{TITLES[dataset]}: {words} improvement over softmax",
         f"In the paper's network accuracy at M_min and α = 1.5 (where the paper's own table has it; it gives no M) is "
         f"above softmax's by more than {points:g} points. (In the small network it was NOT REPRODUCED; but what "
-        f"another network gains is no measure of a printed number. Whether there is one there, better-{dataset} "
+        f"another network gains is no measure of a printed number. Whether it gains at all, better-{dataset} "
         f"says.)",
         dataset,
         gains(points),

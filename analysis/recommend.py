@@ -75,7 +75,8 @@ def _elsewhere(advice: Advice) -> str:
     return (
         f"In the small CNNs measured elsewhere the knee of softmax within {margin:g} points is: {', '.join(told)}; "
         f"decided for {len(decided)} of {len(rows)} data sets and parts of such. The largest of these, over C − 1, is "
-        f"{factor:g} times it ({largest['dataset']}): {width} units here, {taken} of layer and classifier; a guess. "
+        f"{factor:g} times it ({largest['dataset']}): {width} units here, {taken} of layer and classifier; a guess, "
+        "from short trainings, in which wide layers may only learn faster. "
     )
 
 
@@ -196,7 +197,11 @@ def _axes(kept: Sequence[dict[str, Any]], rank: EffectiveRank) -> str:
     if stats.binomtest(hits, rank.rows, chance, alternative="greater").pvalue >= 1 - plateau.CONFIDENCE:
         verb = "is no" if accuracy <= chance else "is not shown to be"
         nearest = whole["classifier"] == "nearest-mean"
-        other = ": it takes all classes for equally frequent; see what --classifier logistic says" if nearest else ""
+        other = (
+            "; nearest means take all classes for equally frequent: see what --classifier logistic says"
+            if nearest
+            else ""
+        )
         return (
             f"; the {whole['classifier']} classifier on all {rank.width} {verb} better than naming the largest class "
             f"every time ({100 * accuracy:.2f} % of {rank.rows} rows right, {100 * chance:.2f} %), so no PCA is "

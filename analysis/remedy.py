@@ -87,7 +87,8 @@ def _more_seeds(own: pd.DataFrame, source: Path, untried: bool) -> str:
     widths = {int(width) for width in own["width"] if width < end}
     widths |= {width for width in sweep_widths(C) if width < min(widths)} if untried else set()
     out = _out(source, suffix)
-    again = "; with such a second look 5 % of errors become some 8 to 12 %" if not suffix else ""
+    looked = not suffix and own["seed"].nunique() >= paired.MIN_SEEDS
+    again = "; with such a second look an error of 5 % is one of some 8 to 12 %" if looked else ""
     return f"Run more seeds{how}: {_command(recipe, sorted(widths), seeds)} --out {out}, then --runs {out}{again}."
 
 

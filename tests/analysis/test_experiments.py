@@ -466,6 +466,16 @@ def test_of_a_number_between_two_bounds_each_bound_is_its_own():
     assert (row.verdict, own_evidence(row)) == (NOT_REPRODUCED, [(NOT_REPRODUCED, True), (NOT_REPRODUCED, False)])
 
 
+def test_one_wider_width_has_no_others_to_be_compared_with():
+    """As it is no plateau: it contradicts nothing."""
+    claim = CLAIMS["maximum-cifar10"]
+    low = add("test_accuracy", -4, lambda row: row["width"] == 9)
+    short = paper.needed(claim, low, name="cifar10-small")
+    for widths, verdict in (((9, 18), NOT_REPRODUCED), ((9, 18, 27), INCONCLUSIVE)):
+        long = paper.needed(claim, lambda row, kept=widths: row["width"] in kept, name="cifar10-small-long")
+        assert judge_experiment(claim, paper.runs(short, long)).verdict == verdict
+
+
 def test_other_data_and_other_features_are_shown_and_never_count():
     claim = CLAIMS["angle-falls"]
     others = [paper.needed(claim, name="fashion-mnist-small"), paper.needed(claim, feature="linear")]

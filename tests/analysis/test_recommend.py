@@ -205,7 +205,7 @@ def test_features_no_better_than_chance_advise_no_axes(accuracy, rows, chance, s
         assert sentence.endswith("so no PCA is recommended.")
         kept = [each | {"classifier": "nearest-mean"} for each in kept]  # which takes no account of frequencies
         sentence = recommendation(Advice(4, 12, [], rank=EffectiveRank(2.0, 2.5, 3, rows, 12), kept=kept))[1]
-        assert sentence.endswith("equally frequent; see what --classifier logistic says.")
+        assert sentence.endswith("equally frequent: see what --classifier logistic says.")
 
 
 @pytest.mark.parametrize(
