@@ -259,10 +259,11 @@ def _of(dataset: str) -> tuple[Experiment, ...]:
             f"maximum-{dataset}",
             "Fig. 4, Sec. 5.2",
             f"{name}: from M_min on accuracy is at its maximum and fluctuates slightly",
-            "Each width from M_min on, below 10 M_min, is within the margin of the mean of the others, and narrower "
-            "layers from ⌈C/2⌉ on are above the plateau by less than the margin, with softmax and with W-Softmax. "
-            "(Changed after runs had been judged by their standard deviation over M, which the seeds alone can bring "
-            "to the margin, and with M = 30 M_min, which on CIFAR100 hardly trains at the learning rate of all.)",
+            "Each width from M_min on, below 10 M_min, is within the margin of the mean of the others (two at least), "
+            "and narrower layers from ⌈C/2⌉ on are above the plateau by less than the margin, with softmax and with "
+            "W-Softmax. (Changed after runs had been judged by their standard deviation over M, which the seeds alone "
+            "can bring to the margin, and with M = 30 M_min, which on CIFAR100 hardly trains at the learning rate of "
+            "all.)",
             dataset,
             maximum,
             BOTH,
