@@ -423,14 +423,16 @@ def test_a_sweep_that_began_and_ended_meanwhile_is_seen_by_its_records(undisturb
 def test_killed_thirty_times_it_finds_every_record_once(tmp_path, digits):
     """SIGKILL of everything, of the parent alone or of a worker, at random moments from a sweep's first instruction on,
     ten of the thirty when it has ended a run and is at others; and in the end the records of a sweep that nothing
-    happened to."""
-    more = [*commands.as_own_data(digits, tmp_path / "digits.npz"), "--seeds", "30", "--workers", "2"]
-    subprocess.run(command(tmp_path / "undisturbed", *more), check=True, timeout=300, **quiet())
+    happened to. With two workers and with one in turn."""
+    more = [*commands.as_own_data(digits, tmp_path / "digits.npz"), "--seeds", "30"]
+    subprocess.run(command(tmp_path / "undisturbed", *more, "--workers", "2"), check=True, timeout=300, **quiet())
     out = tmp_path / "runs"
     rng = random.Random(0)
     seen, cut_short = [], 0
     for kill in range(30):
-        process = subprocess.Popen(command(out, *more), start_new_session=True, **quiet())
+        process = subprocess.Popen(
+            command(out, *more, "--workers", str(2 - kill % 2)), start_new_session=True, **quiet()
+        )
 
         def at_work(process=process):
             return [pid for pid in owners(out) if parent_of(pid) == process.pid]
@@ -453,7 +455,7 @@ def test_killed_thirty_times_it_finds_every_record_once(tmp_path, digits):
     assert all(before <= after for before, after in itertools.pairwise(seen))
     assert cut_short >= 8  # between two runs a worker has none
     assert 10 <= len(seen[-1]) < 90
-    subprocess.run(command(out, *more), check=True, timeout=300, **quiet())
+    subprocess.run(command(out, *more, "--workers", "2"), check=True, timeout=300, **quiet())
     assert records(out) == records(tmp_path / "undisturbed")
     assert len(records(out)) == 90
     assert not list(out.glob("*.claim"))
