@@ -96,6 +96,10 @@ def _curves(runs: Table) -> bool:
     return _all_classes(runs) and runs["feature"].iloc[0] == Recipe.feature and figures_epochs.tells(runs)
 
 
+def _width_curves(runs: Table) -> bool:
+    return _all_classes(runs) and runs["feature"].iloc[0] == Recipe.feature and figures_epochs.tells_of_widths(runs)
+
+
 def _compared(runs: Table) -> Table:
     """Those of recipes that were run with several numbers of classes."""
     return runs[runs.groupby("name")["classes"].transform("nunique") > 1]
@@ -131,6 +135,7 @@ OF_A_FEATURE: list[Entry] = [
     Entry(_named("geometry"), figures_geometry.geometry_against_bound, _all_widths),
     Entry(_named("overfitting"), figures_overfitting.overfitting, _wide),
     Entry(_named("epochs"), figures_epochs.accuracy_by_epoch, _curves),
+    Entry(_named("epochs-by-width"), figures_epochs.width_by_epoch, _width_curves),
 ]
 # here if it shows one recipe with all its features (STEM-RECIPE),
 OF_A_RECIPE: list[Entry] = [

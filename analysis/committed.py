@@ -94,7 +94,8 @@ SWEEPS: dict[str, tuple[str, ...]] = {
     ),
     "cifar100-small-long": (
         "--recipe cifar100-small-long --widths 99 --losses softmax w-softmax:1 --seeds 8",
-        "--recipe cifar100-small-long --widths 297 --losses softmax --seeds 6",
+        "--recipe cifar100-small-long --widths 25 50 98 --losses softmax --seeds 6",
+        "--recipe cifar100-small-long --widths 198 297 --losses softmax --seeds 8",
     ),
     "cifar100-small-10": ("--dataset cifar100:10 --widths 1 2 3 4 5 8 9 18 27 45 --losses softmax --seeds 5",),
     "cifar100-small-20": ("--dataset cifar100:20 --widths 3 5 10 18 19 38 57 95 --losses softmax --seeds 3",),

@@ -1,20 +1,34 @@
-"""How accuracy goes epoch by epoch: what stopping early, or training on, makes of a comparison of losses."""
+"""How accuracy goes epoch by epoch: what stopping early, or training on, makes of a comparison of losses, or widths."""
 
+import itertools
+from collections.abc import Mapping
+from typing import Any
+
+import matplotlib
+import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from analysis import captions, paired
-from analysis.drawing import LOOKS, Drawing, legend_above, styles
+from analysis.drawing import LOOKS, Drawing, Style, legend_above, styles
+from analysis.plateau import PLATEAU
 from analysis.records import done
+
+Curves = dict[str, dict[Any, pd.DataFrame]]
 
 LOSSES = ("softmax", "w-softmax:0", *[loss for loss in LOOKS if loss != "softmax"])
 SPLITS = {"test": "Test accuracy after each epoch (%)", "train": "Training accuracy during each epoch (%)"}
-GAIN = "Test accuracy minus softmax's (points)"
 LEAST = 8
 """Epochs of a run that is worth a curve."""
+LONG = 16
+"""Epochs of runs whose widths are worth curves: of fewer none is seen to overfit."""
 ENOUGH = 5
 """Seeds of an interval that is worth a band."""
+COLOURS = matplotlib.colormaps["plasma"]
+"""Of widths, from narrow to wide."""
 
 
 def accuracy_by_epoch(runs: pd.DataFrame) -> Drawing:
@@ -29,54 +43,17 @@ def accuracy_by_epoch(runs: pd.DataFrame) -> Drawing:
     """
     chosen = _at_minimum(runs)
     at = done(chosen)
-    source = pd.DataFrame(
-        {"loss": loss, "seed": seed, "epoch": epoch, "split": split, "accuracy": 100 * accuracy}
-        for loss, seed, curves in zip(at["loss"], at["seed"], at["epoch_accuracy"], strict=True)
-        for split in SPLITS
-        for epoch, accuracy in enumerate(curves[split], 1)
-    )
+    source = _epochs(at, "loss")
     warm = int(runs["softmax_epochs"].iloc[0])
     if not len(source) or source["epoch"].max() <= warm:
         raise ValueError(f"no run at M = C − 1 is done that has more than {warm} epochs: python -m fc_width.sweep")
-    source = source.sort_values(["split", "loss", "seed", "epoch"], ignore_index=True)
-    values = {split: _by_epoch(rows) for split, rows in source.groupby("split")}
-    if "softmax" in values["test"] and len(values["test"]) > 1:
-        softmax = values["test"]["softmax"]
-        gains = {loss: (own - softmax).dropna(axis=1) for loss, own in values["test"].items() if loss != "softmax"}
-        if gains := {loss: own for loss, own in gains.items() if own.shape[1]}:  # some seed is both's
-            values["gain"] = gains
-    banded = {"gain" if "gain" in values else "test", "train"}  # lines that cross are clearer without bands
-    panels_of = {"test": SPLITS["test"], **({"gain": GAIN} if "gain" in values else {}), "train": SPLITS["train"]}
-    figure = Figure(figsize=(0.6 + 4 * len(panels_of), 4.4), layout="constrained")
-    panels = dict(zip(panels_of, figure.subplots(1, len(panels_of)), strict=True))
     looks = styles(source["loss"])
     looks = {loss: looks[loss] for loss in LOSSES if loss in looks}
-    for name, axes in panels.items():
-        late = []
-        for loss, own in values[name].items():
-            label, colour, _, dash = looks[loss]
-            middle = own.mean(axis=1)
-            axes.plot(middle.index, middle, dash, color=colour, label=label, linewidth=1.4)
-            ends = [middle.loc[warm + 1 :]]
-            if (seeds := own.dropna(axis=1)).shape[1] >= ENOUGH and name in banded:
-                half = seeds.apply(paired.half_width, axis=1)
-                low, high = ((middle + sign * half).loc[max(warm, 1) :] for sign in (-1, 1))
-                axes.fill_between(low.index, low, high, color=colour, alpha=0.15, linewidth=0)
-                ends += [low, high] if name == "gain" else []
-            late += [value for each in ends for value in each]
-        if warm:
+    values, panels_of = _panels(source, "loss", "softmax", "Test accuracy minus softmax's (points)")
+    figure, panels = _draw(values, looks, panels_of, dict.fromkeys(panels_of, warm))
+    if warm:
+        for axes in panels.values():
             axes.axvline(warm + 0.5, color="0.4", linewidth=1, linestyle=(0, (4, 3)), zorder=0)
-        span = max(late) - min(late) or 1.0  # of what is compared
-        if name == "gain":
-            axes.axhline(0, color="black", linewidth=0.8, zorder=1)
-            axes.set_ylim(min(0, *late) - 0.1 * span, max(0, *late) + 0.1 * span)
-        else:  # as much of the rise before it
-            axes.set_ylim(min(late) - span, min(max(late) + 0.4 * span, 100 + 0.05 * span))
-        axes.set_xlabel("Epoch")
-        axes.set_ylabel(panels_of[name])
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        axes.grid(axis="y", color="0.92")
-        axes.set_axisbelow(True)
     stopped = at[at["stopped_epoch"].notna()]
     for loss, (_, colour, _, _) in styles(stopped["loss"]).items():
         means = stopped.loc[stopped["loss"] == loss, ["stopped_epoch", "stopped_accuracy"]].astype(float).mean()
@@ -84,15 +61,112 @@ def accuracy_by_epoch(runs: pd.DataFrame) -> Drawing:
     legend_above(figure, panels["test"], f"{captions.title(runs)}, M = C − 1 = {int(at['width'].iloc[0])}")
     told = "; dashed: where α sets in" if warm else ""
     told += "; dots: stopped where accuracy on the validation images is best" if len(stopped) else ""
+    return Drawing(figure, source, f"{_read('gain' in values)}{told}. {captions.caption(chosen)}")
+
+
+def width_by_epoch(runs: pd.DataFrame) -> Drawing:
+    """Accuracy of softmax at each width below 10(C − 1) after each epoch, as in `accuracy_by_epoch`, and what other
+    widths are above M = C − 1 on the test images, seeds paired: whether wide layers end higher, or only learn faster.
+
+    *Arguments*: `runs`, rows of `records.load` of one recipe, data set and feature.
+
+    *Raises*: `ValueError` if no run of softmax is done at M = C − 1, or at no other width.
+    """
+    chosen = _of_softmax(runs)
+    source = _epochs(done(chosen), "width")
+    least = int(runs["classes"].iloc[0]) - 1
+    tried = sorted(source["width"].unique()) if len(source) else []
+    if len(tried) < 2 or least not in tried:
+        raise ValueError(
+            f"softmax at M = C − 1 = {least} and at other widths below {PLATEAU[1] * least:g} is wanted, got "
+            f"{', '.join(map(str, tried)) or 'none'}: python -m fc_width.sweep"
+        )
+    values, panels_of = _panels(source, "width", least, f"Test accuracy minus that at M = {least} (points)")
+    others = [width for width in tried if width != least]
+    colours = COLOURS(np.linspace(0, 0.9, len(others)))
+    dashes = itertools.cycle(("--", "-.", ":", "-"))
+    looks: dict[int, Style] = {
+        width: (f"M = {width}", to_hex(colour), "", dash)
+        for width, colour, dash in zip(others, colours, dashes, strict=False)
+    }
+    looks = {width: looks.get(width, (f"M = C − 1 = {least}", "#000000", "", "-")) for width in tried}
+    late = int(source["epoch"].max()) // 4
+    figure, panels = _draw(values, looks, panels_of, {"test": late, "gain": 1, "train": late})
+    legend_above(figure, panels["test"], f"{captions.title(runs)}, softmax")
+    return Drawing(figure, source, f"{_read('gain' in values)}. {captions.caption(chosen)}")
+
+
+def _epochs(runs: pd.DataFrame, key: str) -> pd.DataFrame:
+    """The accuracies, %, of all epochs: columns `key`, seed, epoch, split, accuracy."""
+    source = pd.DataFrame(
+        {key: of, "seed": seed, "epoch": epoch, "split": split, "accuracy": 100 * accuracy}
+        for of, seed, curves in zip(runs[key], runs["seed"], runs["epoch_accuracy"], strict=True)
+        for split in SPLITS
+        for epoch, accuracy in enumerate(curves[split], 1)
+    )
+    return source.sort_values(["split", key, "seed", "epoch"], ignore_index=True) if len(source) else source
+
+
+def _panels(source: pd.DataFrame, key: str, reference: object, label: str) -> tuple[Curves, dict[str, str]]:
+    """Panel → what it shows → accuracy, a row an epoch, a column a seed; and panel → its label. The panel `gain`, over
+    the `reference`, is there where a seed is both's."""
+    values: Curves = {split: _by_epoch(source[source["split"] == split], key) for split in SPLITS}
+    panels_of = dict(SPLITS)
+    if reference in values["test"]:
+        base = values["test"][reference]
+        gains = {of: (own - base).dropna(axis=1) for of, own in values["test"].items() if of != reference}
+        if gains := {of: own for of, own in gains.items() if own.shape[1]}:
+            values["gain"] = gains
+            panels_of = {"test": SPLITS["test"], "gain": label, "train": SPLITS["train"]}
+    return values, panels_of
+
+
+def _draw(
+    values: Curves, looks: Mapping[Any, Style], panels_of: Mapping[str, str], after: Mapping[str, int]
+) -> tuple[Figure, dict[str, Axes]]:
+    """A panel each: means over seeds, and bands of differences and of training accuracy, where there are `ENOUGH`
+    seeds. The epochs `after` those given set what is seen of a panel, and have bands."""
+    banded = {"gain" if "gain" in values else "test", "train"}  # lines that cross are clearer without bands
+    figure = Figure(figsize=(0.6 + 4 * len(panels_of), 4.4), layout="constrained")
+    panels = dict(zip(panels_of, figure.subplots(1, len(panels_of)), strict=True))
+    for name, axes in panels.items():
+        late = []
+        for of, (label, colour, _, dash) in looks.items():
+            if of not in values[name]:
+                continue
+            own = values[name][of]
+            middle = own.mean(axis=1)
+            axes.plot(middle.index, middle, dash, color=colour, label=label, linewidth=1.4)
+            ends = [middle.loc[after[name] + 1 :]]
+            if (seeds := own.dropna(axis=1)).shape[1] >= ENOUGH and name in banded:
+                half = seeds.apply(paired.half_width, axis=1)
+                low, high = ((middle + sign * half).loc[max(after[name], 1) :] for sign in (-1, 1))
+                axes.fill_between(low.index, low, high, color=colour, alpha=0.15, linewidth=0)
+                ends += [low, high] if name == "gain" else []
+            late += [value for each in ends for value in each]
+        span = max(late) - min(late) or 1.0  # of what is compared
+        if name == "gain":
+            axes.axhline(0, color="black", linewidth=0.8, zorder=1)
+            axes.set_ylim(min(0, *late) - 0.1 * span, max(0, *late) + 0.1 * span)
+        else:  # as much of the rise before it
+            axes.set_ylim(max(min(late) - span, 0), min(max(late) + 0.4 * span, 100 + 0.05 * span))
+        axes.set_xlabel("Epoch")
+        axes.set_ylabel(panels_of[name])
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.grid(axis="y", color="0.92")
+        axes.set_axisbelow(True)
+    return figure, panels
+
+
+def _read(compared: bool) -> str:
+    """How to read lines and bands."""
     band = f"95 % t interval where there are {ENOUGH} seeds or more"
-    band += ", of differences of paired seeds" if "gain" in values else ""
-    return Drawing(figure, source, f"Line: mean over seeds; band: {band}{told}. {captions.caption(chosen)}")
+    return f"Line: mean over seeds; band: {band}{', of differences of paired seeds' if compared else ''}"
 
 
-def _by_epoch(rows: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """Loss → accuracy, a row an epoch, a column a seed."""
-    found = {loss: own.pivot(index="epoch", columns="seed", values="accuracy") for loss, own in rows.groupby("loss")}
-    return {loss: found[loss] for loss in LOSSES if loss in found}
+def _by_epoch(rows: pd.DataFrame, key: str) -> dict[Any, pd.DataFrame]:
+    """Loss or width → accuracy, a row an epoch, a column a seed."""
+    return {of: own.pivot(index="epoch", columns="seed", values="accuracy") for of, own in rows.groupby(key)}
 
 
 def tells(runs: pd.DataFrame) -> bool:
@@ -104,5 +178,17 @@ def tells(runs: pd.DataFrame) -> bool:
     return "softmax" in set(at["loss"]) and at["loss"].nunique() > 1 and bool(long.all())
 
 
+def tells_of_widths(runs: pd.DataFrame) -> bool:
+    """Whether there are curves of softmax at M = C − 1 and two other widths to compare, of `LONG` epochs or more."""
+    found = done(_of_softmax(runs))
+    long = found["epoch_accuracy"].map(lambda curves: len(curves["test"]) >= LONG)
+    widths = set(found["width"])
+    return len(widths) > 2 and runs["classes"].iloc[0] - 1 in widths and bool(long.all())
+
+
 def _at_minimum(runs: pd.DataFrame) -> pd.DataFrame:
     return runs[(runs["width"] == runs["classes"] - 1) & runs["loss"].isin(LOSSES)]
+
+
+def _of_softmax(runs: pd.DataFrame) -> pd.DataFrame:
+    return runs[(runs["width"] < PLATEAU[1] * (runs["classes"] - 1)) & (runs["loss"] == "softmax")]

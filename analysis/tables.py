@@ -130,9 +130,9 @@ KNEES = (
     "M and every wider width tried below 10(C − 1), at least one, is shown to lose less than the margin against the "
     "plateau (three paired seeds at least, one-sided 95 %, over seeds, not over the draw of test images). In brackets: "
     "where the knee may lie; *or fewer*: narrower ones were not tried. *Not decided*: it may be that width or any "
-    "larger one, or, with none named, any. Where accuracy still rises within the plateau, as on CIFAR100 after eight "
-    "epochs, the knee is a lower bound of where it stops. Seeds were added where fewer had not decided: with such "
-    "looks an error of 5 % is one of 8 to 12 %."
+    "larger one, or, with none named, any. A width of the plateau is held against its other widths. Where accuracy "
+    "still rises within the plateau, as on CIFAR100 after eight epochs, the knee is a lower bound of where it stops. "
+    "Seeds were added where fewer had not decided: with such looks an error of 5 % is one of 8 to 12 %."
 )
 
 

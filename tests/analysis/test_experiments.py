@@ -466,6 +466,16 @@ def test_of_a_number_between_two_bounds_each_bound_is_its_own():
     assert (row.verdict, own_evidence(row)) == (NOT_REPRODUCED, [(NOT_REPRODUCED, True), (NOT_REPRODUCED, False)])
 
 
+def test_networks_that_are_against_a_claim_for_opposite_reasons_are_both_against_it():
+    claim = CLAIMS["maximum-cifar10"]
+    short, long = (
+        paper.needed(claim, add("test_accuracy", by, lambda row: row["width"] == 9), name=name)
+        for by, name in ((-3, "cifar10-small"), (3, "cifar10-small-long"))
+    )
+    row = judge_experiment(claim, paper.runs(short, long))
+    assert (row.verdict, own_evidence(row)) == (NOT_REPRODUCED, [(NOT_REPRODUCED, True), (NOT_REPRODUCED, False)])
+
+
 def test_one_wider_width_has_no_others_to_be_compared_with():
     """As it is no plateau: it contradicts nothing."""
     claim = CLAIMS["maximum-cifar10"]

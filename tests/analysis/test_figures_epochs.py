@@ -1,6 +1,7 @@
 """Accuracy epoch by epoch."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import stats
 
@@ -158,3 +159,52 @@ def test_curves_that_are_flat_have_an_axis(runs):
     test, gain, train = (axes.get_ylim() for axes in drawing.figure.axes)
     assert test == train == (99, 100.05)
     assert gain == pytest.approx((-0.1, 0.1))
+
+
+def of_widths(runs, widths=(5, 8, 9, 18), epochs=20):
+    """Softmax at several widths, of which a wider one begins higher and ends lower; at 90, 10(C − 1), diverging."""
+    (softmax,) = [rows for loss, rows in runs[runs["width"] == 9].groupby("loss") if loss == "softmax"]
+    every = []
+    for width in (*widths, 90):
+        falls = width / 9 - 1
+        curves = [
+            {"test": [0.5 + 0.01 * seed + falls * (0.1 - 0.01 * epoch) for epoch in range(epochs)]}
+            | {"train": [0.9 + 0.001 * width] * epochs}
+            for seed in softmax["seed"]
+        ]
+        status = "diverged" if width == 90 else "done"
+        every.append(softmax.assign(width=width, epoch_accuracy=curves, status=status, epochs=epochs))
+    return pd.concat([*every, runs[runs["loss"] != "softmax"]], ignore_index=True)
+
+
+def test_what_a_width_is_above_the_minimum_is_paired_by_seed(runs):
+    drawing = figures_epochs.width_by_epoch(of_widths(runs))
+    assert set(drawing.source["width"]) == {5, 8, 9, 18}
+    assert len(drawing.source) == 2 * 4 * 5 * 20
+    test, gain, train = drawing.figure.axes
+    assert [line.get_label() for line in test.lines] == ["M = 5", "M = 8", "M = C − 1 = 9", "M = 18"]
+    assert test.lines[2].get_ydata() == pytest.approx([52] * 20)
+    lines = {line.get_label(): line for line in gain.lines if len(line.get_xdata()) == 20}
+    assert list(lines) == ["M = 5", "M = 8", "M = 18"]
+    assert lines["M = 18"].get_ydata() == pytest.approx(10 - np.arange(20))
+    assert gain.get_ylabel() == "Test accuracy minus that at M = 9 (points)"
+    assert gain.get_ylim()[1] > 9  # of all epochs but the first
+    for band in bands(gain):  # seeds differ by as much at every width
+        assert band[:, 1].max() - band[:, 1].min() < 19.001
+    assert len(bands(gain)) == 3
+    assert train.lines[0].get_ydata() == pytest.approx([90.5] * 20)
+    assert len({line.get_color() for line in test.lines}) == 4
+    assert "24 epochs" not in drawing.caption
+    assert "20 epochs; 5 seeds, 20 runs" in drawing.caption
+    assert "α" not in drawing.caption
+
+
+def test_curves_of_widths_are_drawn_where_they_can_be_compared(runs):
+    assert figures_epochs.tells_of_widths(of_widths(runs))
+    assert not figures_epochs.tells_of_widths(of_widths(runs, widths=(8, 9)))
+    assert not figures_epochs.tells_of_widths(of_widths(runs, widths=(5, 8, 18)))
+    assert not figures_epochs.tells_of_widths(of_widths(runs, epochs=figures_epochs.LONG - 1))
+    assert not figures_epochs.tells_of_widths(runs)
+    for widths, told in (((5, 18), "got 5, 18:"), ((9,), "got 9:"), ((), "got none:")):
+        with pytest.raises(ValueError, match=f"at other widths below 90 is wanted, {told}"):
+            figures_epochs.width_by_epoch(of_widths(runs, widths))

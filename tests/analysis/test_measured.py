@@ -637,30 +637,69 @@ def stopped_in_time():
 
 
 @said
-def wide_on_cifar100_trained_longer():
-    pack, wide, narrow = "cifar100-small-long", ("softmax", 297), ("softmax", 99)
-    ends, best = less(pack, wide, narrow, sign=-1), less(pack, wide, narrow, column="best_accuracy")
-    assert float(ends[1]) > 0
-    assert float(best[1].replace("−", "-")) < 0 < float(best[2])
-    yield README, f"297 end {ends[0]} points ({ends[1]} to {ends[2]}) below 99"
-    yield README, f"are not shown to differ ({best[0]} above, {best[1]} to {best[2]})"
-    right = [f"{values(pack, *each, column='train_accuracy').mean():.0f} %" for each in (wide, narrow)]
-    yield README, f"{right[0]} of the training images are right, with 99 units {right[1]}, and {ends[0]} points fewer"
-    curves = runs(pack).query("loss == 'softmax'").set_index(["width", "seed"])["epoch_accuracy"]
+def widths_on_cifar100_trained_longer():
+    pack, wide, tried = "cifar100-small-long", (198, 297), (25, 50, 98, 99)
+    assert sorted(swept(pack)["width"].unique()) == [*tried, *wide]
+    assert [len(values(pack, "softmax", width)) for width in (*tried, *wide)] == [6, 6, 6, 8, 8, 8]
+
+    def above(width, column="test_accuracy"):
+        others = [values(pack, "softmax", each, column) for each in wide if each != width]
+        return (values(pack, "softmax", width, column) - sum(others) / len(others)).dropna()
+
+    def parts(*arguments):
+        return [number(each, 1) for each in paired.mean_interval(above(*arguments))]
+
+    ends, best = ({width: parts(width, column) for width in tried} for column in ("test_accuracy", "best_accuracy"))
+    for width in (50, 99):
+        assert float(ends[width][1]) > 0
+    assert float(best[99][1].replace("−", "-")) < 0 < float(best[99][2])
+    assert all(value.startswith("−") for width in (25, 50) for value in best[width])
+    lost = {width: between(*[best[width][part].removeprefix("−") for part in (0, 2, 1)]) for width in (25, 50)}
+    yield README, f"50 units end {ends[50][0]} points ({ends[50][1]} to {ends[50][2]}) above 198 and 297"
+    yield README, f"and 99 end {between(*ends[99])} above them"
+    yield README, f"99 are not shown to differ from these ({best[99][0]}, {best[99][1]} to {best[99][2]})"
+    yield README, f"and 50 and 25 lose {lost[50]} and {lost[25]}"
+    assert all("−" not in ends[width][1] for width in (50, 98, 99))
+    yield README, f"after 24, of softmax, end {ends[99][0]} points above wider ones, as 98 and 50 do"
+    right = {width: f"{values(pack, 'softmax', width, 'train_accuracy').mean():.0f} %" for width in (*tried, *wide)}
+    narrow = less(pack, ("softmax", 297), ("softmax", 99), sign=-1)
+    yield (
+        README,
+        f"{right[297]} of the training images are right, with 99 units {right[99]}, and {narrow[0]} points fewer",
+    )
+    for text, cells in (
+        ("training images right, %", [right[width].removesuffix(" %") for width in (*tried, *wide)]),
+        (
+            "test accuracy after the last epoch, %",
+            [f"{values(pack, 'softmax', width).mean():.1f}" for width in (*tried, *wide)],
+        ),
+        ("minus that of 198 and 297", [between(*ends[width]) for width in tried]),
+        (
+            "in the best epoch on the test set, %",
+            [f"{values(pack, 'softmax', width, 'best_accuracy').mean():.1f}" for width in (*tried, *wide)],
+        ),
+        ("minus that of 198 and 297 there", [between(*best[width]) for width in tried]),
+    ):
+        yield MEASURED, f"| {text} | {' | '.join([*cells, *[''] * (6 - len(cells))])} |".replace("|  |  |", "| | |")
+    yield (
+        MEASURED,
+        f"neither 98 nor 99 units are shown to differ from 198 and 297, and 50, half of C − 1, lose {lost[50][:3]}",
+    )
+    assert float(best[98][1].replace("−", "-")) < 0 < float(best[98][2])
+    curves = swept(pack).set_index(["width", "seed"])["epoch_accuracy"]
     after_each = pd.DataFrame({key: curve["test"] for key, curve in curves.items()})
-    gains = 100 * (after_each[297] - after_each[99]).dropna(axis=1)
-    above = 1 + gains.index[gains.mean(axis=1) > 0]
-    yield (
-        MEASURED,
-        f"after epochs {above[0]} to {above[-1]} (after epoch 4 by {told(gains.loc[3]).replace(' (', ' points, ')}",
-    )
-    assert list(above) == [*range(2, 11)]
-    assert "(−" not in told(gains.loc[3])
-    yield (
-        MEASURED,
-        f"(after the last by {ends[0]}, {ends[1]} to {ends[2]}): with 297, {right[0]} of the training images",
-    )
-    yield MEASURED, f"they are {best[0]} above ({best[1]} to {best[2]})"
+    gains = {width: 100 * (after_each[width] - after_each[99]).dropna(axis=1) for width in (50, 198, 297)}
+    above_99 = {width: [*(1 + gain.index[gain.mean(axis=1) > 0])] for width, gain in gains.items()}
+    assert above_99 == {50: [15, *range(17, 25)], 198: [*range(1, 12)], 297: [*range(2, 11)]}
+    early = told(gains[297].loc[3]).replace(" (", " points, ")
+    yield MEASURED, f"297 units are above 99 after epochs 2 to 10 (after epoch 4 by {early}"
+    yield MEASURED, "and 50 after epoch 15 and from epoch 17 on"
+    best_at_the_end = after_each.iloc[-1].groupby(level=0).mean()
+    assert best_at_the_end.idxmax() == 50
+    every = [values("cifar100-small", "softmax", width) for width in (198, 297, 495)]
+    one = [(every[0] - sum(each) / len(each)).mean() for each in (every, every[1:])]
+    yield MEASURED, f"198 units lose {-one[0]:.1f} points against all three"
+    yield MEASURED, f"and {-one[1]:.1f} against the other two"
 
 
 @said
@@ -680,10 +719,45 @@ def augmented():
     assert curve.idxmax() == 23
     kept = [told(values(pack, loss) - values("cifar10-small-long", loss)) for loss in PRINTED[:2]]
     yield MEASURED, f"With α = 0.5 and 1 augmentation gains {kept[0].replace(' (', ' points (')} and {kept[1]}"
+    spread = [values(pack, loss, column="variance_ratio").mean() / 100 for loss in losses]
+    yield README, "less compact ({:.2f} with softmax, {:.2f} and {:.2f} with α = 0.5 and 1)".format(*spread)
     means = [mean for mean, *_ in below]
     yield README, f"of augmented images | {' and '.join(means)} with α = 0.5 and 1, the only ones tried, each shown |"
     yield README, f"on augmented images, which gains {more.partition(' ')[0]} points over 24 epochs on CIFAR10"
     yield README, f"{' and '.join(mean.lstrip('−') for mean in means)} points below"
+
+
+@said
+def angles_at_270():
+    angles = [values("mnist-small", loss, 270, "test_angle").mean() for loss in ("softmax", *PRINTED)]
+    assert angles[0] == max(angles)
+    assert angles[1:] == sorted(angles[1:])
+    yield README, "largest, {:.0f}° against {:.0f}°, {:.0f}° and {:.0f}°, but it rises".format(*angles)
+
+
+@said
+def the_softmax_phase_of_the_small_network():
+    warm, cold = (
+        pd.DataFrame(
+            {
+                seed: curves["train"]
+                for seed, curves in runs(pack)
+                .query("loss == 'w-softmax:1' and width == 9 and feature == 'prelu-bn' and seed < 3")
+                .set_index("seed")["epoch_accuracy"]
+                .items()
+            }
+        )
+        for pack in ("mnist-small", "mnist-small-cold")
+    )
+    gains = 100 * (warm - cold)
+    assert gains.shape == (4, 3)
+    first, later = gains.iloc[0], gains.iloc[1:].mean()
+    yield README, f"{first.mean():.1f} points more of the training images are right in the first epoch"
+    assert "(−" in told(later)
+    yield (
+        MEASURED,
+        f"the phase itself: {told(first).replace(' (', ' points (')} there, {told(later)} in the other three",
+    )
 
 
 @said
@@ -739,10 +813,15 @@ def knees_by_errors():
     yield MEASURED, f"on {numbers[few - 2]} of those {numbers[undecided - 2]} that is two images at most"
     fashion, ten, hundred = (swept(f"{name}-small") for name in ("fashion-mnist", "cifar10", "cifar100"))
     texts = [by_errors(own).text() for own in (fashion, ten, hundred)]
+    points = [plateau.error_margin(own) for own in (fashion, ten, hundred)]
+    assert [f"{each:.1f}" for each in points] == ["0.5", "1.5", "3.0"]
     yield (
         README,
-        "they are {} on Fashion-MNIST, {} on CIFAR10 and {} on CIFAR100, and not decided on MNIST".format(*texts),
+        "the fewest are {} on Fashion-MNIST (that is half a point), {} on CIFAR10 (1.5 points) and {} on CIFAR100 "
+        "after "
+        "eight epochs (3 points)".format(*texts),
     )
+    yield README, f"on MNIST, where it is {plateau.error_margin(swept('mnist-small')):.2f} points, it is not decided"
     mnist, *three = (plateau.knee(own, 0.5) for own in (swept("mnist-small"), fashion, ten, hundred))
     longer = plateau.knee(swept("cifar10-small-long"), 0.5).text()
     yield (
@@ -757,9 +836,6 @@ def knees_by_errors():
         f"On the first 50 classes of CIFAR100 {tried[0]} is the narrowest width tried, with none between {tried[0]}, "
         f"{tried[1]} and {tried[2]}.",
     )
-    points = [plateau.error_margin(own) for own in (fashion, ten, hundred)]
-    assert [f"{each:.1f}" for each in points] == ["0.5", "1.5", "3.0"]
-    yield README, "(half a point, 1.5 and 3 points), they are"
     mnist = by_errors(swept("mnist-small"))
     assert mnist.width is None
     assert 0.9 < 100 * (1 - mnist.plateau) < 1.1
