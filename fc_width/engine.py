@@ -51,7 +51,10 @@ CAPTURE_FAILED = 3
 """A worker ends with this whose GPU records no graph: the next one at its place does without."""
 
 GPU_LOST = 4
-"""A worker ends with this that can run nothing more, its only run recorded as failed."""
+"""A worker ends with this that can run nothing more, its only run recorded as failed, or put back."""
+
+WAIT_SECONDS = 10.0
+"""Between two tries of a GPU that others have filled."""
 
 
 def run_all(
@@ -247,7 +250,7 @@ class _Worker:
             self._end(claimed.run_id, failure(claimed, described(error)))
 
     def _advance(self, run_id: str) -> None:
-        running, crowded = self.running[run_id], False
+        running, crowded, waits = self.running[run_id], False, False
         try:
             running.advance()
         except OSError:  # of the store: a run does nothing else of that kind
@@ -261,13 +264,20 @@ class _Worker:
                 os._exit(CAPTURE_FAILED)
             lost = captured or (is_of_device(error) and not full)  # the GPU, to this process
             crowded = full and not lost and not alone
-            if alone or not (lost or crowded):
+            waits = full and alone and _filled_by_others(self.device)
+            if waits:
+                self.store.release(run_id)
+            elif alone or not (lost or crowded):
                 self._end(run_id, failure(running.recipe, described(error)))
             if lost:
+                time.sleep(WAIT_SECONDS if waits else 0)
                 # of several, an error that comes late may be another's: the next worker takes fewer
                 os._exit(GPU_LOST if alone else 1)
         if crowded:  # here, where no traceback holds its tensors any more
             self._make_room(run_id, running.recipe)
+        elif waits:
+            del running
+            self._wait_for_room(run_id)
         elif running.record is not None:
             self._end(run_id, running.record)
         elif time.monotonic() - self.last_beat > BEAT_SECONDS:
@@ -289,6 +299,24 @@ class _Worker:
         self.store.release(run_id)
         gc.collect()
         torch.cuda.empty_cache()
+
+    def _wait_for_room(self, run_id: str) -> None:
+        """Put the only run back, and wait before the next try: others have filled the GPU."""
+        warnings.warn(f"others have filled {self.device}: waits until there is room for a run", stacklevel=1)
+        self.pending.append(self.running.pop(run_id).recipe)
+        gc.collect()
+        torch.cuda.empty_cache()
+        time.sleep(WAIT_SECONDS)
+        _exit_if_orphaned()
+
+
+def _filled_by_others(device: str) -> bool:
+    """Whether other processes have more than a quarter of a GPU's memory: a run that finds no room there need not be
+    too large."""
+    if device == "cpu":
+        return False
+    free, total = torch.cuda.mem_get_info(device)
+    return total - free - torch.cuda.memory_reserved(device) > total / 4
 
 
 def _exit_if_orphaned() -> None:

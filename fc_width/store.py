@@ -26,7 +26,8 @@ from fc_width.record import Record, check_recipe, check_record, is_finite
 STALE_SECONDS = 120.0
 PROBE_BYTES = 2**17  # a few records
 HALF_WRITTEN_SECONDS = 86_400.0
-"""A temporary file that is older was left by another machine or before a restart: one lives for moments."""
+"""A temporary file or a notice that is older was left by another machine or before a restart: the one lives for
+moments, the other is renewed."""
 NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK)
 """How a file system without hard links says so."""
 NO_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.ENOTTY, errno.EBADF)
@@ -51,22 +52,26 @@ class Store:
 
     def create(self) -> None:
         """Make the folder, see that it can be written and has room, and clear what killed processes of this machine,
-        or any a day ago, left half-written. `OSError` if not."""
+        or any a day ago, left half-written, and notices that nobody has renewed for as long. `OSError` if not."""
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
         except FileExistsError:
             raise NotADirectoryError(f"{self.folder} is a file, expected a folder") from None
+        for path in self.folder.glob(".*.tmp"):  # first, as it may hold the room that the next step wants
+            host, _, pid = path.name.removesuffix(".tmp").split("~")[-1].rpartition("@")
+            if host == _HOST and pid.isdigit() and not _alive(int(pid)):
+                path.unlink(missing_ok=True)
         probe = self._temporary("probe")
         try:
             probe.write_bytes(bytes(PROBE_BYTES))
             now = probe.stat().st_mtime  # by the file system's clock, as the others
+        except OSError as error:
+            raise OSError(error.errno, os.strerror(error.errno or errno.EIO), str(self.folder)) from None
         finally:
             probe.unlink(missing_ok=True)
-        for path in self.folder.glob(".*.tmp"):
-            host, _, pid = path.name.removesuffix(".tmp").split("~")[-1].rpartition("@")
+        for path in (*self.folder.glob(".*.tmp"), *self.folder.glob(".*.sweep")):
             with contextlib.suppress(FileNotFoundError):
-                left = host == _HOST and pid.isdigit() and not _alive(int(pid))
-                if left or now - path.stat().st_mtime > HALF_WRITTEN_SECONDS:
+                if now - path.stat().st_mtime > HALF_WRITTEN_SECONDS:
                     path.unlink()
         for run_id in self.run_ids():  # a claim whose owner was killed after its record was in place
             if self._record_path(run_id).exists():  # still: it may have been discarded to be made again
@@ -339,6 +344,7 @@ def _machine() -> str:
 
 
 _HOST = _machine()
+GONE = "gone"
 
 
 def _owner() -> dict[str, Any]:
@@ -354,10 +360,11 @@ def _ended(claim: dict[str, Any]) -> bool:
 
 def _started(pid: int) -> str:
     """When a process started, in ticks since the boot, where the system tells: it sets apart two processes of
-    one id."""
+    one id. `GONE` of one that has ended, though nobody has asked how: in a container without an init it stays."""
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
-    except (OSError, IndexError):
+        state, *fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        return GONE if state in "ZX" else fields[18]
+    except (OSError, ValueError, IndexError):
         return ""
 
 
@@ -368,7 +375,8 @@ def _alive(pid: int, started: str = "") -> bool:
         return False
     except PermissionError:
         pass
-    return not started or _started(pid) == started
+    now = _started(pid)
+    return now != GONE and (not started or now == started)
 
 
 def _link(source: Path, target: Path) -> None:

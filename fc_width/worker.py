@@ -85,7 +85,10 @@ def described(error: BaseException) -> str:
 
 
 def write(store: Store, record: Record) -> None:
-    """Put a record in place; one that is no JSON, as a number in it is not finite, as the failure that it is."""
+    """Put a record in place; one that is no JSON, as a number in it is not finite, as the failure that it is. A failure
+    takes the place of none that another process has made meanwhile, whose claim was taken for stale."""
+    if record["status"] == "failed" and (made := store.whole(record["run_id"])) and made["status"] != "failed":
+        return
     try:
         store.write(record)
     except ValueError as error:

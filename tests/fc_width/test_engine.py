@@ -153,6 +153,49 @@ def test_a_run_too_large_to_be_alone_has_failed(scripted, store, few_digits):
     assert other["status"] == "done"
 
 
+@pytest.mark.parametrize("captured", [False, True])
+@pytest.mark.parametrize(("reserved", "waits"), [(10, True), (80, False)])
+def test_where_others_have_filled_the_gpu_a_run_waits(
+    reserved, waits, captured, scripted, store, few_digits, monkeypatch
+):
+    """A second sweep on it, say: of its runs none has failed, as alone they are not too large."""
+    tight, slept = [True, True], []
+
+    class Squeezed(Scripted):
+        def advance(self):
+            if tight and tight.pop():
+                try:
+                    raise torch.OutOfMemoryError("CUDA out of memory")
+                except torch.OutOfMemoryError:
+                    if captured:
+                        raise CaptureError("no graph of a step") from None
+                    raise
+            super().advance()
+
+    monkeypatch.setattr(engine, "Running", Squeezed)
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (5, 100))
+    monkeypatch.setattr(torch.cuda, "memory_reserved", lambda device: reserved)
+    monkeypatch.setattr(engine.time, "sleep", slept.append)
+    recipes = [dataclasses.replace(QUICK, width=2, seed=seed) for seed in range(3)]
+
+    def work():
+        told = waits and not captured
+        with pytest.warns(UserWarning, match="others have filled cuda:0") if told else contextlib.nullcontext():
+            _Worker(recipes, few_digits, store, "cuda:0", 1).work()
+
+    for _ in range(2 if captured else 0):  # what cannot be captured ends its worker
+        with pytest.raises(SystemExit) as ended:
+            work()
+        assert ended.value.code == engine.GPU_LOST
+        assert not store.claims()
+    work()
+    assert not tight
+    assert slept.count(engine.WAIT_SECONDS) == (2 if waits else 0)
+    failed = [recipe.run_id for recipe in recipes if store.read(recipe.run_id)["status"] == "failed"]
+    assert len(failed) == (0 if waits else 2)
+    assert not store.claims()
+
+
 CAPTURE, LOST = engine.CAPTURE_FAILED, engine.GPU_LOST
 
 

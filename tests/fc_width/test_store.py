@@ -238,6 +238,51 @@ def test_what_a_killed_process_left_half_written_is_cleared(store):
     assert sorted(store.folder.iterdir()) == sorted([mine, other])
 
 
+def test_what_holds_the_last_room_is_cleared_before_room_is_asked_for(store, monkeypatch):
+    gone = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, text=True)
+    dead = store.folder / f".a.12345678~{module._HOST}@{int(gone.stdout)}.tmp"
+    dead.write_text("half")
+    write = Path.write_bytes
+
+    def full(path, content):
+        if dead.exists():
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))  # of a write: it names no file
+        return write(path, content)
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    store.create()
+    assert os.listdir(store.folder) == []
+    dead = store.folder / "full"
+    dead.touch()
+    with pytest.raises(OSError, match=f"No space left on device: '{store.folder}'"):
+        store.create()
+
+
+def test_a_notice_that_nobody_renews_goes(store):
+    old, new = (store.folder / f".{name}.sweep" for name in ("old", "new"))
+    for path in (old, new):
+        path.write_text(json.dumps({"host": "elsewhere", "pid": 1, "about": {}}))
+    os.utime(old, (0, 0))
+    store.create()
+    assert list(store.folder.iterdir()) == [new]
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="what ended a process is told in /proc")
+def test_a_process_that_has_ended_and_stays_has_no_claim(store):
+    """As in a container whose first process asks no other how it ended."""
+    code = f"from fc_width.store import Store; assert Store({str(store.folder)!r}).claim({A!r})"
+    ended = subprocess.Popen([sys.executable, "-c", code])
+    try:
+        os.waitid(os.P_PID, ended.pid, os.WEXITED | os.WNOWAIT)  # it stays
+        os.kill(ended.pid, 0)
+        assert json.loads((store.folder / f"{A}.claim").read_bytes())["pid"] == ended.pid
+        assert store.claims() == {}
+        assert store.claim(A)
+    finally:
+        ended.wait()
+    assert ended.returncode == 0
+
+
 def test_a_folder_that_cannot_be_made(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(OSError, match="file"):

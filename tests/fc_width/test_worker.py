@@ -63,6 +63,15 @@ def test_a_record_that_is_no_json_has_failed(store):
     assert found["error"].startswith("the record is no JSON: ")
 
 
+def test_a_failure_takes_the_place_of_no_result(store):
+    """Of a process that slept, whose claim another took over and whose GPU is gone as it wakes."""
+    failed = worker.failure(QUICK, "RuntimeError: CUDA error: unknown error")
+    done = failed | {"status": "done", "final": {"test_accuracy": 0.5}}
+    for record, kept in ((failed, failed), (done, done), (failed, done)):
+        worker.write(store, record)
+        assert store.read(QUICK.run_id) == kept
+
+
 def test_an_error_of_many_lines_is_told_by_its_first():
     try:
         raise RuntimeError("\nthe size of tensor a must match\nException raised from here (most recent call first):")
