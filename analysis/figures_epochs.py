@@ -24,7 +24,7 @@ SPLITS = {"test": "Test accuracy after each epoch (%)", "train": "Training accur
 LEAST = 8
 """Epochs of a run that is worth a curve."""
 LONG = 16
-"""Epochs of runs whose widths are worth curves: of fewer none is seen to overfit."""
+"""Epochs of runs whose widths are worth curves: in eight no small network is seen to overfit."""
 ENOUGH = 5
 """Seeds of an interval that is worth a band."""
 COLOURS = matplotlib.colormaps["plasma"]

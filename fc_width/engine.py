@@ -265,19 +265,21 @@ class _Worker:
             lost = captured or (is_of_device(error) and not full)  # the GPU, to this process
             crowded = full and not lost and not alone
             waits = full and alone and _filled_by_others(self.device)
-            if waits:
-                self.store.release(run_id)
-            elif alone or not (lost or crowded):
+            if not waits and (alone or not (lost or crowded)):
                 self._end(run_id, failure(running.recipe, described(error)))
+            if waits and lost:
+                self.store.release(run_id)
+                time.sleep(WAIT_SECONDS)
             if lost:
-                time.sleep(WAIT_SECONDS if waits else 0)
                 # of several, an error that comes late may be another's: the next worker takes fewer
                 os._exit(GPU_LOST if alone else 1)
-        if crowded:  # here, where no traceback holds its tensors any more
-            self._make_room(run_id, running.recipe)
-        elif waits:
+        if crowded or waits:  # here, where no traceback holds its tensors any more
             del running
-            self._wait_for_room(run_id)
+            self._put_back(run_id)
+            if waits:
+                self._wait_for_room()
+            else:  # that many at once no more
+                self.packed = len(self.running)
         elif running.record is not None:
             self._end(run_id, running.record)
         elif time.monotonic() - self.last_beat > BEAT_SECONDS:
@@ -291,21 +293,15 @@ class _Worker:
         write(self.store, record)
         self.store.release(run_id)
 
-    def _make_room(self, run_id: str, recipe: Recipe) -> None:
-        """Put a run back, and run that many at once no more."""
-        del self.running[run_id]
-        self.packed = len(self.running)
-        self.pending.append(recipe)
+    def _put_back(self, run_id: str) -> None:
+        """Leave a run for later, or to others, and its memory to the GPU."""
+        self.pending.append(self.running.pop(run_id).recipe)
         self.store.release(run_id)
         gc.collect()
         torch.cuda.empty_cache()
 
-    def _wait_for_room(self, run_id: str) -> None:
-        """Put the only run back, and wait before the next try: others have filled the GPU."""
+    def _wait_for_room(self) -> None:
         warnings.warn(f"others have filled {self.device}: waits until there is room for a run", stacklevel=1)
-        self.pending.append(self.running.pop(run_id).recipe)
-        gc.collect()
-        torch.cuda.empty_cache()
         time.sleep(WAIT_SECONDS)
         _exit_if_orphaned()
 

@@ -1,6 +1,7 @@
 """What the READMEs say of accuracy and angles is what the committed records say."""
 
 import functools
+import itertools
 import math
 import re
 from pathlib import Path
@@ -694,8 +695,11 @@ def widths_on_cifar100_trained_longer():
     early = told(gains[297].loc[3]).replace(" (", " points, ")
     yield MEASURED, f"297 units are above 99 after epochs 2 to 10 (after epoch 4 by {early}"
     yield MEASURED, "and 50 after epoch 15 and from epoch 17 on"
-    best_at_the_end = after_each.iloc[-1].groupby(level=0).mean()
-    assert best_at_the_end.idxmax() == 50
+    best_after_each = after_each.T.groupby(level=0).mean().idxmax()
+    assert set(best_after_each[:11]) == {198, 297}
+    assert set(best_after_each[11:14]) == {98}
+    assert set(best_after_each[17:]) == {50}
+    yield README, "by the means 198 or 297 units are best up to epoch 11, then 98, and from epoch 18 on 50"
     every = [values("cifar100-small", "softmax", width) for width in (198, 297, 495)]
     one = [(every[0] - sum(each) / len(each)).mean() for each in (every, every[1:])]
     yield MEASURED, f"198 units lose {-one[0]:.1f} points against all three"
@@ -720,6 +724,8 @@ def augmented():
     kept = [told(values(pack, loss) - values("cifar10-small-long", loss)) for loss in PRINTED[:2]]
     yield MEASURED, f"With α = 0.5 and 1 augmentation gains {kept[0].replace(' (', ' points (')} and {kept[1]}"
     spread = [values(pack, loss, column="variance_ratio").mean() / 100 for loss in losses]
+    for loss, than in itertools.pairwise(losses[::-1]):
+        assert float(less(pack, loss, than, column="variance_ratio")[1]) > 0
     yield README, "less compact ({:.2f} with softmax, {:.2f} and {:.2f} with α = 0.5 and 1)".format(*spread)
     means = [mean for mean, *_ in below]
     yield README, f"of augmented images | {' and '.join(means)} with α = 0.5 and 1, the only ones tried, each shown |"
@@ -818,8 +824,7 @@ def knees_by_errors():
     yield (
         README,
         "the fewest are {} on Fashion-MNIST (that is half a point), {} on CIFAR10 (1.5 points) and {} on CIFAR100 "
-        "after "
-        "eight epochs (3 points)".format(*texts),
+        "after eight epochs (3 points)".format(*texts),
     )
     yield README, f"on MNIST, where it is {plateau.error_margin(swept('mnist-small')):.2f} points, it is not decided"
     mnist, *three = (plateau.knee(own, 0.5) for own in (swept("mnist-small"), fashion, ten, hundred))

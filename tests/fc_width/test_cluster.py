@@ -401,7 +401,7 @@ def test_runs_ask_for_a_share_of_a_gpu_and_for_twice_that_when_they_find_no_room
 
 
 def test_a_run_on_a_broken_gpu_is_tried_again(fake, store, few_digits, monkeypatch):
-    """As on one machine: it is not the run that failed, unless it does so every time."""
+    """As on one machine where several share a worker: it is not the run that failed, unless it does so every time."""
     genuine, tried = cluster.Running, []
 
     def running(recipe, dataset, device):
